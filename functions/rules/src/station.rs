@@ -1,0 +1,158 @@
+//! What is known of a station between two events: the row `lab_station_state`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
+
+use crate::Cause;
+
+/// The one word for a station, derived here and nowhere else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StationWord {
+    /// In the catalog, no heartbeat ever.
+    Unknown,
+    /// Silent after a power action that ended well.
+    Off,
+    /// `heartbeat_missing` is unresolved.
+    Down,
+    /// Silent by order, and a wake is running.
+    Waking,
+    /// A guard or prepare is known to run; heartbeats may pause.
+    Busy,
+    /// Local mode.
+    Held,
+    /// Not ready, or an open alert.
+    Attention,
+    /// The last advance is more than 120 s ago.
+    Late,
+    /// Otherwise.
+    Ready,
+}
+
+impl StationWord {
+    /// All of them, first match wins.
+    pub const ALL: [Self; 9] = [
+        Self::Unknown,
+        Self::Off,
+        Self::Down,
+        Self::Waking,
+        Self::Busy,
+        Self::Held,
+        Self::Attention,
+        Self::Late,
+        Self::Ready,
+    ];
+
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Off => "off",
+            Self::Down => "down",
+            Self::Waking => "waking",
+            Self::Busy => "busy",
+            Self::Held => "held",
+            Self::Attention => "attention",
+            Self::Late => "late",
+            Self::Ready => "ready",
+        }
+    }
+
+    /// The word of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|word| word.as_str() == name)
+    }
+}
+
+/// The heartbeat that stands for the station now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Latest {
+    /// What it says.
+    pub snapshot: Snapshot,
+    /// When a heartbeat of this station timestamp was first put: part of its rank.
+    pub first_arrived_at: DateTime<Utc>,
+}
+
+impl Latest {
+    /// Greatest wins: a clock that ran ahead cannot block the truth for ever, whatever the order of arrival.
+    pub fn rank(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+        rank(self.snapshot.timestamp_utc, self.first_arrived_at)
+    }
+}
+
+/// The rank of a heartbeat among those of its station (DESIGN.md section 4.1).
+pub fn rank(timestamp: DateTime<Utc>, first_arrived_at: DateTime<Utc>) -> (DateTime<Utc>, DateTime<Utc>) {
+    (timestamp.min(first_arrived_at), timestamp)
+}
+
+/// An unbroken run of unready heartbeats.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnreadyRun {
+    /// Station timestamp of its first heartbeat.
+    pub since: DateTime<Utc>,
+    /// Station timestamp of its last.
+    pub last: DateTime<Utc>,
+    /// Issues of its first.
+    pub issues: Vec<String>,
+}
+
+/// A `status.json`: shown "as of", feeds no rule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StatusDocument {
+    /// What it says.
+    pub snapshot: Snapshot,
+    /// When it was put.
+    pub arrived_at: DateTime<Utc>,
+}
+
+/// What is known of one station.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StationState {
+    /// Which.
+    pub host: HostName,
+    /// Of the greatest rank; none before the first heartbeat.
+    pub latest: Option<Latest>,
+    /// The current run, if the latest heartbeat is unready.
+    pub unready_run: Option<UnreadyRun>,
+    /// Adapters as they were when all was well.
+    pub nic_baseline: Option<Vec<Nic>>,
+    /// From `service-state.ini`, with the arrival of the upload.
+    pub service_state: Option<(ServiceState, DateTime<Utc>)>,
+    /// From `status.json`.
+    pub status: Option<StatusDocument>,
+    /// Station timestamp − arrival of the newest heartbeat that was uploaded at once (positive: ahead).
+    pub skew: Option<TimeDelta>,
+    /// The derived word.
+    pub word: StationWord,
+    /// Since when it is so.
+    pub word_since: DateTime<Utc>,
+    /// Why.
+    pub word_cause: Option<Cause>,
+    /// The next instant at which time alone can change a verdict.
+    pub check_at: Option<DateTime<Utc>>,
+}
+
+impl StationState {
+    /// A station that is in the catalog and has said nothing yet.
+    pub fn unheard(host: HostName, now: DateTime<Utc>) -> Self {
+        Self {
+            host,
+            latest: None,
+            unready_run: None,
+            nic_baseline: None,
+            service_state: None,
+            status: None,
+            skew: None,
+            word: StationWord::Unknown,
+            word_since: now,
+            word_cause: Some(Cause::NeverHeard),
+            check_at: None,
+        }
+    }
+
+    /// When the last advance arrived.
+    pub fn advanced_at(&self) -> Option<DateTime<Utc>> {
+        self.latest.as_ref().map(|latest| latest.first_arrived_at)
+    }
+}
