@@ -3,13 +3,31 @@
 //! Pure: no I/O, no clock, no `tokio`. Time is an argument; a test of a rule is a table.
 
 mod alert;
+mod before_reservation;
 mod cause;
+mod drift;
+mod evaluate;
+pub mod fleet;
+mod heartbeat_missing;
+mod judge;
+mod life;
+pub mod links;
+mod not_ready;
 mod reservation;
 mod settings;
 mod station;
+#[cfg(test)]
+mod testing;
+mod word;
 
 pub use alert::*;
 pub use cause::*;
+pub use evaluate::{Incoming, Outcome, Passage, on_heartbeat, on_passage, unresolved_after};
+pub use heartbeat_missing::{Off, off};
+pub use judge::{Context, OffPolicy, RuleSet, RunningCommand, Verdict};
+pub use life::{LifeError, NOTE_LIMIT, acknowledge};
+pub use links::FoundIn;
+pub use not_ready::counts_as_ready;
 pub use reservation::*;
 pub use settings::*;
 pub use station::*;

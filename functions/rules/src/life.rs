@@ -1,0 +1,82 @@
+//! What a person does to an alert.
+
+use chrono::{DateTime, Utc};
+
+use crate::{Actor, Alert, AlertState, Cause, Transition};
+
+/// Longest note that is kept, in characters.
+pub const NOTE_LIMIT: usize = 2_000;
+
+/// Why an alert did not move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LifeError {
+    /// It is over.
+    #[error("the alert is resolved: there is nothing left to acknowledge")]
+    Resolved,
+    /// Too much text.
+    #[error("a note has at most {NOTE_LIMIT} characters")]
+    NoteTooLong,
+}
+
+/// Takes an alert. One that is already taken stays with whoever took it: `None`.
+pub fn acknowledge(
+    alert: &Alert,
+    actor: Actor,
+    note: Option<String>,
+    at: DateTime<Utc>,
+) -> Result<Option<Transition>, LifeError> {
+    if note.as_ref().is_some_and(|note| note.chars().count() > NOTE_LIMIT) {
+        return Err(LifeError::NoteTooLong);
+    }
+    match alert.state {
+        AlertState::Resolved => Err(LifeError::Resolved),
+        AlertState::Acknowledged => Ok(None),
+        AlertState::Open => Ok(Some(Transition {
+            alert_id: alert.id.clone(),
+            key: alert.key.clone(),
+            from: Some(AlertState::Open),
+            to: AlertState::Acknowledged,
+            at: at.max(alert.opened_at),
+            actor,
+            cause: Cause::ByHand,
+            note,
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::instant;
+    use crate::{AlertId, AlertKey, Rule};
+
+    #[test]
+    fn only_an_open_alert_can_be_taken() {
+        let key = AlertKey { rule: Rule::NotReady, host: None, reservation_id: None };
+        let mut alert = Alert {
+            id: AlertId::derive(&key, instant("10:00:00")),
+            key,
+            state: AlertState::Open,
+            opened_at: instant("10:00:00"),
+            acknowledged_at: None,
+            acknowledged_by: None,
+            note: None,
+            resolved_at: None,
+            cause: Cause::ReadyAgain,
+        };
+        let take = |alert: &Alert, note: Option<String>| {
+            acknowledge(alert, Actor::Person("ana".to_owned()), note, instant("10:05:00"))
+        };
+        let moved = take(&alert, None).expect("open").expect("moves");
+        assert_eq!(
+            (moved.from, moved.to, moved.at),
+            (Some(AlertState::Open), AlertState::Acknowledged, instant("10:05:00"))
+        );
+        assert_eq!(take(&alert, Some("x".repeat(NOTE_LIMIT + 1))), Err(LifeError::NoteTooLong));
+        assert!(take(&alert, Some("x".repeat(NOTE_LIMIT))).is_ok());
+        alert.state = AlertState::Acknowledged;
+        assert_eq!(take(&alert, None), Ok(None));
+        alert.state = AlertState::Resolved;
+        assert_eq!(take(&alert, None), Err(LifeError::Resolved));
+    }
+}
