@@ -120,40 +120,14 @@ impl From<&SafeguardReboot> for SafeguardRebootView {
     }
 }
 
-/// What carries the instant at which it happened.
-pub(crate) trait Stamped {
-    /// By the station's clock.
-    fn stamp(&self) -> Option<DateTime<Utc>>;
-}
-
-impl Stamped for SessionOperation {
-    fn stamp(&self) -> Option<DateTime<Utc>> {
-        self.timestamp
-    }
-}
-
-impl Stamped for ForcedLogoff {
-    fn stamp(&self) -> Option<DateTime<Utc>> {
-        self.timestamp
-    }
-}
-
-impl Stamped for PowerAction {
-    fn stamp(&self) -> Option<DateTime<Utc>> {
-        self.timestamp
-    }
-}
-
-impl Stamped for SafeguardReboot {
-    fn stamp(&self) -> Option<DateTime<Utc>> {
-        self.timestamp
-    }
-}
-
-/// The newer of the two. At the same instant the INI wins: it keeps spellings that the heartbeat loses (telemetry.md section 4).
-pub(crate) fn newest<'a, T: Stamped>(heartbeat: Option<&'a T>, ini: Option<&'a T>) -> Option<&'a T> {
+/// The newer of the two; at the same instant the heartbeat's, as the rules do it for the other operations.
+pub(crate) fn newest<'a, T>(
+    heartbeat: Option<&'a T>,
+    ini: Option<&'a T>,
+    at: impl Fn(&T) -> Option<DateTime<Utc>>,
+) -> Option<&'a T> {
     match (heartbeat, ini) {
-        (Some(heartbeat), Some(ini)) => Some(if ini.stamp() >= heartbeat.stamp() { ini } else { heartbeat }),
+        (Some(heartbeat), Some(ini)) => Some(if at(ini) > at(heartbeat) { ini } else { heartbeat }),
         (heartbeat, ini) => heartbeat.or(ini),
     }
 }
@@ -172,12 +146,12 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_operation_is_shown_and_a_tie_goes_to_the_ini() {
+    fn the_newer_operation_is_shown_and_a_tie_goes_to_the_heartbeat() {
         let (early, late) = (Some("2026-11-24T08:00:00Z"), Some("2026-11-24T08:00:01Z"));
         for (heartbeat, ini, shown) in [
             (Some(early), Some(late), Some("ini")),
             (Some(late), Some(early), Some("heartbeat")),
-            (Some(late), Some(late), Some("ini")),
+            (Some(late), Some(late), Some("heartbeat")),
             (Some(late), Some(None), Some("heartbeat")),
             (Some(late), None, Some("heartbeat")),
             (None, Some(late), Some("ini")),
@@ -185,7 +159,7 @@ mod tests {
         ] {
             let from_heartbeat = heartbeat.map(|at| operation(at, "heartbeat"));
             let from_ini = ini.map(|at| operation(at, "ini"));
-            let newest = newest(from_heartbeat.as_ref(), from_ini.as_ref());
+            let newest = newest(from_heartbeat.as_ref(), from_ini.as_ref(), |one| one.timestamp);
             assert_eq!(newest.and_then(|one| one.user.as_deref()), shown, "{heartbeat:?} {ini:?}");
         }
     }

@@ -124,29 +124,19 @@ impl StationView {
             nic_issue_count: snapshot.and_then(|snapshot| snapshot.nic_issue_count),
             sleep_compliant: snapshot.and_then(|snapshot| snapshot.sleep_compliant),
             hibernate_compliant: snapshot.and_then(|snapshot| snapshot.hibernate_compliant),
-            last_prepare: newest(
-                snapshot.and_then(|snapshot| snapshot.last_prepare.as_ref()),
-                ini.and_then(|ini| ini.last_prepare.as_ref()),
-            )
-            .map(Into::into),
+            last_prepare: state.last_prepare().as_ref().map(Into::into),
             last_release: newest(
                 snapshot.and_then(|snapshot| snapshot.last_release.as_ref()),
                 ini.and_then(|ini| ini.last_release.as_ref()),
+                |release| release.timestamp,
             )
             .map(Into::into),
-            last_power_action: newest(
-                snapshot.and_then(|snapshot| snapshot.last_power_action.as_ref()),
-                ini.and_then(|ini| ini.last_power_action.as_ref()),
-            )
-            .map(Into::into),
-            last_forced_logoff: newest(
-                snapshot.and_then(|snapshot| snapshot.last_forced_logoff.as_ref()),
-                ini.and_then(|ini| ini.last_forced_logoff.as_ref()),
-            )
-            .map(Into::into),
+            last_power_action: state.last_power_action().as_ref().map(Into::into),
+            last_forced_logoff: state.last_forced_logoff().as_ref().map(Into::into),
             last_safeguard_reboot: newest(
                 snapshot.and_then(|snapshot| snapshot.last_safeguard_reboot.as_ref()),
                 ini.and_then(|ini| ini.last_safeguard_reboot.as_ref()),
+                |reboot| reboot.timestamp,
             )
             .map(Into::into),
             version: snapshot.and_then(|snapshot| snapshot.details.version.clone()),
