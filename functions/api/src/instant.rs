@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use stationkeeper_telemetry::format_instant;
 
 /// RFC 3339 in UTC with `Z`: whole seconds, or a fraction of at most 6 digits without trailing zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,14 +18,7 @@ impl From<DateTime<Utc>> for Instant {
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = self.0.trunc_subsecs(6);
-        write!(f, "{}", at.format("%Y-%m-%dT%H:%M:%S"))?;
-        let micros = at.timestamp_subsec_micros();
-        if micros > 0 {
-            let digits = format!("{micros:06}");
-            write!(f, ".{}", digits.trim_end_matches('0'))?;
-        }
-        f.write_str("Z")
+        f.write_str(&format_instant(self.0))
     }
 }
 
