@@ -183,7 +183,10 @@ mod seconds_pairs {
     use super::{DateTime, Deserialize, Utc, instant_text};
     use serde::{Deserializer, Serializer};
 
-    pub fn serialize<S: Serializer>(spans: &[(DateTime<Utc>, DateTime<Utc>)], serializer: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(
+        spans: &[(DateTime<Utc>, DateTime<Utc>)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(spans.iter().map(|(from, to)| (instant_text(*from), instant_text(*to))))
     }
 
