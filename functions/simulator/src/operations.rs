@@ -25,8 +25,8 @@ pub enum Operation {
         reason: String,
         /// In the emitter's words.
         message: String,
-        /// Joined by `; `.
-        issues: String,
+        /// Joined by `; `; `None`: none, so that those of an older run stay.
+        issues: Option<String>,
     },
     /// A session guard that logged someone off.
     ForcedLogoff(Logoff),
@@ -242,13 +242,14 @@ impl Operations {
             Operation::Prepare(run) => self.truth.last_prepare = Some(session(run)),
             Operation::Release(run, _) => self.truth.last_release = Some(session(run)),
             Operation::SafeguardReboot { at, rebooted, success, reason, message, issues } => {
+                let stale_issues = self.truth.last_safeguard_reboot.take().and_then(|old| old.issues);
                 self.truth.last_safeguard_reboot = Some(SafeguardReboot {
                     timestamp: Some(*at),
                     rebooted: Some(*rebooted),
                     success: Some(*success),
                     reason: lossy(reason),
                     message: lossy(message),
-                    issues: lossy(issues),
+                    issues: issues.as_deref().map_or(stale_issues, lossy),
                 });
             }
             Operation::ForcedLogoff(logoff) => {
@@ -350,17 +351,19 @@ impl Operation {
                 }
                 ("release-session", keys)
             }
-            Self::SafeguardReboot { at, rebooted, success, reason, message, issues } => (
-                "safeguard-reboot",
-                vec![
-                    ("issues", as_written(issues)),
+            Self::SafeguardReboot { at, rebooted, success, reason, message, issues } => {
+                let mut keys = vec![
                     ("message", as_written(message)),
                     ("reason", as_written(reason)),
                     ("rebooted", flag(*rebooted)),
                     ("success", flag(*success)),
                     ("timestamp", instant_text(*at)),
-                ],
-            ),
+                ];
+                if let Some(issues) = issues {
+                    keys.insert(0, ("issues", as_written(issues)));
+                }
+                ("safeguard-reboot", keys)
+            }
             Self::ForcedLogoff(logoff) => (
                 "forced-logoff",
                 vec![

@@ -241,12 +241,17 @@ mod tests {
                 Some((2900, 3300)),
                 "local_session_before_reservation 2820..2990 ",
             ),
-            ("900 s old is not too old", "600l 750l 900l 2900", Some((900, 950)), "heartbeat_missing 1081..2900 "),
+            (
+                "900 s old is not too old",
+                "600l 750l 900l 2900",
+                Some((900, 950)),
+                "heartbeat_missing 1081..2900 host down",
+            ),
             (
                 "one second more is too old",
                 "600l 750l 901l 2900",
                 Some((901, 950)),
-                "heartbeat_missing 1082..2900 , stale_forced_logoff 600..901 ",
+                "heartbeat_missing 1082..2900 host down, stale_forced_logoff 600..901 ",
             ),
             ("no logoff ever raises nothing", "2820 2990", Some((2900, 3300)), ""),
             (

@@ -515,9 +515,9 @@ impl Run {
                     at: self.stamp(by_loop),
                     rebooted: false,
                     success: true,
-                    reason: "not needed".to_owned(),
-                    message: "Station is ready".to_owned(),
-                    issues: String::new(),
+                    reason: "healthy".to_owned(),
+                    message: "skipped".to_owned(),
+                    issues: None,
                 });
             }
         }
