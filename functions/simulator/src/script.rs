@@ -156,7 +156,7 @@ pub(crate) fn script(role: Role, cycle: &Cycle, alone: bool, has_fmu: bool, rand
             if odd {
                 script.act(cycle.at(600), Doing::Safeguard);
             }
-            script.span(cycle.at(750), cycle.at(750) + TimeDelta::seconds(200), Trouble::RdpMember);
+            script.span(cycle.at(750), cycle.at(750) + TimeDelta::seconds(250), Trouble::RdpMember);
         }
         Role::LocalSession => local_session(&mut script, cycle, random),
         Role::LocalMode => {
