@@ -1,0 +1,183 @@
+//! The SQLite file: opening it, and the checks that say what is wrong with it in a sentence.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeZone, Utc};
+use sqlx::sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
+
+use crate::credential::{Credential, Scope, SecretAccessKey};
+use crate::error::{BucketError, Fault};
+use crate::options::{BucketOptions, Durability};
+
+/// The layout that this release writes.
+const LAYOUT: i64 = 1;
+
+/// Marks the file as a bucket ("SKBK"; `pragma application_id`).
+const APPLICATION: i64 = 0x534b_424b;
+
+/// Connections that read, besides the one that writes.
+const READERS: u32 = 4;
+
+pub(crate) struct Pools {
+    pub(crate) reads: SqlitePool,
+    pub(crate) writes: SqlitePool,
+}
+
+/// Microseconds since 1970, as instants are stored.
+pub(crate) fn micros(at: DateTime<Utc>) -> i64 {
+    at.timestamp_micros()
+}
+
+/// Back from [`micros`]. Only numbers that it gave are stored; one that no calendar holds reads as 1970.
+pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
+    Utc.timestamp_micros(micros).single().unwrap_or_default()
+}
+
+/// Makes the folder and the file, readable by the owner alone since it holds secrets, and takes `{path}.lock`.
+pub(crate) fn lock(path: &Path) -> Result<File, BucketError> {
+    let unwritable = |source: std::io::Error| BucketError::Unwritable { path: path.to_owned(), source: Fault::File(source) };
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).map_err(unwritable)?;
+    }
+    let mut writing = OpenOptions::new();
+    writing.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut writing, 0o600);
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = writing.open(PathBuf::from(name)).map_err(unwritable)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(BucketError::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => return Err(unwritable(source)),
+    }
+    writing.open(path).map_err(unwritable)?;
+    Ok(lock)
+}
+
+/// Opens the file and makes its tables if it is new.
+pub(crate) async fn open(path: &Path, options: &BucketOptions) -> Result<Pools, BucketError> {
+    let connect = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(match options.durability {
+            Durability::Full => SqliteSynchronous::Full,
+            Durability::Normal => SqliteSynchronous::Normal,
+        })
+        .busy_timeout(options.busy)
+        .foreign_keys(false);
+    // The pool would try again and again; a first connection of our own says at once what is wrong.
+    let mut first = SqliteConnection::connect_with(&connect).await.map_err(BucketError::opening(path))?;
+    prepare(&mut first, path, options).await?;
+    first.close().await.map_err(BucketError::opening(path))?;
+
+    let wait = options.busy + std::time::Duration::from_secs(1);
+    let writes = SqlitePoolOptions::new().max_connections(1).acquire_timeout(wait);
+    let reads = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(wait);
+    Ok(Pools {
+        writes: writes.connect_with(connect.clone()).await.map_err(BucketError::opening(path))?,
+        reads: reads.connect_with(connect.pragma("query_only", "1")).await.map_err(BucketError::opening(path))?,
+    })
+}
+
+/// Judges what is there: nothing yet, a bucket of this layout, or something else.
+async fn prepare(connection: &mut SqliteConnection, path: &Path, options: &BucketOptions) -> Result<(), BucketError> {
+    let mut transaction = connection.begin_with("begin immediate").await.map_err(BucketError::opening(path))?;
+    let application: i64 = sqlx::query_scalar("pragma application_id")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(BucketError::opening(path))?;
+    let tables: i64 = sqlx::query_scalar("select count(*) from sqlite_schema")
+        .fetch_one(&mut *transaction)
+        .await
+        .map_err(BucketError::opening(path))?;
+    match (application, tables) {
+        (APPLICATION, _) => {
+            let found: i64 = sqlx::query_scalar("select layout from bucket where id = 1")
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(|source| BucketError::Damaged { path: path.to_owned(), source: Some(source) })?;
+            if found > LAYOUT {
+                return Err(BucketError::Newer { path: path.to_owned(), found, known: LAYOUT });
+            }
+        }
+        (0, 0) => make(&mut transaction, options).await.map_err(|error| match error {
+            MakeError::Database(source) => BucketError::opening(path)(source),
+            MakeError::NoRandomBytes => BucketError::NoRandomBytes,
+        })?,
+        _ => return Err(BucketError::Damaged { path: path.to_owned(), source: None }),
+    }
+    transaction.commit().await.map_err(BucketError::opening(path))
+}
+
+enum MakeError {
+    Database(sqlx::Error),
+    NoRandomBytes,
+}
+
+impl From<sqlx::Error> for MakeError {
+    fn from(source: sqlx::Error) -> Self {
+        Self::Database(source)
+    }
+}
+
+async fn make(connection: &mut SqliteConnection, options: &BucketOptions) -> Result<(), MakeError> {
+    let mut epoch = [0_u8; 4];
+    getrandom::fill(&mut epoch).map_err(|_| MakeError::NoRandomBytes)?;
+    sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *connection).await?;
+    // Pragmas take no bound values; this is `APPLICATION` in decimal.
+    sqlx::raw_sql("pragma application_id = 1397441099").execute(&mut *connection).await?;
+    sqlx::query("insert into bucket (id, layout, sequence, epoch) values (1, ?, ?, ?)")
+        .bind(LAYOUT)
+        .bind(micros((options.clock)()).max(0))
+        .bind(hex::encode(epoch))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// All credentials by access key.
+pub(crate) async fn load_credentials(writes: &SqlitePool) -> Result<HashMap<String, Credential>, BucketError> {
+    let rows = sqlx::query("select access_key_id, secret, host from credentials")
+        .fetch_all(writes)
+        .await
+        .map_err(BucketError::doing("read the access keys"))?;
+    let read = |row: &sqlx::sqlite::SqliteRow| -> Result<Option<(String, Credential)>, sqlx::Error> {
+        let access_key_id: String = row.try_get(0)?;
+        let scope = Scope::from_host(row.try_get::<&str, _>(2)?);
+        // A host that no longer reads as one reaches nothing, rather than everything.
+        Ok(scope.map(|scope| {
+            let secret = SecretAccessKey::new(row.get::<String, _>(1));
+            (access_key_id.clone(), Credential { access_key_id, secret, scope })
+        }))
+    };
+    rows.iter()
+        .filter_map(|row| read(row).transpose())
+        .collect::<Result<_, _>>()
+        .map_err(BucketError::doing("read the access keys"))
+}
+
+/// Reads a row, and takes the write lock for a moment.
+pub(crate) async fn check(reads: &SqlitePool, writes: &SqlitePool) -> Result<(), BucketError> {
+    sqlx::query("select sequence from bucket where id = 1")
+        .fetch_one(reads)
+        .await
+        .map_err(BucketError::doing("read"))?;
+    let transaction = writes.begin_with("begin immediate").await.map_err(BucketError::doing("take the write lock"))?;
+    transaction.rollback().await.map_err(BucketError::doing("give back the write lock"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_in_the_pragma_is_the_constant() {
+        assert_eq!(APPLICATION, 1_397_441_099);
+    }
+}
