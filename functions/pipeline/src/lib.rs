@@ -9,6 +9,7 @@ mod commit;
 mod document;
 mod error;
 pub mod ingest;
+pub mod lambda;
 mod logoffs;
 pub mod memory;
 mod observe;
