@@ -44,6 +44,17 @@ pub async fn open_store(connections: &Connections) -> Result<Store, Failure> {
     Ok(store)
 }
 
+/// Makes the data folder, for its owner alone: it holds access keys.
+pub fn make_folder(path: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| {
+        Failure::because(Exit::CannotCreate, format_args!("cannot make the folder {}", path.display()), &error)
+    })
+}
+
 /// A host from the command line.
 pub fn host(text: &str) -> Result<HostName, Failure> {
     HostName::parse(text)

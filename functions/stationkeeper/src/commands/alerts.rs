@@ -63,7 +63,7 @@ pub async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
 }
 
 fn view(alert: &Alert) -> AlertView {
-    AlertView::of(alert, None, Language::English)
+    AlertView::new(alert, None, Language::English)
 }
 
 /// Runs `ack`.

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod config;
+pub mod migrate;
 pub mod normalize;
 pub mod raw;
 pub mod replay;

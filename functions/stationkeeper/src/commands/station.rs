@@ -25,9 +25,7 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     let StationCommand::Add { place, host, lab, json } = command;
     let host = place::host(host)?;
     let connections = place::connections(place)?;
-    std::fs::create_dir_all(&connections.data).map_err(|error| {
-        Failure::because(Exit::CannotCreate, format_args!("cannot make the folder {}", connections.data.display()), &error)
-    })?;
+    place::make_folder(&connections.data)?;
     let store = place::open_store(&connections).await?;
     let failed = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot add the station", &error);
     let known = store.station(&host).await.map_err(failed)?;

@@ -3,12 +3,12 @@
 mod schedule;
 mod timeline;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use stationkeeper_pipeline::IngestError;
 use stationkeeper_pipeline::clock::{Clock, SimulatedClock};
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
@@ -102,6 +102,15 @@ pub fn reservations(scenario: &Scenario) -> Result<Vec<Reservation>, Failure> {
         .collect()
 }
 
+/// Puts reservations into the store, before anything is replayed.
+pub async fn put_reservations(store: &Store, reservations: &[Reservation]) -> Result<(), Failure> {
+    let cannot =
+        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot write the reservations", &error);
+    let mut transaction = store.begin().await.map_err(cannot)?;
+    transaction.reservations().save(reservations).await.map_err(cannot)?;
+    transaction.commit().await.map_err(cannot)
+}
+
 /// Replays a timeline into `store` up to `end`.
 pub async fn run(
     store: Store,
@@ -110,7 +119,7 @@ pub async fn run(
     plan: Plan,
     progress: impl Fn(u64),
 ) -> Result<(), Failure> {
-    let failed = |doing: &'static str| move |error| Failure::because(Exit::Failed, doing, &error);
+    let failed = |doing: &'static str| move |error: IngestError| Failure::because(Exit::Failed, doing, &error);
     let start = timeline.puts.first().map_or(end, |put| put.at).min(end);
     let clock = Arc::new(SimulatedClock::at(start));
     let bucket = Arc::new(MemoryBucket::default());
@@ -125,7 +134,7 @@ pub async fn run(
         let next_delivery = deliveries.next_at();
         let Some(next) = next_put.into_iter().chain(next_delivery).min() else { break };
         // A check that is due at the same instant comes first: silence is judged up to that instant.
-        let due = ingest.store().next_check_at().await.map_err(failed("cannot read when to check"))?;
+        let due = ingest.next_check_at().await.map_err(failed("cannot read when to check"))?;
         let check = due.map_or(next_check, |due| due.min(next_check)).max(clock.now());
         if check <= next && check <= end {
             clock.advance_to(check);
@@ -150,7 +159,7 @@ pub async fn run(
     }
     // Silence at the end of the lab is judged up to its end.
     loop {
-        let due = ingest.store().next_check_at().await.map_err(failed("cannot read when to check"))?;
+        let due = ingest.next_check_at().await.map_err(failed("cannot read when to check"))?;
         match due.filter(|due| *due <= end && *due > clock.now()) {
             Some(due) => {
                 clock.advance_to(due);
@@ -163,11 +172,3 @@ pub async fn run(
     ingest.settle_sightings().await.map_err(failed("cannot settle forced logoffs"))
 }
 
-/// How many files each station has, for a summary.
-pub fn census(timeline: &Timeline) -> BTreeMap<String, usize> {
-    let mut census = BTreeMap::new();
-    for put in &timeline.puts {
-        *census.entry(put.host.to_string()).or_default() += 1;
-    }
-    census
-}

@@ -102,7 +102,6 @@ async fn pause(stop: &CancellationToken) {
 /// Checks stations until told to stop.
 pub async fn check<C: Clock>(
     ingest: Arc<UpIngest<C>>,
-    observed: watch::Sender<Observed>,
     speed: f64,
     stop: CancellationToken,
 ) {
@@ -113,17 +112,9 @@ pub async fn check<C: Clock>(
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let outcome = ingest.check_overdue().await;
-        if let Err(error) = &outcome {
+        if let Err(error) = ingest.check_overdue().await {
             tracing::error!(error = error.chain(), "the overdue check failed");
         }
-        observed.send_modify(|observed| match outcome {
-            Ok(_) => {
-                observed.checked_at = Some(ingest.now());
-                observed.check_error = None;
-            }
-            Err(error) => observed.check_error = Some(error.chain()),
-        });
     }
 }
 
