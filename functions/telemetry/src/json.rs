@@ -25,14 +25,24 @@ pub(crate) fn parse<'de, T: Shape<'de>>(source: &'de Source<'_>, max_depth: usiz
     {
         return Err(rejection);
     }
-    let mut context = Context::new(max_depth);
-    let mut parser = serde_json::Deserializer::from_str(source.escaped());
-    let document = Seed::<Block<T>>::new(&mut context).deserialize(&mut parser);
-    match document.and_then(|document| parser.end().map(|()| document)) {
+    // Strict parsers take no raw control characters within strings; hardly any file has them.
+    let document = read(source.original(), max_depth).or_else(|error| match source.escaped() {
+        Some(escaped) => read(escaped, max_depth),
+        None => Err(error),
+    });
+    match document {
         Ok(Block::Present(object)) => Ok(object),
         Ok(_) => Err(Rejection::new(Reason::NotAnObject, "the document is not an object")),
         // The parser stops at the first thing it meets; the table has an order of its own.
         Err(error) => Err(diagnose(source.original(), max_depth)
             .unwrap_or_else(|| Rejection::new(Reason::MalformedJson, error.to_string()))),
     }
+}
+
+fn read<'de, T: Shape<'de>>(text: &'de str, max_depth: usize) -> serde_json::Result<Block<T>> {
+    let mut context = Context::new(max_depth);
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let document = Seed::new(&mut context).deserialize(&mut parser)?;
+    parser.end()?;
+    Ok(document)
 }

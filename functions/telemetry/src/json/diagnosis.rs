@@ -8,8 +8,8 @@ use crate::{Reason, Rejection};
 /// The first reason of the table, from `nul_byte` to `lone_surrogate`, that holds for what comes before the first error
 /// of grammar. `None`: the text is JSON.
 pub(super) fn diagnose(text: &str, max_depth: usize) -> Option<Rejection> {
-    if let Some(at) = escaped_nul(text) {
-        return Some(Rejection::new(Reason::NulByte, format!("\\u0000 at byte {at}")));
+    if let Some(at) = text.find('\0').or_else(|| escaped_nul(text)) {
+        return Some(Rejection::new(Reason::NulByte, format!("a NUL at byte {at}")));
     }
     let mut walk = Walk { text, at: 0, depth: 0, max_depth, first: None };
     if let Err(stop) = walk.document() {
@@ -275,6 +275,8 @@ mod tests {
             ("{\"a\":\"\\\\u0000\"}", None),
             (deep.as_str(), None),
             ("{\"a\":\"\\u0000\"}", Some(Reason::NulByte)),
+            ("{}\0", Some(Reason::NulByte)),
+            ("{\"a\":\"\0", Some(Reason::NulByte)),
             ("{\"a\":\"\\\\\\u0000\"}", Some(Reason::NulByte)),
             ("{\"a\":x,\"b\":\"\\u0000\"}", Some(Reason::NulByte)),
             (deeper.as_str(), Some(Reason::TooDeep)),
