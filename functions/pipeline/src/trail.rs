@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use stationkeeper_rules::links::{SAME_LOGOFF_WITHIN, SIGHTING_WAITS, is_same_logoff};
 use stationkeeper_rules::{FoundIn, Reservation, ReservationId, ReservationSettings, links};
 use stationkeeper_telemetry::{
-    Events, ForcedLogoff, HostEvent, HostName, Limits, ObjectKey, ObjectKind, Rejection, normalize_events,
+    Events, ForcedLogoff, HostEvent, HostName, Limits, ObjectKey, ObjectKind, Rejection, normalize_events, resume_events,
 };
 
 use crate::bucket::{Bucket, BucketError, ObjectAddress};
@@ -101,7 +101,11 @@ fn parse(
             events,
         });
     }
-    let events = normalize_events(&rest, limits, start.lines + 1).map_err(TrailError::Rejected)?;
+    let events = match start.consumed {
+        0 => normalize_events(&rest, limits, 1),
+        _ => resume_events(&rest, limits, start.lines + 1),
+    }
+    .map_err(TrailError::Rejected)?;
     let consumed = start.consumed + events.consumed as u64;
     // `seen` ends where `rest` ends; the unread torn tail is cut off before the overlap is taken.
     let end = seen.len() - (rest.len() - events.consumed);

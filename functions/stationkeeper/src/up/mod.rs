@@ -15,7 +15,7 @@ use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
-use stationkeeper_store::{NewApiToken, Store, TokenRole};
+use stationkeeper_store::{Store, TokenRole};
 use stationkeeper_telemetry::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -165,11 +165,8 @@ async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failu
     if valid && !fresh {
         return Ok(None);
     }
-    let (token, sha256) = stationkeeper_gateway::mint_token()
+    let (token, row) = stationkeeper_gateway::mint_token(ADMIN_TOKEN, TokenRole::Admin, place::now())
         .map_err(|error| Failure::because(Exit::Failed, "cannot make the admin token", &error))?;
-    let id = sha256.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let created_at = place::now();
-    let row = NewApiToken { id, name: ADMIN_TOKEN.to_owned(), role: TokenRole::Admin, sha256, created_at };
     store.insert_token(&row).await.map_err(cannot)?;
     Ok(Some(token))
 }
