@@ -72,7 +72,7 @@ mod tests {
     fn known_digests() {
         assert_eq!(md5_hex(b""), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(md5_base64(b""), "1B2M2Y8AsgTpgAmY7PhCfg==");
-        assert_eq!(crc64nvme(b"123456789"), "rosUhgp5mYg="); // check value ae8b14860a799888
+        assert_eq!(crc64nvme(b"123456789"), "rosUhgp5mIg="); // check value ae8b14860a799888
         let claimed = Checksums { crc32: Some("wrong".to_owned()), ..Checksums::default() };
         assert_eq!(
             recompute(&claimed, b"123456789"),
