@@ -119,6 +119,7 @@ fn the_reason_is_the_first_of_the_table() {
         (&[(&user, "[\"\\udc00\"]")], LoneSurrogate),
         (&[("/unknown", "\"\\ud800x\"")], LoneSurrogate),
         (&[("/unknown", "\"\\u0000\"")], NulByte),
+        (&[("/unknown", "\"a\0b\"")], NulByte),
     ];
     for (changes, reason) in cases {
         assert_eq!(with(changes).err(), Some(*reason), "{changes:?}");

@@ -70,9 +70,9 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// `\u0000` stands in it, perhaps behind an escaped backslash.
+    /// A NUL stands in it, raw or as `\u0000` (perhaps behind an escaped backslash).
     pub(crate) fn may_hold_nul(&self) -> bool {
-        self.original.contains("\\u0000")
+        self.original.as_bytes().contains(&0) || self.original.contains("\\u0000")
     }
 }
 
