@@ -10,6 +10,7 @@ use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::SqlitePool;
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::task::TaskTracker;
 
 use crate::credential::Credential;
 use crate::database::{self, Pools};
@@ -35,6 +36,8 @@ pub struct EmbeddedBucket {
     pub(crate) credentials: RwLock<HashMap<String, Credential>>,
     /// KiB of bodies that may still come into memory.
     pub(crate) room: Semaphore,
+    /// The writer, and bodies that are being thrown away.
+    pub(crate) tasks: TaskTracker,
     /// Held open so that no second process opens the file; the lock ends with the handle.
     _lock: File,
 }
@@ -55,7 +58,8 @@ impl EmbeddedBucket {
         let Pools { reads, writes } = database::open(path, &options).await?;
         let credentials = database::load_credentials(&writes).await?;
         let arrived = Arc::new(Notify::new());
-        let writer = Writer::start(writes.clone(), &options, Arc::clone(&arrived)).await?;
+        let tasks = TaskTracker::new();
+        let writer = Writer::start(writes.clone(), &options, Arc::clone(&arrived), &tasks).await?;
         let bucket = Self {
             room: Semaphore::new((options.limits.bodies_bytes >> 10).max((options.max_object_bytes >> 10) + 1)),
             options,
@@ -64,6 +68,7 @@ impl EmbeddedBucket {
             writer,
             arrived,
             credentials: RwLock::new(credentials),
+            tasks,
             _lock: lock,
         };
         bucket.root_credential().await?;

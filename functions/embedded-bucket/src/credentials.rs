@@ -23,10 +23,11 @@ impl EmbeddedBucket {
     /// # Errors
     /// The file could not be read or written.
     pub async fn root_credential(&self) -> Result<Credential, BucketError> {
-        let found = sqlx::query_as::<_, (String, String)>("select access_key_id, secret from credentials where root = 1")
-            .fetch_optional(&self.writes)
-            .await
-            .map_err(BucketError::doing("read the root access key"))?;
+        let found =
+            sqlx::query_as::<_, (String, String)>("select access_key_id, secret from credentials where root = 1")
+                .fetch_optional(&self.writes)
+                .await
+                .map_err(BucketError::doing("read the root access key"))?;
         if let Some((access_key_id, secret)) = found {
             return Ok(Credential { access_key_id, secret: SecretAccessKey::new(secret), scope: Scope::All });
         }
@@ -41,7 +42,8 @@ impl EmbeddedBucket {
     /// The file could not be read or written.
     pub async fn credential_for_station(&self, host: &HostName) -> Result<Credential, BucketError> {
         let scope = Scope::Station(host.clone());
-        let find = "select access_key_id, secret from credentials where host = ? order by made_at_us, access_key_id limit 1";
+        let find =
+            "select access_key_id, secret from credentials where host = ? order by made_at_us, access_key_id limit 1";
         let found = sqlx::query_as::<_, (String, String)>(find)
             .bind(scope.host())
             .fetch_optional(&self.writes)

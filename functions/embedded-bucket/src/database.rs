@@ -38,7 +38,8 @@ pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
 
 /// Makes the folder and the file, readable by the owner alone since it holds secrets, and takes `{path}.lock`.
 pub(crate) fn lock(path: &Path) -> Result<File, BucketError> {
-    let unwritable = |source: std::io::Error| BucketError::Unwritable { path: path.to_owned(), source: Fault::File(source) };
+    let unwritable =
+        |source: std::io::Error| BucketError::Unwritable { path: path.to_owned(), source: Fault::File(source) };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }

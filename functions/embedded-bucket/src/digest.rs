@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn base64_of_rfc_4648() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")] {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE=")]
+        {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
     }
@@ -70,8 +72,11 @@ mod tests {
     fn known_digests() {
         assert_eq!(md5_hex(b""), "d41d8cd98f00b204e9800998ecf8427e");
         assert_eq!(md5_base64(b""), "1B2M2Y8AsgTpgAmY7PhCfg==");
-        assert_eq!(crc64nvme(b"123456789"), "rosUhgp5mYg="); // check value ae8b14860a799888
+        assert_eq!(crc64nvme(b"123456789"), "rosUhgp5mIg="); // check value ae8b14860a799888
         let claimed = Checksums { crc32: Some("wrong".to_owned()), ..Checksums::default() };
-        assert_eq!(recompute(&claimed, b"123456789"), Checksums { crc32: Some("y/Q5Jg==".to_owned()), ..Checksums::default() });
+        assert_eq!(
+            recompute(&claimed, b"123456789"),
+            Checksums { crc32: Some("y/Q5Jg==".to_owned()), ..Checksums::default() }
+        );
     }
 }

@@ -22,7 +22,9 @@ pub enum BucketError {
         path: PathBuf,
     },
     /// Not a bucket, or no longer a sound one.
-    #[error("cannot read the bucket's file {path}: it is damaged or not a bucket; restore it from a backup or move it away")]
+    #[error(
+        "cannot read the bucket's file {path}: it is damaged or not a bucket; restore it from a backup or move it away"
+    )]
     Damaged {
         /// The bucket's file.
         path: PathBuf,
@@ -31,7 +33,9 @@ pub enum BucketError {
         source: Option<sqlx::Error>,
     },
     /// Written by a later release.
-    #[error("cannot use the bucket's file {path}: its layout {found} is newer than this release knows ({known}); upgrade")]
+    #[error(
+        "cannot use the bucket's file {path}: its layout {found} is newer than this release knows ({known}); upgrade"
+    )]
     Newer {
         /// The bucket's file.
         path: PathBuf,

@@ -10,8 +10,10 @@
 //! client's trouble, so a binary filters `s3s=off`; this crate logs under its own name what an operator should see.
 
 mod access;
+mod answer;
 mod body;
 mod bucket;
+mod conditions;
 mod credential;
 mod credentials;
 mod database;
@@ -34,7 +36,7 @@ pub use bucket::EmbeddedBucket;
 pub use credential::{Credential, Scope, SecretAccessKey};
 pub use error::BucketError;
 pub use key::{BadKey, ObjectKey};
-pub use listing::{Listed, Listing, ListRequest};
+pub use listing::{ListRequest, Listed, Listing};
 pub use object::{Attributes, Checksums, Object, Refusal, Stored, VersionMeta, WriteCondition};
 pub use options::{BucketOptions, Clock, Durability, ServeLimits, system_clock};
 pub use queue::{Delivery, DeliveryId};

@@ -10,6 +10,9 @@ use crate::reading::{COLUMNS, meta};
 /// The most that one page holds, as in S3.
 pub(crate) const PAGE: usize = 1000;
 
+/// Keys read at a time where they may fold.
+const FOLDING: usize = 50;
+
 /// What to list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListRequest {
@@ -103,7 +106,9 @@ impl EmbeddedBucket {
         let mut from = start.max(request.prefix.clone());
         let end = beyond(&request.prefix);
         'pages: loop {
-            let wanted = max - listing.lines.len() + 1;
+            // A fold skips the rest of what was read, so little is read at a time where keys may fold.
+            let missing = max - listing.lines.len() + 1;
+            let wanted = if request.delimiter.is_empty() { missing } else { missing.min(FOLDING) };
             let rows = self.objects(&from, end.as_deref(), wanted).await?;
             let last_page = rows.len() < wanted;
             for row in rows {
@@ -151,7 +156,12 @@ impl EmbeddedBucket {
     ///
     /// # Errors
     /// The file could not be read.
-    pub async fn list_versions(&self, prefix: &str, marker: (&str, Option<&str>), limit: usize) -> Result<Vec<VersionMeta>, BucketError> {
+    pub async fn list_versions(
+        &self,
+        prefix: &str,
+        marker: (&str, Option<&str>),
+        limit: usize,
+    ) -> Result<Vec<VersionMeta>, BucketError> {
         let doing = || BucketError::doing("list the versions");
         let (key, version_id) = marker;
         let end = beyond(prefix);

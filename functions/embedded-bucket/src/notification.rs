@@ -59,7 +59,8 @@ pub(crate) struct Speaker {
 
 /// The JSON text of an event with one record, layout 2.1.
 pub(crate) fn notification(speaker: &Speaker, happening: &Happening, subject: &Subject<'_>) -> String {
-    let mut object = json!({ "key": form_encode(subject.key), "versionId": subject.version_id, "sequencer": subject.sequencer });
+    let mut object =
+        json!({ "key": form_encode(subject.key), "versionId": subject.version_id, "sequencer": subject.sequencer });
     if let Some((size, etag)) = subject.content {
         object["size"] = json!(size);
         object["eTag"] = json!(etag);
@@ -92,7 +93,9 @@ pub(crate) fn form_encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => encoded.push(char::from(byte)),
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => {
+                encoded.push(char::from(byte))
+            }
             b' ' => encoded.push('+'),
             _ => {
                 encoded.push('%');
@@ -122,7 +125,8 @@ mod tests {
     fn an_event_has_the_fields_of_s3() {
         let speaker = Speaker { bucket: "lab".to_owned(), region: "eu-south-2".to_owned() };
         let at = DateTime::from_timestamp_micros(1_700_000_000_417_000).unwrap();
-        let subject = Subject { key: "stations/A B/x", version_id: "v1", sequencer: "00AB", content: Some((7, "e")), at };
+        let subject =
+            Subject { key: "stations/A B/x", version_id: "v1", sequencer: "00AB", content: Some((7, "e")), at };
         let text = notification(&speaker, &Happening::internal(Cause::Put), &subject);
         let event: serde_json::Value = serde_json::from_str(&text).unwrap();
         let record = &event["Records"][0];
@@ -132,7 +136,8 @@ mod tests {
         assert_eq!(record["s3"]["bucket"]["name"], "lab");
         let object = json!({ "key": "stations/A+B/x", "size": 7, "eTag": "e", "versionId": "v1", "sequencer": "00AB" });
         assert_eq!(record["s3"]["object"], object);
-        let removed = notification(&speaker, &Happening::internal(Cause::Delete), &Subject { content: None, ..subject });
+        let removed =
+            notification(&speaker, &Happening::internal(Cause::Delete), &Subject { content: None, ..subject });
         assert!(removed.contains("ObjectRemoved:Delete") && !removed.contains("size"), "{removed}");
     }
 }

@@ -14,8 +14,7 @@ use crate::object::{Object, VersionMeta};
 const DOING: &str = "read an object";
 
 /// The columns of [`meta`], in its order.
-pub(crate) const COLUMNS: &str =
-    "sequence, object_key, version_id, is_latest, delete_marker, size, etag, checksums, attributes, last_modified_us, ingested_at_us";
+pub(crate) const COLUMNS: &str = "sequence, object_key, version_id, is_latest, delete_marker, size, etag, checksums, attributes, last_modified_us, ingested_at_us";
 
 /// A row of [`COLUMNS`].
 pub(crate) fn meta(row: &SqliteRow) -> Result<VersionMeta, sqlx::Error> {
@@ -93,18 +92,28 @@ impl EmbeddedBucket {
     }
 }
 
-async fn find(connection: &mut SqliteConnection, key: &str, version_id: Option<&str>) -> Result<Option<VersionMeta>, sqlx::Error> {
+async fn find(
+    connection: &mut SqliteConnection,
+    key: &str,
+    version_id: Option<&str>,
+) -> Result<Option<VersionMeta>, sqlx::Error> {
     let row = match version_id {
-        None => sqlx::query(sqlx::AssertSqlSafe(format!("select {COLUMNS} from versions where object_key = ? and is_latest = 1")))
+        None => {
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "select {COLUMNS} from versions where object_key = ? and is_latest = 1"
+            )))
             .bind(key)
             .fetch_optional(connection)
-            .await?,
+            .await?
+        }
         Some(version_id) => {
-            sqlx::query(sqlx::AssertSqlSafe(format!("select {COLUMNS} from versions where object_key = ? and version_id = ?")))
-                .bind(key)
-                .bind(version_id)
-                .fetch_optional(connection)
-                .await?
+            sqlx::query(sqlx::AssertSqlSafe(format!(
+                "select {COLUMNS} from versions where object_key = ? and version_id = ?"
+            )))
+            .bind(key)
+            .bind(version_id)
+            .fetch_optional(connection)
+            .await?
         }
     };
     row.as_ref().map(meta).transpose()

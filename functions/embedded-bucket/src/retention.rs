@@ -43,7 +43,10 @@ pub(crate) async fn sweep(writes: &SqlitePool, keep: Duration, now: DateTime<Utc
                     select 1 from versions other where other.object_key = old.object_key and other.sequence <> old.sequence))
             limit ?)
         returning size";
-    let before = chrono::Duration::from_std(keep).ok().and_then(|keep| now.checked_sub_signed(keep)).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    let before = chrono::Duration::from_std(keep)
+        .ok()
+        .and_then(|keep| now.checked_sub_signed(keep))
+        .unwrap_or(DateTime::<Utc>::MIN_UTC);
     let mut swept = Swept::default();
     loop {
         let sizes: Vec<i64> = sqlx::query_scalar(sql)

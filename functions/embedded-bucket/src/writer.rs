@@ -6,6 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_util::task::TaskTracker;
 
 use crate::database::micros;
 use crate::error::BucketError;
@@ -37,9 +38,17 @@ pub(crate) struct Put {
 pub(crate) enum Change {
     Put(Box<Put>),
     /// Puts a delete marker over the object; nothing to do where there is none.
-    Mark { key: String, condition: WriteCondition, happening: Happening },
+    Mark {
+        key: String,
+        condition: WriteCondition,
+        happening: Happening,
+    },
     /// Removes one version for good.
-    Remove { key: String, version_id: String, happening: Happening },
+    Remove {
+        key: String,
+        version_id: String,
+        happening: Happening,
+    },
 }
 
 /// What became of a change.
@@ -48,7 +57,9 @@ pub(crate) enum Applied {
     Stored(Stored),
     Refused(Refusal),
     /// The marker that was made or removed, by its version id; none where no marker was concerned.
-    Deleted { marker: Option<String> },
+    Deleted {
+        marker: Option<String>,
+    },
 }
 
 struct Waiting {
@@ -68,7 +79,12 @@ struct Desk {
 }
 
 impl Writer {
-    pub(crate) async fn start(writes: SqlitePool, options: &BucketOptions, arrived: Arc<Notify>) -> Result<Self, BucketError> {
+    pub(crate) async fn start(
+        writes: SqlitePool,
+        options: &BucketOptions,
+        arrived: Arc<Notify>,
+        tasks: &TaskTracker,
+    ) -> Result<Self, BucketError> {
         let epoch = sqlx::query_scalar("select epoch from bucket where id = 1")
             .fetch_one(&writes)
             .await
@@ -76,7 +92,7 @@ impl Writer {
         let speaker = Speaker { bucket: options.name.clone(), region: options.region.clone() };
         let desk = Desk { speaker, clock: Arc::clone(&options.clock), epoch };
         let (sender, receiver) = mpsc::channel(WAITING);
-        tokio::spawn(desk.run(writes, receiver, arrived));
+        tasks.spawn(desk.run(writes, receiver, arrived));
         Ok(Self(sender))
     }
 
@@ -118,7 +134,11 @@ impl Desk {
     }
 
     /// All of the changes in one transaction, or none.
-    async fn commit<'c>(&self, writes: &SqlitePool, changes: impl Iterator<Item = &'c Change>) -> Result<Vec<Applied>, sqlx::Error> {
+    async fn commit<'c>(
+        &self,
+        writes: &SqlitePool,
+        changes: impl Iterator<Item = &'c Change>,
+    ) -> Result<Vec<Applied>, sqlx::Error> {
         let mut connection = writes.acquire().await?;
         let mut transaction = connection.begin_with("begin immediate").await?;
         let mut applied = Vec::new();
@@ -135,11 +155,18 @@ impl Desk {
         match change {
             Change::Put(put) => self.put(connection, put, at).await,
             Change::Mark { key, condition, happening } => self.mark(connection, key, condition, happening, at).await,
-            Change::Remove { key, version_id, happening } => self.remove(connection, key, version_id, happening, at).await,
+            Change::Remove { key, version_id, happening } => {
+                self.remove(connection, key, version_id, happening, at).await
+            }
         }
     }
 
-    async fn put(&self, connection: &mut SqliteConnection, put: &Put, at: DateTime<Utc>) -> Result<Applied, sqlx::Error> {
+    async fn put(
+        &self,
+        connection: &mut SqliteConnection,
+        put: &Put,
+        at: DateTime<Utc>,
+    ) -> Result<Applied, sqlx::Error> {
         let key = put.key.as_str();
         if let Some(refusal) = refusal(&mut *connection, key, &put.condition).await? {
             return Ok(Applied::Refused(refusal));
@@ -180,7 +207,16 @@ impl Desk {
         }
         let name = self.next_version(&mut *connection).await?;
         let (checksums, attributes) = (Checksums::default(), Attributes::default());
-        let row = Row { key, name: &name, delete_marker: true, body: &[], etag: "", checksums: &checksums, attributes: &attributes, at };
+        let row = Row {
+            key,
+            name: &name,
+            delete_marker: true,
+            body: &[],
+            etag: "",
+            checksums: &checksums,
+            attributes: &attributes,
+            at,
+        };
         let makes_events = key.starts_with(crate::key::STATIONS);
         insert(&mut *connection, &row, makes_events).await?;
         if makes_events {
@@ -197,12 +233,13 @@ impl Desk {
         happening: &Happening,
         at: DateTime<Utc>,
     ) -> Result<Applied, sqlx::Error> {
-        let removed: Option<(bool, bool)> =
-            sqlx::query_as("delete from versions where object_key = ? and version_id = ? returning is_latest, delete_marker")
-                .bind(key)
-                .bind(version_id)
-                .fetch_optional(&mut *connection)
-                .await?;
+        let removed: Option<(bool, bool)> = sqlx::query_as(
+            "delete from versions where object_key = ? and version_id = ? returning is_latest, delete_marker",
+        )
+        .bind(key)
+        .bind(version_id)
+        .fetch_optional(&mut *connection)
+        .await?;
         let Some((was_latest, was_marker)) = removed else { return Ok(Applied::Deleted { marker: None }) };
         if was_latest {
             let heir = "update versions set is_latest = 1 where sequence = (select max(sequence) from versions where object_key = ?)";
@@ -217,10 +254,15 @@ impl Desk {
     }
 
     async fn next_version(&self, connection: &mut SqliteConnection) -> Result<Name, sqlx::Error> {
-        let sequence: i64 = sqlx::query_scalar("update bucket set sequence = sequence + 1 where id = 1 returning sequence")
-            .fetch_one(connection)
-            .await?;
-        Ok(Name { sequence, version_id: format!("{sequence:016x}{}", self.epoch), sequencer: format!("{sequence:016X}") })
+        let sequence: i64 =
+            sqlx::query_scalar("update bucket set sequence = sequence + 1 where id = 1 returning sequence")
+                .fetch_one(connection)
+                .await?;
+        Ok(Name {
+            sequence,
+            version_id: format!("{sequence:016x}{}", self.epoch),
+            sequencer: format!("{sequence:016X}"),
+        })
     }
 
     async fn enqueue(
@@ -306,7 +348,11 @@ async fn latest_etag(connection: &mut SqliteConnection, key: &str) -> Result<Opt
         .await
 }
 
-async fn refusal(connection: &mut SqliteConnection, key: &str, condition: &WriteCondition) -> Result<Option<Refusal>, sqlx::Error> {
+async fn refusal(
+    connection: &mut SqliteConnection,
+    key: &str,
+    condition: &WriteCondition,
+) -> Result<Option<Refusal>, sqlx::Error> {
     if *condition == WriteCondition::Always {
         return Ok(None);
     }

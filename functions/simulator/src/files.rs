@@ -8,7 +8,7 @@ use stationkeeper_telemetry::HostName;
 use crate::lab::{Emissions, Lab};
 use crate::oracle::Beat;
 use crate::scenario::instant_text;
-use crate::station::heartbeat_file;
+use crate::service_loop::heartbeat_file;
 use crate::upload::{Document, TruthBeat, TruthEvent};
 
 impl Lab {

@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_telemetry::{BadHost, HostName, Snapshot};
 
-use crate::operations::{Logoff, Operation, PowerRun, SessionRun};
+use crate::hardware::{Adapter, Timeouts};
+use crate::operation::{Logoff, Operation, PowerRun, SessionRun};
 use crate::role::Profile;
-use crate::station_view::{Adapter, FmuExecutor, SessionRow, StationView, Timeouts};
+use crate::station_view::{FmuExecutor, SessionRow, StationView};
 
 /// Builds a heartbeat (or `status.json`) of a station that is ready unless told otherwise.
 ///

@@ -10,7 +10,8 @@ use crate::oracle::{Beat, Case, expected_alerts};
 use crate::role::Role;
 use crate::scenario::{ExpectedSilence, Policy, Scenario, ScenarioHost, ScenarioReservation};
 use crate::script::{Slot, Trouble};
-use crate::station::{Run, Station};
+use crate::service_loop::Run;
+use crate::station::Station;
 use crate::upload::{Emission, TruthBeat, TruthEvent, Upload};
 
 /// What of an endless lab is summed up.

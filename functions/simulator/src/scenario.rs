@@ -183,6 +183,8 @@ mod seconds_pairs {
     use super::{DateTime, Deserialize, Utc, instant_text};
     use serde::{Deserializer, Serializer};
 
+    type Pairs = Vec<(DateTime<Utc>, DateTime<Utc>)>;
+
     pub fn serialize<S: Serializer>(
         spans: &[(DateTime<Utc>, DateTime<Utc>)],
         serializer: S,
@@ -190,9 +192,7 @@ mod seconds_pairs {
         serializer.collect_seq(spans.iter().map(|(from, to)| (instant_text(*from), instant_text(*to))))
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<(DateTime<Utc>, DateTime<Utc>)>, D::Error> {
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
         Vec::deserialize(deserializer)
     }
 }

@@ -1,5 +1,7 @@
 //! The builder's bytes are the emitter's: the baseline heartbeat of the corpus, byte for byte.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use chrono::{DateTime, Utc};
 use stationkeeper_simulator::{HeartbeatBuilder, Logoff, Operation, PowerRun, SessionRun, WakeCheck};
 

@@ -1,5 +1,7 @@
 //! A lab is what telemetry.md and alerts.md say it is: same seed, same bytes; spacing, quirks, roles; alerts and silences.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};

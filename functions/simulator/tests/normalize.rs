@@ -1,5 +1,7 @@
 //! normalize ∘ emit = truth, for every station of every lab; and what is broken is rejected for its reason.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use chrono::{DateTime, Utc};
 use stationkeeper_simulator::{Breakage, Document, HeartbeatBuilder, Lab, LabPlan};
 use stationkeeper_telemetry::{
