@@ -1,1 +1,21 @@
-//! stub
+//! The words that gateway, command line and tray app share: wire types in snake_case, instants in RFC 3339 UTC, texts in two languages.
+//!
+//! Pure: a view is a function of what the rules know and of `now`. No I/O, no clock, no `tokio`.
+
+mod alert_view;
+mod evidence_view;
+mod health_view;
+mod instant;
+mod operation_view;
+mod page;
+mod station_view;
+mod text;
+
+pub use alert_view::{AlertView, TransitionView};
+pub use evidence_view::{ForcedLogoffView, QuarantinedObjectView};
+pub use health_view::{HealthStatus, HealthView, PartView, PartsView};
+pub use instant::Instant;
+pub use operation_view::{ForcedLogoffOperationView, PowerActionView, SafeguardRebootView, SessionOperationView};
+pub use page::{ErrorBody, Page};
+pub use station_view::{ReservationView, StationView};
+pub use text::{Language, issue_text, phrase, rule_text, severity_text, text, word_text};

@@ -1,1 +1,33 @@
-//! stub
+//! The face of Stationkeeper on the lab's network: the API, a status page, health and metrics.
+//!
+//! Handlers read the store and hand views of `stationkeeper-api` out; they decide nothing about stations. One endpoint is one
+//! file; [`Gateway::router`] is the one list of routes.
+
+mod actor;
+mod alerts;
+mod assets;
+mod attempts;
+mod cursor;
+mod error;
+mod extract;
+mod forced_logoffs;
+mod gateway;
+mod headers;
+mod health;
+mod login;
+mod metrics;
+mod observe;
+mod origin;
+mod quarantine;
+mod request_id;
+mod router;
+mod session;
+mod stations;
+mod status_page;
+mod token;
+mod vitals;
+
+pub use alerts::acknowledge::{AcknowledgeError, acknowledge};
+pub use gateway::{Clock, Gateway, GatewayOptions};
+pub use token::mint_token;
+pub use vitals::{QueueVitals, Vitals};

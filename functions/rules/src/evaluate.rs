@@ -96,6 +96,17 @@ pub fn on_passage(state: &StationState, now: DateTime<Utc>, passage: Passage, co
     finish(state, state.clone(), transitions, now, context)
 }
 
+/// Judges a station anew after a document that is no heartbeat: it can excuse a silence, and opens nothing.
+pub fn on_operations(state: &StationState, now: DateTime<Utc>, context: &Context<'_>) -> Outcome {
+    let mut judged = Judged::new(state, context);
+    let verdict = heartbeat_missing(state, now, context);
+    if matches!(verdict, Verdict::Clear { .. }) {
+        judged.answer(Rule::HeartbeatMissing, None, verdict);
+    }
+    let transitions = judged.transitions;
+    finish(state, state.clone(), transitions, now, context)
+}
+
 fn finish(
     before: &StationState,
     mut next: StationState,
@@ -408,6 +419,32 @@ mod tests {
         }
         assert_eq!(story.told, ["10:02:01 not_ready open"]);
         assert_eq!((story.state.word, story.state.word_since), (StationWord::Attention, instant("10:00:00")));
+    }
+
+    #[test]
+    fn word_of_a_shutdown_excuses_a_silence_and_never_opens_an_alert() {
+        use stationkeeper_telemetry::{PowerAction, ServiceState};
+
+        let mut story = Story::begin();
+        story.beat("10:00:00", |_| {});
+        story.settle(|state, context| on_operations(state, instant("10:30:00"), context));
+        assert_eq!(story.told, [""; 0], "silence is the overdue check's business");
+        story.tick("10:30:00");
+        let action = PowerAction {
+            timestamp: Some(instant("10:00:10")),
+            mode: Some("shutdown".to_owned()),
+            forced: None,
+            wake_ready: None,
+            success: Some(true),
+            delay: Some(30),
+            reason: None,
+            wake_issues: None,
+        };
+        let known = ServiceState { last_power_action: Some(action), ..ServiceState::default() };
+        story.state.service_state = Some((known, instant("10:31:00")));
+        story.settle(|state, context| on_operations(state, instant("10:31:00"), context));
+        assert_eq!(story.told, ["10:03:01 heartbeat_missing open", "10:03:01 heartbeat_missing resolved"]);
+        assert_eq!(story.state.word, StationWord::Off);
     }
 
     #[test]

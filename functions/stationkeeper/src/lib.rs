@@ -1,1 +1,76 @@
-//! stub
+//! The command line of Stationkeeper. Commands wire parts together; what the parts decide stands in their own crates.
+
+pub mod cli;
+pub mod commands;
+pub mod connections;
+pub mod environment;
+pub mod failure;
+pub mod place;
+pub mod progress;
+pub mod replay;
+pub mod settings_file;
+pub mod up;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{Cli, Command};
+use crate::failure::{Exit, Failure};
+
+/// Runs the command line and says how it ended.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    log(&cli.command);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("stationkeeper: cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(dispatch(cli.command)) {
+        Ok(None) => ExitCode::SUCCESS,
+        Ok(Some(exit)) => exit.into(),
+        Err(failure) => {
+            eprintln!("stationkeeper: {failure}");
+            failure.exit().into()
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
+    match command {
+        Command::Up(arguments) => up::run(arguments).await,
+        Command::Normalize(arguments) => commands::normalize::normalize(&arguments),
+        Command::DecodeEvent(arguments) => commands::normalize::decode(&arguments),
+        Command::Replay(arguments) => commands::replay::run(&arguments).await,
+        Command::Simulate(arguments) => commands::simulate::run(&arguments).await,
+        Command::Status(arguments) => commands::status::run(&arguments).await,
+        Command::Alerts(arguments) => commands::alerts::list(&arguments).await,
+        Command::Ack(arguments) => commands::alerts::take(&arguments).await,
+        Command::Raw(arguments) => commands::raw::run(&arguments).await,
+        Command::Migrate(place) => commands::migrate::run(&place).await,
+        Command::Config(command) => commands::config::run(&command).await,
+        Command::Station(command) => commands::station::run(&command).await,
+        Command::TrainDictionary(arguments) => commands::train_dictionary::run(&arguments),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "stationkeeper", &mut std::io::stdout());
+            Ok(None)
+        }
+    }
+}
+
+/// Logs go to standard error. `STATIONKEEPER_LOG` says how much, as `info` or `stationkeeper_pipeline=debug`.
+fn log(command: &Command) {
+    // Only a service tells of its work; of a demo, only what is wrong is worth a line in a person's terminal.
+    let default = match command {
+        Command::Up(up) if up.demo.is_none() => "info",
+        _ => "warn",
+    };
+    let level = environment::variable("STATIONKEEPER_LOG").unwrap_or_else(|| default.to_owned());
+    // s3s writes every refused request as an error; a refused request is the client's trouble.
+    let filter = EnvFilter::try_new(format!("{level},s3s=off")).unwrap_or_else(|_| EnvFilter::new("info,s3s=off"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,1 +1,53 @@
-//! stub
+//! What is kept and how: SQLite for a laptop, MySQL 8 or MariaDB 10.6+ for more. No rule is in here.
+//!
+//! Reads are methods of [`Store`]. A unit of work is a [`Transaction`]: it hands out one repository per aggregate
+//! (`tx.states()`, `tx.heartbeats()`, `tx.alerts()`, …), and dropped without [`Transaction::commit`] nothing of it happened.
+//! Whatever takes a slice is one round trip per kind of statement (chunked far above the usual batch).
+//!
+//! Instants are kept in microseconds; finer digits are cut off. Order of locks: stations by host name.
+
+#[cfg(not(any(feature = "sqlite", feature = "mysql")))]
+compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both");
+
+mod alerts;
+mod error;
+mod forced_logoffs;
+mod health;
+mod heartbeats;
+mod history;
+mod host_events;
+mod migrate;
+mod objects;
+mod open;
+mod overdue;
+mod prune;
+mod raw;
+mod reservations;
+mod runs;
+mod settings;
+mod stations;
+mod tokens;
+mod transaction;
+mod updates;
+
+pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, StoredTransition};
+pub use error::StoreError;
+pub use forced_logoffs::{
+    ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffKey, ForcedLogoffRecord, ForcedLogoffSighting, ForcedLogoffs,
+};
+pub use health::TableSize;
+pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat};
+pub use history::{HeartbeatRow, RawHeartbeat};
+pub use host_events::{EventCursor, HostEventRecord, HostEvents};
+pub use migrate::AppliedMigration;
+pub use objects::{IngestOutcome, ObjectVersion, Objects, QuarantinedObject};
+pub use open::{Store, StoreOptions, Synchronous};
+pub use overdue::{OverdueCheck, OverdueCheckRow};
+pub use prune::Pruned;
+pub use raw::train_dictionary;
+pub use reservations::Reservations;
+pub use runs::{StateRun, StateRuns};
+pub use stations::{CatalogEntry, HostStatus, States, Station, StationFilter};
+pub use tokens::{ApiToken, NewApiToken, TokenRole};
+pub use transaction::Transaction;
+pub use updates::{NewUpdate, Update, Updates};

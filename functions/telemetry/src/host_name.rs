@@ -19,19 +19,31 @@ impl HostName {
     /// Composes, judges, and folds to upper case.
     pub fn parse(text: &str) -> Result<Self, BadHost> {
         let composed: String = text.nfc().collect();
-        let mut characters = composed.chars();
-        let first = characters.next().is_some_and(char::is_alphanumeric);
-        let rest = characters.clone().count() < 15 && characters.all(|c| c.is_alphanumeric() || c == '_' || c == '-');
-        if !(first && rest) {
+        if !is_host(&composed) {
             return Err(BadHost);
         }
-        Ok(Self(composed.to_uppercase().nfc().collect()))
+        let upper: String = composed.to_uppercase().nfc().collect();
+        if is_host(&upper) {
+            return Ok(Self(upper));
+        }
+        // A few letters become several (`ß`, `ΐ`), and the name too long or no name: those stay as they are, so that a
+        // host that was written down reads back as the same.
+        let upper =
+            |c: char| Some(c.to_uppercase()).filter(|upper| upper.len() == 1).and_then(|mut c| c.next()).unwrap_or(c);
+        Ok(Self(composed.chars().map(upper).nfc().collect()))
     }
 
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// 1 to 15 characters; composed already.
+fn is_host(text: &str) -> bool {
+    let mut characters = text.chars();
+    let first = characters.next().is_some_and(char::is_alphanumeric);
+    first && characters.clone().count() < 15 && characters.all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
 impl fmt::Display for HostName {
@@ -44,5 +56,38 @@ impl<'de> Deserialize<'de> for HostName {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_composed_judged_and_folded() {
+        for (text, expected) in [
+            ("LAB-WS01", Some("LAB-WS01")),
+            ("lab_ws01", Some("LAB_WS01")),
+            ("7", Some("7")),
+            ("lab-ñandú01", Some("LAB-ÑANDÚ01")),
+            ("LAB-N\u{303}ANDU\u{301}01", Some("LAB-ÑANDÚ01")),
+            ("ЛАБ-1", Some("ЛАБ-1")),
+            ("abcdefghijklmno", Some("ABCDEFGHIJKLMNO")),
+            ("straße", Some("STRASSE")),
+            ("abcdefghijklmnß", Some("ABCDEFGHIJKLMNß")),
+            ("", None),
+            ("abcdefghijklmnop", None),
+            ("-LAB", None),
+            ("_LAB", None),
+            ("LAB WS01", None),
+            ("LAB.WS01", None),
+            ("LAB/WS01", None),
+            ("LAB\nWS01", None),
+            ("LAB-WS01\u{200b}", None),
+            ("..", None),
+            ("\u{301}A", None),
+        ] {
+            assert_eq!(HostName::parse(text).ok().as_ref().map(HostName::as_str), expected, "{text:?}");
+        }
     }
 }

@@ -1,0 +1,118 @@
+//! Who asks: a handler with an `Actor` in its signature has a known caller.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use stationkeeper_store::{ApiToken, TokenRole};
+use subtle::ConstantTimeEq;
+
+use crate::Gateway;
+use crate::error::ApiError;
+use crate::origin::refuse_foreign;
+use crate::token::digest;
+
+/// The name of the cookie of a session.
+pub(crate) const COOKIE: &str = "stationkeeper_session";
+/// Longest token that is looked at, in bytes.
+pub(crate) const TOKEN_LIMIT: usize = 512;
+
+/// Whose token, or whose session.
+#[derive(Debug, Clone)]
+pub(crate) struct Actor {
+    /// The name of the token.
+    pub name: String,
+    /// What it may do.
+    pub role: TokenRole,
+}
+
+impl Actor {
+    /// Whoever holds `token`.
+    pub fn new(token: ApiToken) -> Self {
+        Self { name: token.token.name, role: token.token.role }
+    }
+
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers.
+    pub fn may_acknowledge(&self) -> Result<(), ApiError> {
+        match self.role {
+            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin => Ok(()),
+            TokenRole::Viewer => Err(ApiError::Forbidden { needed: TokenRole::Instructor, has: self.role }),
+        }
+    }
+}
+
+impl Actor {
+    /// First bytes of uploads may hold anything, names of persons among it.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_see_quarantine(&self) -> Result<(), ApiError> {
+        match self.role {
+            TokenRole::Operator | TokenRole::Admin => Ok(()),
+            TokenRole::Viewer | TokenRole::Instructor => {
+                Err(ApiError::Forbidden { needed: TokenRole::Operator, has: self.role })
+            }
+        }
+    }
+}
+
+impl Gateway {
+    /// The token with this hash, if it is valid.
+    pub(crate) async fn token(&self, sha256: &[u8; 32]) -> Result<Option<ApiToken>, ApiError> {
+        let found = self.store().token_by_sha256(sha256).await?;
+        Ok(found.filter(|kept| kept.revoked_at.is_none() && bool::from(kept.token.sha256.ct_eq(sha256))))
+    }
+
+    /// Nobody is let in; nobody could be when there is no token at all.
+    pub(crate) async fn refusal(&self) -> Result<ApiError, ApiError> {
+        let none = self.store().tokens().await?.iter().all(|token| token.revoked_at.is_some());
+        Ok(if none { ApiError::NotConfigured } else { ApiError::Unauthenticated })
+    }
+}
+
+impl FromRequestParts<Gateway> for Actor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
+        let sha256 = match sent_token(&parts.headers) {
+            Some(token) if token.len() <= TOKEN_LIMIT => Some(digest(token)),
+            Some(_) => None,
+            None => {
+                let session = cookie(&parts.headers)
+                    .and_then(|cookie| gateway.shared().sessions.token_sha256(cookie, gateway.now()));
+                if session.is_some() && !parts.method.is_safe() {
+                    refuse_foreign(&parts.headers)?;
+                }
+                session
+            }
+        };
+        let found = match sha256 {
+            Some(sha256) => gateway.token(&sha256).await?,
+            None => None,
+        };
+        match found {
+            Some(token) => Ok(Self::new(token)),
+            None => Err(gateway.refusal().await?),
+        }
+    }
+}
+
+/// The token of the two headers that may carry one.
+fn sent_token(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(token) = headers.get("x-lab-manager-token") {
+        return Some(token.as_bytes());
+    }
+    let sent = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, token) = sent.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+/// The session's cookie among all cookies.
+pub(crate) fn cookie(headers: &HeaderMap) -> Option<&[u8]> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii)
+        .find_map(|pair| pair.strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"="))
+}

@@ -1,0 +1,149 @@
+//! Every answer that is not a success: a status, a stable word, a sentence. The request id is added on the way out.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use stationkeeper_rules::LifeError;
+use stationkeeper_store::{StoreError, TokenRole};
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ApiError {
+    /// No token, or none that is valid. The text is the older service's.
+    #[error("Unauthorized")]
+    Unauthenticated,
+    /// Nobody can be let in: there is no token yet.
+    #[error("no access token exists yet: create one with `stationkeeper up`")]
+    NotConfigured,
+    /// A valid token that may not do this.
+    #[error("this needs the role {needed}, and the token has the role {has}", needed = .needed.as_str(), has = .has.as_str())]
+    Forbidden { needed: TokenRole, has: TokenRole },
+    /// A page elsewhere tried to act in the person's name.
+    #[error("a request from another site is refused")]
+    ForeignOrigin,
+    /// Something in the request.
+    #[error("{0}")]
+    BadRequest(String),
+    /// Query strings end up in logs.
+    #[error("a token in the query string is refused: send it as `Authorization: Bearer` or `X-Lab-Manager-Token`")]
+    TokenInQuery,
+    /// The text is the older service's.
+    #[error("host '{0}' not found")]
+    UnknownStation(String),
+    /// No alert of that id.
+    #[error("alert '{0}' not found")]
+    UnknownAlert(String),
+    /// No such path.
+    #[error("nothing is at this address")]
+    UnknownAddress,
+    /// Another method.
+    #[error("this address does not take this method")]
+    MethodNotAllowed,
+    /// Over 1 MiB.
+    #[error("the body is larger than 1 MiB")]
+    BodyTooLarge,
+    /// Guessing is slowed down.
+    #[error("too many attempts: try again in {seconds} s")]
+    TooManyAttempts { seconds: u64 },
+    /// The alert cannot move so.
+    #[error(transparent)]
+    Life(LifeError),
+    /// It did not end in time.
+    #[error("the request took too long: try again")]
+    TooSlow,
+    /// The database is away or busy; it may pass.
+    #[error("the database does not answer: try again")]
+    DatabaseAway(#[source] StoreError),
+    /// Anything else. The text never says what; the log does.
+    #[error("Internal server error")]
+    Internal(#[source] InternalError),
+}
+
+/// What the log is told of an unexpected failure.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InternalError {
+    /// Of the store.
+    #[error(transparent)]
+    Store(StoreError),
+    /// Of the page.
+    #[error("cannot render the page")]
+    Page(#[source] askama::Error),
+    /// Of the operating system.
+    #[error("cannot get random bytes")]
+    Random(#[source] getrandom::Error),
+}
+
+/// Left in the response for `request_id` to write out.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorParts {
+    pub text: String,
+    pub code: &'static str,
+}
+
+impl ApiError {
+    /// Status and word. No wildcard arm: a new error must choose.
+    fn verdict(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+            Self::NotConfigured => (StatusCode::SERVICE_UNAVAILABLE, "not_configured"),
+            Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::TokenInQuery => (StatusCode::BAD_REQUEST, "token_in_query"),
+            Self::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+            Self::UnknownAlert(_) => (StatusCode::NOT_FOUND, "unknown_alert"),
+            Self::UnknownAddress => (StatusCode::NOT_FOUND, "unknown_address"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
+            Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
+            Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
+            Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
+            Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
+            Self::DatabaseAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() { Self::DatabaseAway(error) } else { Self::Internal(InternalError::Store(error)) }
+    }
+}
+
+impl From<askama::Error> for ApiError {
+    fn from(error: askama::Error) -> Self {
+        Self::Internal(InternalError::Page(error))
+    }
+}
+
+impl From<getrandom::Error> for ApiError {
+    fn from(error: getrandom::Error) -> Self {
+        Self::Internal(InternalError::Random(error))
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match &self {
+            // Logged here and nowhere else.
+            Self::Internal(source) => {
+                tracing::error!(error = source as &dyn std::error::Error, "could not answer a request");
+            }
+            Self::DatabaseAway(source) => {
+                tracing::warn!(error = source as &dyn std::error::Error, "the database does not answer a request");
+            }
+            _ => {}
+        }
+        let (status, code) = self.verdict();
+        let mut response = status.into_response();
+        let headers = response.headers_mut();
+        if let Self::TooManyAttempts { seconds } = &self {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+        }
+        if matches!(self, Self::Unauthenticated) {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stationkeeper\""));
+        }
+        response.extensions_mut().insert(ErrorParts { text: self.to_string(), code });
+        response
+    }
+}

@@ -1,0 +1,89 @@
+//! What handlers share.
+
+use std::fmt;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use metrics_exporter_prometheus::PrometheusHandle;
+use stationkeeper_store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::attempts::Attempts;
+use crate::session::Sessions;
+use crate::vitals::Vitals;
+
+/// Tells the time. The binary passes the clock of its operating system, a test its own.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// What differs between deployments.
+#[derive(Clone, Default)]
+pub struct GatewayOptions {
+    /// Connections are encrypted: cookies are always `Secure`. Without it they are, except on loopback.
+    pub tls: bool,
+    /// Renders what the process has counted; none: `/metrics` shows only what the store knows.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// The gateway. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Gateway(Arc<Shared>);
+
+pub(crate) struct Shared {
+    pub store: Store,
+    pub vitals: watch::Receiver<Vitals>,
+    pub clock: Clock,
+    pub options: GatewayOptions,
+    pub sessions: Sessions,
+    pub attempts: Attempts,
+    pub started_at: DateTime<Utc>,
+}
+
+impl Gateway {
+    /// A gateway over `store`. `vitals` is the newest look at the parts that run beside it.
+    pub fn new(store: Store, vitals: watch::Receiver<Vitals>, clock: Clock, options: GatewayOptions) -> Self {
+        let started_at = clock();
+        Self(Arc::new(Shared {
+            store,
+            vitals,
+            clock,
+            options,
+            sessions: Sessions::default(),
+            attempts: Attempts::default(),
+            started_at,
+        }))
+    }
+
+    /// Serves until `shutdown`, then lets running requests end.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        (self.0.clock)()
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gateway").field("store", &self.0.store.describe()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,23 @@
+//! What only the process that runs the parts can know of them.
+
+use chrono::{DateTime, Utc};
+
+/// Published by the binary every second through a watch channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Vitals {
+    /// When this was looked at.
+    pub updated_at: DateTime<Utc>,
+    /// Why the bucket did not answer the last look; none: it did.
+    pub bucket_problem: Option<String>,
+    /// The queue of bucket events; none: it is not ours to look into.
+    pub queue: Option<QueueVitals>,
+}
+
+/// How far the ingest is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueVitals {
+    /// Deliveries that wait.
+    pub depth: u64,
+    /// When the oldest of them came.
+    pub oldest_at: Option<DateTime<Utc>>,
+}

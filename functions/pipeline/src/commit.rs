@@ -1,0 +1,341 @@
+//! One transaction a batch: history, latest state, alerts, the trail and what was put aside. All of it, or nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use stationkeeper_rules::{Alert, ReservationStatus, Settings, StationState, Transition};
+use stationkeeper_store::{
+    IngestOutcome, NewHeartbeat, NewUpdate, ObjectVersion, QuarantinedObject, StateRun, Store, Transaction,
+};
+use stationkeeper_telemetry::HostName;
+
+use crate::bucket::Bucket;
+use crate::clock::Clock;
+use crate::document::Document;
+use crate::ingest::{Ingest, Read, ReadOutcome, Reservations};
+use crate::logoffs;
+use crate::plan::{HistoryRow, HistoryWrite, Known, Standing, StationPlan, Tally, Turn, plan};
+use crate::quarantine::Quarantined;
+use crate::trail::TrailRead;
+use crate::{IngestError, observe};
+
+/// Reservations are read up to here: a flag of local mode matters to all that are to come.
+const FAR: TimeDelta = TimeDelta::days(3_650);
+
+/// What is committed together.
+pub(crate) struct Batch<'a> {
+    pub(crate) reads: &'a [Read],
+    pub(crate) unreadable: &'a [(usize, Quarantined)],
+}
+
+/// What was committed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Done {
+    pub(crate) tally: Tally,
+    pub(crate) quarantined: u64,
+}
+
+/// Commits a batch. On an error nothing of it happened (or, after a lost reply, a repeat finds it done).
+pub(crate) async fn commit<B: Bucket, C: Clock>(
+    ingest: &Ingest<B, C>,
+    settings: &Settings,
+    batch: Batch<'_>,
+) -> Result<Done, IngestError> {
+    if batch.reads.is_empty() && batch.unreadable.is_empty() {
+        return Ok(Done::default());
+    }
+    let now = ingest.clock.now();
+    let mut documents: BTreeMap<HostName, Vec<Document>> = BTreeMap::new();
+    let mut trails: Vec<&TrailRead> = Vec::new();
+    let mut put_aside: Vec<&Quarantined> = batch.unreadable.iter().map(|(_, one)| one).collect();
+    for read in batch.reads {
+        match &read.outcome {
+            ReadOutcome::Document(document) => {
+                documents.entry(read.host.clone()).or_default().push(document.clone());
+            }
+            ReadOutcome::Trail(trail) => trails.push(trail),
+            ReadOutcome::Quarantined(one) => put_aside.push(one),
+            ReadOutcome::NoTrail => {}
+        }
+    }
+    let hosts: Vec<HostName> = documents
+        .keys()
+        .cloned()
+        .chain(trails.iter().map(|trail| trail.host.clone()))
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
+
+    let mut transaction = ingest.store.begin().await?;
+    let mut done = Done { quarantined: put_aside.len() as u64, ..Done::default() };
+    if !hosts.is_empty() {
+        transaction.states().ensure(&hosts, now).await?;
+        let states = transaction.states().lock(&hosts).await?;
+        let standing = load(&mut transaction, &hosts, &documents, &trails).await?;
+        let mut plans = Vec::with_capacity(states.len());
+        for state in &states {
+            let Some(documents) = documents.remove(&state.host) else { continue };
+            plans.push(standing.plan(state, documents, settings, ingest));
+        }
+        write(&mut transaction, &plans, settings, now).await?;
+        logoffs::write(&mut transaction, &plans, &trails, &standing.reservations, settings, now).await?;
+        for plan in &plans {
+            done.tally += plan.tally;
+        }
+        let moved: Vec<_> = plans.iter().flat_map(|plan| &plan.transitions).collect();
+        finish(&mut transaction, batch.reads, &put_aside, now).await?;
+        transaction.commit().await?;
+        for transition in moved {
+            observe::transition(transition);
+        }
+    } else {
+        finish(&mut transaction, batch.reads, &put_aside, now).await?;
+        transaction.commit().await?;
+    }
+    for one in put_aside {
+        observe::quarantined(one);
+    }
+    Ok(done)
+}
+
+/// What stands in the database about the stations of a batch.
+struct Loaded {
+    known: HashMap<HostName, HashMap<DateTime<Utc>, Known>>,
+    unresolved: HashMap<HostName, Vec<Alert>>,
+    reservations: Reservations,
+}
+
+impl Loaded {
+    fn plan<B: Bucket, C: Clock>(
+        &self,
+        state: &StationState,
+        documents: Vec<Document>,
+        settings: &Settings,
+        ingest: &Ingest<B, C>,
+    ) -> StationPlan {
+        let none = HashMap::new();
+        let standing = Standing {
+            state,
+            known: self.known.get(&state.host).unwrap_or(&none),
+            unresolved: self.unresolved.get(&state.host).map_or(&[], Vec::as_slice),
+            reservations: self.reservations.get(&state.host).map_or(&[], Vec::as_slice),
+            ignored_issue_codes: settings.ignored_issue_codes.get(state.host.as_str()).map_or(&[], Vec::as_slice),
+        };
+        plan(standing, documents, &settings.alerts, &settings.reservations, ingest.judging)
+    }
+}
+
+async fn load(
+    transaction: &mut Transaction,
+    hosts: &[HostName],
+    documents: &BTreeMap<HostName, Vec<Document>>,
+    trails: &[&TrailRead],
+) -> Result<Loaded, IngestError> {
+    let mut keys = Vec::new();
+    // Only what ended before the oldest instant of the batch cannot matter to it.
+    let mut oldest: Option<DateTime<Utc>> = None;
+    let mut see = |at: DateTime<Utc>| oldest = Some(oldest.map_or(at, |oldest| oldest.min(at)));
+    for (host, documents) in documents {
+        for document in documents {
+            match document {
+                Document::Heartbeat(heartbeat) => {
+                    keys.push((host.clone(), heartbeat.snapshot.timestamp_utc));
+                    see(heartbeat.snapshot.timestamp_utc.min(heartbeat.arrived_at));
+                    heartbeat
+                        .snapshot
+                        .last_forced_logoff
+                        .iter()
+                        .filter_map(|logoff| logoff.timestamp)
+                        .for_each(&mut see);
+                }
+                Document::ServiceState { service_state, arrived_at } => {
+                    see(*arrived_at);
+                    service_state.last_forced_logoff.iter().filter_map(|logoff| logoff.timestamp).for_each(&mut see);
+                }
+                Document::Status { .. } | Document::Beacon => {}
+            }
+        }
+    }
+    trails.iter().flat_map(|trail| &trail.events.events).map(|event| event.timestamp).for_each(&mut see);
+
+    let mut known: HashMap<HostName, HashMap<DateTime<Utc>, Known>> = HashMap::new();
+    if !keys.is_empty() {
+        for row in transaction.heartbeats().existing(&keys).await? {
+            let stored =
+                Known { sha256: row.sha256, first_arrived_at: row.first_arrived_at, arrived_at: row.arrived_at };
+            known.entry(row.host).or_default().insert(row.timestamp_utc, stored);
+        }
+    }
+    let mut unresolved: HashMap<HostName, Vec<Alert>> = HashMap::new();
+    for alert in transaction.alerts().unresolved(hosts).await? {
+        if let Some(host) = alert.key.host.clone() {
+            unresolved.entry(host).or_default().push(alert);
+        }
+    }
+    let reservations = match oldest {
+        Some(oldest) => reservations_of(transaction, hosts, oldest - TimeDelta::hours(1)).await?,
+        None => Reservations::new(),
+    };
+    Ok(Loaded { known, unresolved, reservations })
+}
+
+/// Standing reservations of these stations that end after `from`.
+pub(crate) async fn reservations_of(
+    transaction: &mut Transaction,
+    hosts: &[HostName],
+    from: DateTime<Utc>,
+) -> Result<Reservations, IngestError> {
+    let mut reservations = Reservations::new();
+    for reservation in transaction.reservations().of_hosts(hosts, from, from + FAR).await? {
+        if reservation.status != ReservationStatus::Cancelled {
+            reservations.entry(reservation.host.clone()).or_default().push(reservation);
+        }
+    }
+    Ok(reservations)
+}
+
+async fn write(
+    transaction: &mut Transaction,
+    plans: &[StationPlan],
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<(), IngestError> {
+    let (mut new, mut replaced, mut variants) = (Vec::new(), Vec::new(), Vec::new());
+    for write in plans.iter().flat_map(|plan| &plan.history) {
+        match write {
+            HistoryWrite::New(row) => new.push(new_heartbeat(row, now)),
+            HistoryWrite::Replace(row) | HistoryWrite::Earlier(row) => replaced.push(new_heartbeat(row, now)),
+            HistoryWrite::Variant(row) => variants.push(new_heartbeat(row, now)),
+        }
+    }
+    let format = settings.history.raw;
+    if !new.is_empty() {
+        transaction.heartbeats().insert(&new, format).await?;
+    }
+    if !replaced.is_empty() {
+        transaction.heartbeats().replace(&replaced, format).await?;
+    }
+    if !variants.is_empty() {
+        transaction.heartbeats().add_variants(&variants, format).await?;
+        let arrivals: Vec<_> = variants
+            .iter()
+            .map(|row| (row.snapshot.host.clone(), row.snapshot.timestamp_utc, row.first_arrived_at))
+            .collect();
+        transaction.heartbeats().lower_first_arrived_at(&arrivals).await?;
+    }
+    let states: Vec<_> = plans.iter().map(|plan| plan.state.clone()).collect();
+    if !states.is_empty() {
+        transaction.states().save(&states).await?;
+    }
+    let turns: Vec<_> =
+        plans.iter().flat_map(|plan| plan.turns.iter().map(|turn| run(&plan.state.host, turn))).collect();
+    let transitions: Vec<_> = plans.iter().flat_map(|plan| plan.transitions.iter().cloned()).collect();
+    write_changes(transaction, &turns, &transitions, now).await
+}
+
+fn new_heartbeat(row: &HistoryRow, now: DateTime<Utc>) -> NewHeartbeat<'_> {
+    NewHeartbeat {
+        snapshot: &row.snapshot,
+        raw: &row.raw,
+        sha256: row.sha256,
+        first_arrived_at: row.first_arrived_at,
+        arrived_at: row.arrived_at,
+        ingested_at: now,
+        reservation_id: row.reservation_id.as_ref(),
+    }
+}
+
+pub(crate) fn run(host: &HostName, turn: &Turn) -> StateRun {
+    StateRun { host: host.clone(), from_at: turn.from_at, to_at: None, word: turn.word, cause: turn.cause.clone() }
+}
+
+/// Alerts, state runs and the updates that tell of both.
+pub(crate) async fn write_changes(
+    transaction: &mut Transaction,
+    turns: &[StateRun],
+    transitions: &[Transition],
+    now: DateTime<Utc>,
+) -> Result<(), IngestError> {
+    let mut updates = Vec::with_capacity(turns.len() + transitions.len());
+    for turn in turns {
+        updates.push(NewUpdate {
+            at: now,
+            kind: "station".to_owned(),
+            host: Some(turn.host.clone()),
+            payload: serde_json::json!({ "state": turn.word, "state_since": turn.from_at }),
+        });
+    }
+    for moved in transitions {
+        updates.push(NewUpdate {
+            at: now,
+            kind: "alert".to_owned(),
+            host: moved.key.host.clone(),
+            payload: serde_json::json!({ "id": moved.alert_id, "rule": moved.key.rule, "state": moved.to, "at": moved.at }),
+        });
+    }
+    if !turns.is_empty() {
+        transaction.runs().append(turns).await?;
+    }
+    if !transitions.is_empty() {
+        transaction.alerts().apply(transitions).await?;
+    }
+    if !updates.is_empty() {
+        transaction.updates().append(&updates).await?;
+    }
+    Ok(())
+}
+
+async fn finish(
+    transaction: &mut Transaction,
+    reads: &[Read],
+    put_aside: &[&Quarantined],
+    now: DateTime<Utc>,
+) -> Result<(), IngestError> {
+    let marks: Vec<_> = reads
+        .iter()
+        .filter_map(|read| {
+            let version = read.address.version_id.clone()?;
+            let outcome = match &read.outcome {
+                ReadOutcome::Document(Document::Beacon) => IngestOutcome::Ignored,
+                ReadOutcome::Document(_) | ReadOutcome::Trail(_) => IngestOutcome::Ingested,
+                ReadOutcome::Quarantined(_) => IngestOutcome::Quarantined,
+                ReadOutcome::NoTrail => return None,
+            };
+            Some((ObjectVersion { key: read.address.key.clone(), version }, outcome))
+        })
+        .collect();
+    if !marks.is_empty() {
+        transaction.objects().mark(&marks, now).await?;
+    }
+    if !put_aside.is_empty() {
+        let rows: Vec<_> = put_aside
+            .iter()
+            .map(|one| QuarantinedObject {
+                object: ObjectVersion { key: one.key.clone(), version: one.version_id.clone() },
+                host: one.host.clone(),
+                reason: one.reason.to_owned(),
+                detail: one.detail.clone(),
+                first_bytes: one.first_bytes.clone(),
+                size: one.size,
+                arrived_at: one.arrived_at,
+                quarantined_at: now,
+                quarantine_key: one.copied.then(|| one.copy_key.clone()),
+            })
+            .collect();
+        transaction.objects().quarantine(&rows).await?;
+    }
+    Ok(())
+}
+
+/// Which of these versions were ingested before.
+pub(crate) async fn known_objects(
+    store: &Store,
+    addresses: &[(&str, &str)],
+) -> Result<HashSet<(String, String)>, IngestError> {
+    let objects: Vec<_> = addresses
+        .iter()
+        .map(|(key, version)| ObjectVersion { key: (*key).to_owned(), version: (*version).to_owned() })
+        .collect();
+    let known = store.known_objects(&objects).await?;
+    Ok(known.into_iter().map(|(object, _)| (object.key, object.version)).collect())
+}

@@ -1,0 +1,128 @@
+//! A bucket in memory, with versions and the time of each PUT: replay, the demo's first day, benchmarks.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+
+use crate::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectHead};
+
+#[derive(Debug, Clone)]
+struct Version {
+    id: u64,
+    at: DateTime<Utc>,
+    body: Bytes,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct MemoryBucket {
+    objects: Mutex<Objects>,
+}
+
+#[derive(Debug, Default)]
+struct Objects {
+    versions: BTreeMap<String, Vec<Version>>,
+    next: u64,
+}
+
+impl MemoryBucket {
+    /// Puts an object at `at` and returns what the bucket would announce: one S3 notification.
+    pub fn put(&self, key: &str, body: Bytes, at: DateTime<Utc>) -> String {
+        let size = body.len();
+        let mut objects = self.lock();
+        objects.next += 1;
+        let id = objects.next;
+        objects.versions.entry(key.to_owned()).or_default().push(Version { id, at, body });
+        serde_json::json!({ "Records": [{
+            "eventName": "ObjectCreated:Put",
+            "eventTime": at.to_rfc3339_opts(SecondsFormat::Micros, true),
+            "s3": { "object": {
+                "key": form_encoded(key), "size": size, "versionId": id.to_string(), "sequencer": format!("{id:016X}"),
+            } },
+        }] })
+        .to_string()
+    }
+
+    /// Forgets all versions but the newest of each key.
+    pub fn forget_history(&self) {
+        for versions in self.lock().versions.values_mut() {
+            let keep = versions.len().saturating_sub(1);
+            versions.drain(..keep);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Objects> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, address: &ObjectAddress) -> Result<Version, BucketError> {
+        let objects = self.lock();
+        let versions = objects.versions.get(&address.key).map_or(&[][..], Vec::as_slice);
+        let found = match &address.version_id {
+            None => versions.last(),
+            Some(id) => versions.iter().find(|version| version.id.to_string() == *id),
+        };
+        found.cloned().ok_or_else(|| BucketError::NotFound { key: address.key.clone() })
+    }
+}
+
+fn head_of(version: &Version) -> ObjectHead {
+    ObjectHead {
+        size: version.body.len() as u64,
+        version_id: Some(version.id.to_string()),
+        etag: Some(format!("{:x}", version.id)),
+        last_modified: Some(version.at),
+    }
+}
+
+/// A key as an S3 notification writes it: a form value.
+fn form_encoded(key: &str) -> String {
+    key.bytes().fold(String::with_capacity(key.len()), |mut text, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => text.push(char::from(byte)),
+            b' ' => text.push('+'),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+        text
+    })
+}
+
+impl Bucket for MemoryBucket {
+    async fn get(&self, address: &ObjectAddress, offset: u64, limit: u64) -> Result<Fetched, BucketError> {
+        let version = self.find(address)?;
+        let size = version.body.len() as u64;
+        let rest = size.saturating_sub(offset);
+        if rest > limit {
+            return Err(BucketError::TooLarge { key: address.key.clone(), size, limit });
+        }
+        let from = usize::try_from(offset.min(size)).unwrap_or(version.body.len());
+        Ok(Fetched { head: head_of(&version), body: version.body.slice(from..) })
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectHead, BucketError> {
+        self.find(&ObjectAddress { key: key.to_owned(), version_id: None }).map(|version| head_of(&version))
+    }
+
+    async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<Listed>, BucketError> {
+        let objects = self.lock();
+        Ok(objects
+            .versions
+            .range(prefix.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter(|(key, _)| start_after.is_none_or(|after| key.as_str() > after))
+            .filter_map(|(key, versions)| {
+                let newest = versions.last()?;
+                Some(Listed { key: key.clone(), size: newest.body.len() as u64, last_modified: Some(newest.at) })
+            })
+            .take(1_000)
+            .collect())
+    }
+
+    async fn copy(&self, from: &ObjectAddress, to_key: &str) -> Result<(), BucketError> {
+        let version = self.find(from)?;
+        self.put(to_key, version.body, version.at);
+        Ok(())
+    }
+}

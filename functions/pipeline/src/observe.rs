@@ -1,0 +1,75 @@
+//! A function a happening: its log line and its metric come from one place.
+
+use std::time::Duration;
+
+use stationkeeper_rules::Transition;
+
+use crate::ingest::BatchReport;
+use crate::quarantine::Quarantined;
+
+pub(crate) fn batch(report: &BatchReport, deliveries: usize, took: Duration) {
+    let tally = report.tally;
+    for (outcome, count) in [
+        ("advanced", tally.advanced),
+        ("history_only", tally.history_only),
+        ("duplicate", tally.duplicates),
+        ("variant", tally.variants),
+    ] {
+        metrics::counter!("stationkeeper_heartbeats_total", "outcome" => outcome).increment(count);
+    }
+    metrics::counter!("stationkeeper_state_documents_total").increment(tally.state_documents);
+    metrics::counter!("stationkeeper_object_events_ignored_total").increment(report.ignored);
+    metrics::counter!("stationkeeper_deliveries_total", "outcome" => "done")
+        .increment((deliveries - report.failed.len().min(deliveries)) as u64);
+    metrics::counter!("stationkeeper_deliveries_total", "outcome" => "failed").increment(report.failed.len() as u64);
+    metrics::histogram!("stationkeeper_ingest_duration_seconds").record(took.as_secs_f64());
+    for failure in &report.failed {
+        tracing::warn!(delivery.id = failure.id, error = failure.reason, "a delivery comes back");
+    }
+    tracing::info!(
+        deliveries,
+        failed = report.failed.len(),
+        advanced = tally.advanced,
+        duplicates = tally.duplicates,
+        quarantined = report.quarantined,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "took a batch of deliveries"
+    );
+    if tally.variants > 0 {
+        tracing::warn!(count = tally.variants, "other bytes came for a known timestamp; both are kept");
+    }
+}
+
+pub(crate) fn conflict(attempt: u32) {
+    metrics::counter!("stationkeeper_conflicts_total").increment(1);
+    tracing::debug!(attempt, "another handler was at the same stations; the batch is repeated");
+}
+
+pub(crate) fn quarantined(one: &Quarantined) {
+    metrics::counter!("stationkeeper_objects_quarantined_total", "reason" => one.reason).increment(1);
+    tracing::warn!(object.key = one.key, reason = one.reason, detail = one.detail, "put an object aside");
+}
+
+pub(crate) fn transition(moved: &Transition) {
+    metrics::counter!("stationkeeper_alert_transitions_total", "rule" => moved.key.rule.as_str(), "to" => moved.to.as_str())
+        .increment(1);
+    tracing::info!(
+        alert.rule = moved.key.rule.as_str(),
+        alert.id = %moved.alert_id,
+        station.host = moved.key.host.as_ref().map(tracing::field::display),
+        to = moved.to.as_str(),
+        at = %moved.at,
+        "an alert moved"
+    );
+}
+
+pub(crate) fn check(due: usize, looked: usize, judged: bool, took: Duration) {
+    metrics::histogram!("stationkeeper_overdue_check_duration_seconds").record(took.as_secs_f64());
+    tracing::debug!(
+        due,
+        looked,
+        judged,
+        duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+        "checked stations that were due"
+    );
+}

@@ -1,0 +1,299 @@
+//! The scheduled check: stations that fell silent, and everything else that time alone changes.
+
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+use futures_util::{StreamExt, stream};
+use stationkeeper_rules::fleet::{self, Fleet, FleetOutcome};
+use stationkeeper_rules::{Context, OffPolicy, Rule, Settings, StationState, StationWord, off, on_passage};
+use stationkeeper_store::{OverdueCheck, StationFilter};
+use stationkeeper_telemetry::{HostName, ObjectEvent, ObjectKey, ObjectKind, classify_key};
+
+use crate::bucket::{Bucket, BucketError};
+use crate::clock::Clock;
+use crate::commit::{reservations_of, run, write_changes};
+use crate::ingest::Ingest;
+use crate::plan::Turn;
+use crate::{IngestError, observe};
+
+/// Stations judged in one transaction.
+const STEP: u32 = 200;
+/// Looks in flight at once.
+const CONCURRENCY: usize = 16;
+/// A run judges at most so many stations; the rest is due at once in the next.
+const MOST: u32 = 10_000;
+
+/// What a check came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CheckReport {
+    /// Stations that were due.
+    pub due: usize,
+    /// Of these, stations for which the bucket was looked into.
+    pub looked: usize,
+    /// Alerts that moved.
+    pub transitions: usize,
+    /// False: the ingest is stalled, nobody was judged.
+    pub judged: bool,
+}
+
+/// What a look into the bucket found.
+enum Look {
+    Objects(Vec<ObjectEvent>),
+    Failed(BucketError),
+}
+
+impl<B: Bucket, C: Clock> Ingest<B, C> {
+    /// What time it is here.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Judges the stations that are due. Running twice at once is running once: state rows are locked and read again.
+    pub async fn check_overdue(&self) -> Result<CheckReport, IngestError> {
+        let started = Instant::now();
+        let settings = self.settings().await?;
+        let now = self.clock.now();
+        let remembered = self.store.overdue_check().await?;
+        let away = remembered.last_run_at.is_some_and(|at| now - at > settings.alerts.missing_after());
+        let due = self.store.due(now, MOST).await?;
+        let suspects = self.suspects(&due, away, now, &settings).await?;
+        let looked = suspects.len();
+        let look_error = self.look_at(suspects).await?;
+        let outcome = self.judge_fleet(now, look_error, &settings).await?;
+        let mut report = CheckReport {
+            due: due.len(),
+            looked,
+            transitions: usize::from(outcome.transition.is_some()),
+            judged: outcome.judge_stations,
+        };
+        if outcome.judge_stations {
+            for hosts in due.chunks(STEP as usize) {
+                report.transitions += self.judge(hosts, outcome.grace_from, now, &settings).await?;
+            }
+        }
+        self.settle_sightings().await?;
+        observe::check(report.due, report.looked, report.judged, started.elapsed());
+        Ok(report)
+    }
+
+    /// Stations that would be declared missing now; after an outage of ours, every station that was ever heard.
+    async fn suspects(
+        &self,
+        due: &[HostName],
+        away: bool,
+        now: DateTime<Utc>,
+        settings: &Settings,
+    ) -> Result<Vec<StationState>, IngestError> {
+        if due.is_empty() && !away {
+            return Ok(Vec::new());
+        }
+        let mut suspects = Vec::new();
+        let mut after: Option<HostName> = None;
+        let chunks: Vec<Vec<HostName>> =
+            if away { vec![Vec::new()] } else { due.chunks(STEP as usize).map(<[_]>::to_vec).collect() };
+        for hosts in chunks {
+            let filter = StationFilter { hosts, ..StationFilter::default() };
+            loop {
+                let page = self.store.stations(&filter, after.as_ref(), STEP).await?;
+                let full = page.len() == STEP as usize;
+                after = page.last().map(|station| station.state.host.clone());
+                let silent = |state: &StationState| {
+                    state.advanced_at().is_some_and(|at| now - at > settings.alerts.missing_after())
+                };
+                let excused = |state: &StationState| {
+                    state.word == StationWord::Down
+                        || (self.judging.off == OffPolicy::Excuses && off(state).is_some_and(|off| now >= off.from))
+                };
+                suspects.extend(
+                    page.into_iter()
+                        .map(|station| station.state)
+                        .filter(|state| state.latest.is_some() && (away || (silent(state) && !excused(state)))),
+                );
+                if !full {
+                    after = None;
+                    break;
+                }
+            }
+        }
+        Ok(suspects)
+    }
+
+    /// Looks into the bucket for something newer of each suspect and ingests it. What the bucket said if it could not be looked into.
+    async fn look_at(&self, suspects: Vec<StationState>) -> Result<Option<String>, IngestError> {
+        let mut found = Vec::new();
+        let mut looks = stream::iter(suspects.into_iter().map(|state| self.look_for(state))).buffered(CONCURRENCY);
+        while let Some(look) = looks.next().await {
+            match look {
+                Look::Objects(objects) => found.extend(objects),
+                Look::Failed(error) => return Ok(Some(error.to_string())),
+            }
+        }
+        drop(looks);
+        for objects in found.chunks(STEP as usize) {
+            match self.look(objects.to_vec()).await {
+                Ok(_) => {}
+                Err(IngestError::Unfinished { reason }) => return Ok(Some(reason)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn look_for(&self, state: StationState) -> Look {
+        let Some(latest) = &state.latest else { return Look::Objects(Vec::new()) };
+        let mut objects = Vec::new();
+        let key = ObjectKey::latest(&state.host, ObjectKind::Heartbeat).into_string();
+        match self.bucket.head(&key).await {
+            Ok(head) => objects.push(ObjectEvent {
+                key,
+                host: Some(state.host.clone()),
+                kind: Some(ObjectKind::Heartbeat),
+                size: Some(head.size),
+                version_id: head.version_id,
+                sequencer: None,
+                event_time: head.last_modified,
+                created: true,
+            }),
+            Err(BucketError::NotFound { .. }) => {}
+            Err(error) => return Look::Failed(error),
+        }
+        let last_known = ObjectKey::heartbeat_at(&state.host, latest.snapshot.timestamp_utc).into_string();
+        let prefix = last_known.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
+        match self.bucket.list(&prefix, Some(&last_known)).await {
+            // Its newest makes the board true; the others come with their own events.
+            Ok(listed) => objects.extend(listed.into_iter().next_back().and_then(|newest| {
+                let (host, kind) = classify_key(&newest.key)?;
+                Some(ObjectEvent {
+                    key: newest.key,
+                    host: Some(host),
+                    kind: Some(kind),
+                    size: Some(newest.size),
+                    version_id: None,
+                    sequencer: None,
+                    event_time: newest.last_modified,
+                    created: true,
+                })
+            })),
+            Err(BucketError::NotFound { .. }) => {}
+            Err(error) => return Look::Failed(error),
+        }
+        Look::Objects(objects)
+    }
+
+    /// Judges the ingest itself, under the lock of the one row that two checks share.
+    async fn judge_fleet(
+        &self,
+        now: DateTime<Utc>,
+        look_error: Option<String>,
+        settings: &Settings,
+    ) -> Result<FleetOutcome, IngestError> {
+        let newest_advance_at = self.store.newest_advance_at().await?;
+        let expected = self.store.expected_stations().await?;
+        let mut transaction = self.store.begin().await?;
+        let row = transaction.overdue_check().lock().await?;
+        let stalled =
+            transaction.alerts().unresolved(&[]).await?.into_iter().find(|alert| alert.key.rule == Rule::IngestStalled);
+        let facts = Fleet {
+            newest_advance_at,
+            expected,
+            last_check_at: row.last_run_at,
+            grace_from: row.grace_from,
+            stalled,
+            look_error,
+        };
+        let mut outcome = fleet::on_check(&facts, now, &settings.alerts);
+        if !self.judging.rules.has(Rule::IngestStalled) {
+            // A replay of recorded silence: the lab may end, or be silent, as a whole.
+            outcome = FleetOutcome { judge_stations: true, grace_from: None, transition: None };
+        }
+        let transitions: Vec<_> = outcome.transition.iter().cloned().collect();
+        write_changes(&mut transaction, &[], &transitions, now).await?;
+        let stalled_since = (!outcome.judge_stations).then(|| row.stalled_since.unwrap_or(now));
+        let next = OverdueCheck {
+            last_run_at: Some(row.last_run_at.map_or(now, |last| last.max(now))),
+            stalled_since,
+            grace_from: outcome.grace_from,
+        };
+        transaction.overdue_check().save(&next).await?;
+        transaction.commit().await?;
+        for moved in &transitions {
+            observe::transition(moved);
+        }
+        Ok(outcome)
+    }
+
+    /// Judges some stations in one transaction, repeated when another handler was at them.
+    async fn judge(
+        &self,
+        hosts: &[HostName],
+        grace_from: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+        settings: &Settings,
+    ) -> Result<usize, IngestError> {
+        let mut attempt = 0;
+        loop {
+            match self.judge_once(hosts, grace_from, now, settings).await {
+                Err(error) if error.is_conflict() && attempt < 8 => {
+                    attempt += 1;
+                    observe::conflict(attempt);
+                    tokio::time::sleep(std::time::Duration::from_millis(5 << attempt)).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn judge_once(
+        &self,
+        hosts: &[HostName],
+        grace_from: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+        settings: &Settings,
+    ) -> Result<usize, IngestError> {
+        let mut transaction = self.store.begin().await?;
+        let states = transaction.states().lock(hosts).await?;
+        let unresolved = transaction.alerts().unresolved(hosts).await?;
+        let reservations = reservations_of(&mut transaction, hosts, now).await?;
+        let (mut saved, mut turns, mut transitions) = (Vec::new(), Vec::new(), Vec::new());
+        for state in states {
+            let of_station: Vec<_> =
+                unresolved.iter().filter(|alert| alert.key.host.as_ref() == Some(&state.host)).cloned().collect();
+            let context = Context {
+                settings: &settings.alerts,
+                ignored_issue_codes: settings.ignored_issue_codes.get(state.host.as_str()).map_or(&[], Vec::as_slice),
+                reservations: reservations.get(&state.host).map_or(&[], Vec::as_slice),
+                unresolved: &of_station,
+                rules: self.judging.rules,
+                off: self.judging.off,
+                grace_from,
+                running: None,
+            };
+            let outcome = on_passage(&state, now, self.judging.passage, &context);
+            let next = &outcome.state;
+            if (state.word, state.word_since) != (next.word, next.word_since) {
+                let turn = Turn { from_at: next.word_since, word: next.word, cause: next.word_cause.clone() };
+                turns.push(run(&state.host, &turn));
+            }
+            transitions.extend(outcome.transitions);
+            saved.push(outcome.state);
+        }
+        transaction.states().save(&saved).await?;
+        write_changes(&mut transaction, &turns, &transitions, now).await?;
+        transaction.commit().await?;
+        for moved in &transitions {
+            observe::transition(moved);
+        }
+        Ok(transitions.len())
+    }
+
+    /// The next instant at which a station is due.
+    pub async fn next_check_at(&self) -> Result<Option<DateTime<Utc>>, IngestError> {
+        let Some(host) = self.store.due(far_future(), 1).await?.pop() else { return Ok(None) };
+        Ok(self.store.station(&host).await?.and_then(|station| station.state.check_at))
+    }
+}
+
+/// Later than any instant that a station is due at, and one that every database can hold.
+fn far_future() -> DateTime<Utc> {
+    DateTime::from_timestamp(253_370_764_800, 0).unwrap_or(DateTime::<Utc>::MAX_UTC)
+}

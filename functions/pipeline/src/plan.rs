@@ -1,0 +1,365 @@
+//! What a batch does to one station, decided before anything is written.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use stationkeeper_rules::{
+    Alert, AlertSettings, Cause, Context, Incoming, OffPolicy, Outcome, Passage, Reservation, ReservationId,
+    ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links, on_heartbeat,
+    on_operations, rank, unresolved_after,
+};
+use stationkeeper_telemetry::{ForcedLogoff, Snapshot};
+
+use crate::document::{Document, HeartbeatDocument};
+
+/// How stations are judged: all of it in service, less in a replay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judging {
+    /// Which rules.
+    pub rules: RuleSet,
+    /// Whether a power action excuses silence.
+    pub off: OffPolicy,
+    /// What time alone moves.
+    pub passage: Passage,
+}
+
+impl Default for Judging {
+    fn default() -> Self {
+        Self { rules: RuleSet::ALL, off: OffPolicy::Excuses, passage: Passage::EveryTick }
+    }
+}
+
+/// A heartbeat of history, as far as a second one of the same instant must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Of the body that won.
+    pub sha256: [u8; 32],
+    /// The first arrival of any body of this station timestamp.
+    pub first_arrived_at: DateTime<Utc>,
+    /// The arrival of the body that won.
+    pub arrived_at: DateTime<Utc>,
+}
+
+/// What happens to history.
+#[derive(Debug, Clone)]
+pub enum HistoryWrite {
+    /// A station timestamp that was not there.
+    New(HistoryRow),
+    /// Another body of a known timestamp that arrived later: it wins, the former becomes a variant.
+    Replace(HistoryRow),
+    /// Another body of a known timestamp that arrived earlier: kept beside it.
+    Variant(HistoryRow),
+    /// The same body again, but this arrival is the earlier one.
+    Earlier(HistoryRow),
+}
+
+/// A row of history.
+#[derive(Debug, Clone)]
+pub struct HistoryRow {
+    /// What it says.
+    pub snapshot: Snapshot,
+    /// As received.
+    pub raw: Bytes,
+    /// Of `raw`.
+    pub sha256: [u8; 32],
+    /// Of this body.
+    pub arrived_at: DateTime<Utc>,
+    /// Of any body of this timestamp.
+    pub first_arrived_at: DateTime<Utc>,
+    /// The reservation that it belongs to.
+    pub reservation_id: Option<ReservationId>,
+}
+
+/// A forced logoff that a heartbeat or the INI shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// When it was, by the station's clock.
+    pub logged_off_at: DateTime<Utc>,
+    /// The fields.
+    pub logoff: ForcedLogoff,
+    /// The heartbeat's station timestamp; none: the INI showed it.
+    pub heartbeat: Option<DateTime<Utc>>,
+    /// When the document arrived.
+    pub arrived_at: DateTime<Utc>,
+}
+
+/// A change of the station's word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// Since when.
+    pub from_at: DateTime<Utc>,
+    /// The word.
+    pub word: StationWord,
+    /// Why.
+    pub cause: Option<Cause>,
+}
+
+/// All that a batch does to one station.
+#[derive(Debug, Clone)]
+pub struct StationPlan {
+    /// The state to store.
+    pub state: StationState,
+    /// What happens to history, in order.
+    pub history: Vec<HistoryWrite>,
+    /// How alerts move, in order.
+    pub transitions: Vec<Transition>,
+    /// How the word changed, in order.
+    pub turns: Vec<Turn>,
+    /// Forced logoffs that were seen.
+    pub seen: Vec<Seen>,
+    /// For the counters.
+    pub tally: Tally,
+}
+
+/// What became of the documents.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Heartbeats that moved the station forward.
+    pub advanced: u64,
+    /// Heartbeats that went to history only.
+    pub history_only: u64,
+    /// Heartbeats that were there.
+    pub duplicates: u64,
+    /// Other bytes for a known timestamp.
+    pub variants: u64,
+    /// `status.json` and `service-state.ini`.
+    pub state_documents: u64,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.advanced += other.advanced;
+        self.history_only += other.history_only;
+        self.duplicates += other.duplicates;
+        self.variants += other.variants;
+        self.state_documents += other.state_documents;
+    }
+}
+
+/// What stands in the database about a station before the batch.
+#[derive(Debug, Clone, Copy)]
+pub struct Standing<'a> {
+    /// Its state.
+    pub state: &'a StationState,
+    /// Heartbeats of history at the timestamps of this batch.
+    pub known: &'a HashMap<DateTime<Utc>, Known>,
+    /// Its unresolved alerts.
+    pub unresolved: &'a [Alert],
+    /// Its reservations that may matter, cancelled ones left out.
+    pub reservations: &'a [Reservation],
+    /// Issue codes that count for nothing here.
+    pub ignored_issue_codes: &'a [String],
+}
+
+/// Folds the documents of a batch into the station. They may come in any order.
+pub fn plan(
+    standing: Standing<'_>,
+    documents: Vec<Document>,
+    alerts: &AlertSettings,
+    windows: &ReservationSettings,
+    judging: Judging,
+) -> StationPlan {
+    let mut folding = Folding {
+        standing,
+        alerts,
+        windows,
+        judging,
+        known: HashMap::new(),
+        unresolved: standing.unresolved.to_vec(),
+        plan: StationPlan {
+            state: standing.state.clone(),
+            history: Vec::with_capacity(documents.len()),
+            transitions: Vec::new(),
+            turns: Vec::new(),
+            seen: Vec::new(),
+            tally: Tally::default(),
+        },
+    };
+    let mut heartbeats = Vec::with_capacity(documents.len());
+    let mut others = Vec::new();
+    for document in documents {
+        match document {
+            Document::Heartbeat(heartbeat) => heartbeats.push(heartbeat),
+            other => others.push(other),
+        }
+    }
+    heartbeats.sort_by_key(|heartbeat| rank(heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at));
+    for heartbeat in heartbeats {
+        folding.heartbeat(*heartbeat);
+    }
+    for other in others {
+        folding.other(other);
+    }
+    folding.plan
+}
+
+struct Folding<'a> {
+    standing: Standing<'a>,
+    alerts: &'a AlertSettings,
+    windows: &'a ReservationSettings,
+    judging: Judging,
+    /// What this batch added to `standing.known`.
+    known: HashMap<DateTime<Utc>, Known>,
+    unresolved: Vec<Alert>,
+    plan: StationPlan,
+}
+
+impl Folding<'_> {
+    fn heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+        let timestamp = heartbeat.snapshot.timestamp_utc;
+        self.see_logoff(heartbeat.snapshot.last_forced_logoff.as_ref(), Some(timestamp), heartbeat.arrived_at);
+        let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).copied();
+        match known {
+            None => self.new_heartbeat(heartbeat),
+            Some(known) if known.sha256 == heartbeat.sha256 => self.again(known, &heartbeat),
+            Some(known) => self.other_bytes(known, heartbeat),
+        }
+    }
+
+    fn new_heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+        let timestamp = heartbeat.snapshot.timestamp_utc;
+        let arrived_at = heartbeat.arrived_at;
+        let newer = rank(timestamp, arrived_at);
+        let advances = self.plan.state.latest.as_ref().is_none_or(|latest| latest.rank() < newer);
+        self.known.insert(timestamp, Known { sha256: heartbeat.sha256, first_arrived_at: arrived_at, arrived_at });
+        let row = self.row(&heartbeat, arrived_at);
+        self.plan.history.push(HistoryWrite::New(row));
+        if !advances {
+            self.plan.tally.history_only += 1;
+            return;
+        }
+        self.plan.tally.advanced += 1;
+        let incoming = Incoming { snapshot: heartbeat.snapshot, arrived_at, at_once: heartbeat.at_once };
+        let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
+        self.take(outcome);
+    }
+
+    /// The same bytes again: only an earlier arrival says something new.
+    fn again(&mut self, known: Known, heartbeat: &HeartbeatDocument) {
+        self.plan.tally.duplicates += 1;
+        let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
+        if arrived_at >= known.arrived_at {
+            return;
+        }
+        let first_arrived_at = known.first_arrived_at.min(arrived_at);
+        self.known.insert(timestamp, Known { first_arrived_at, arrived_at, ..known });
+        let row = self.row(heartbeat, first_arrived_at);
+        self.plan.history.push(HistoryWrite::Earlier(row));
+        self.first_arrival(timestamp, first_arrived_at);
+    }
+
+    /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events.
+    fn other_bytes(&mut self, known: Known, heartbeat: HeartbeatDocument) {
+        let timestamp = heartbeat.snapshot.timestamp_utc;
+        let first_arrived_at = known.first_arrived_at.min(heartbeat.arrived_at);
+        let wins = (heartbeat.arrived_at, heartbeat.sha256) > (known.arrived_at, known.sha256);
+        let row = self.row(&heartbeat, first_arrived_at);
+        self.plan.tally.variants += 1;
+        if wins {
+            let arrived_at = heartbeat.arrived_at;
+            self.known.insert(timestamp, Known { sha256: heartbeat.sha256, first_arrived_at, arrived_at });
+            self.plan.history.push(HistoryWrite::Replace(row));
+            if let Some(latest) = &mut self.plan.state.latest
+                && latest.snapshot.timestamp_utc == timestamp
+            {
+                latest.snapshot = heartbeat.snapshot;
+            }
+        } else {
+            self.known.insert(timestamp, Known { first_arrived_at, ..known });
+            self.plan.history.push(HistoryWrite::Variant(row));
+        }
+        self.first_arrival(timestamp, first_arrived_at);
+    }
+
+    fn first_arrival(&mut self, timestamp: DateTime<Utc>, first_arrived_at: DateTime<Utc>) {
+        if let Some(latest) = &mut self.plan.state.latest
+            && latest.snapshot.timestamp_utc == timestamp
+        {
+            latest.first_arrived_at = latest.first_arrived_at.min(first_arrived_at);
+        }
+    }
+
+    fn other(&mut self, document: Document) {
+        match document {
+            Document::Status { snapshot, arrived_at } => {
+                self.plan.tally.state_documents += 1;
+                let newer = |held: &StatusDocument| {
+                    (held.snapshot.timestamp_utc, held.arrived_at) < (snapshot.timestamp_utc, arrived_at)
+                };
+                if self.plan.state.status.as_ref().is_none_or(newer) {
+                    self.plan.state.status = Some(StatusDocument { snapshot: *snapshot, arrived_at });
+                }
+            }
+            Document::ServiceState { service_state, arrived_at } => {
+                self.plan.tally.state_documents += 1;
+                self.see_logoff(service_state.last_forced_logoff.as_ref(), None, arrived_at);
+                if self.plan.state.service_state.as_ref().is_none_or(|(_, held)| *held <= arrived_at) {
+                    self.plan.state.service_state = Some((*service_state, arrived_at));
+                    // It may tell of a shutdown: what the station's silence means can change.
+                    let outcome = on_operations(&self.plan.state, arrived_at, &self.context());
+                    self.take(outcome);
+                }
+            }
+            Document::Heartbeat(_) | Document::Beacon => {}
+        }
+    }
+
+    fn see_logoff(
+        &mut self,
+        logoff: Option<&ForcedLogoff>,
+        heartbeat: Option<DateTime<Utc>>,
+        arrived_at: DateTime<Utc>,
+    ) {
+        let Some(logoff) = logoff else { return };
+        let Some(logged_off_at) = logoff.timestamp else { return };
+        let seen = Seen { logged_off_at, logoff: logoff.clone(), heartbeat, arrived_at };
+        // A minute's heartbeat repeats the last logoff for ever: what repeats the one before it says nothing new.
+        let held = self.plan.seen.iter().rev().find(|held| held.heartbeat.is_some() == heartbeat.is_some());
+        let standing = self.plan.state.latest.as_ref().and_then(|latest| latest.snapshot.last_forced_logoff.as_ref());
+        let repeats = match held {
+            Some(held) => held.logoff == seen.logoff,
+            None => heartbeat.is_some() && standing == Some(&seen.logoff),
+        };
+        if !repeats {
+            self.plan.seen.push(seen);
+        }
+    }
+
+    fn row(&self, heartbeat: &HeartbeatDocument, first_arrived_at: DateTime<Utc>) -> HistoryRow {
+        let timestamp = heartbeat.snapshot.timestamp_utc;
+        HistoryRow {
+            snapshot: heartbeat.snapshot.clone(),
+            raw: heartbeat.raw.clone(),
+            sha256: heartbeat.sha256,
+            arrived_at: heartbeat.arrived_at,
+            first_arrived_at,
+            reservation_id: links::of_heartbeat(timestamp, self.standing.reservations, self.windows).cloned(),
+        }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            settings: self.alerts,
+            ignored_issue_codes: self.standing.ignored_issue_codes,
+            reservations: self.standing.reservations,
+            unresolved: &self.unresolved,
+            rules: self.judging.rules,
+            off: self.judging.off,
+            grace_from: None,
+            running: None,
+        }
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        let before = (self.plan.state.word, self.plan.state.word_since);
+        self.unresolved = unresolved_after(&self.unresolved, &outcome.transitions);
+        self.plan.transitions.extend(outcome.transitions);
+        self.plan.state = outcome.state;
+        let state = &self.plan.state;
+        if before != (state.word, state.word_since) {
+            let turn = Turn { from_at: state.word_since, word: state.word, cause: state.word_cause.clone() };
+            self.plan.turns.push(turn);
+        }
+    }
+}

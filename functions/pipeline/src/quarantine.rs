@@ -1,0 +1,88 @@
+//! What can never be read: where it is put, and the row that says why.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use stationkeeper_telemetry::{EventFault, EventRejection, HostName, Rejection};
+
+use crate::bucket::ObjectAddress;
+use crate::ingest::Delivery;
+
+/// So many bytes are kept in the row, to see at a glance what it was.
+const FIRST_BYTES: usize = 256;
+
+/// An object, or a delivery, that was put aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Whose, where the key tells.
+    pub host: Option<HostName>,
+    /// The object's key, or `delivery/{id}`.
+    pub key: String,
+    /// The object's version; empty where there is none.
+    pub version_id: String,
+    /// From the closed list.
+    pub reason: &'static str,
+    /// A sentence.
+    pub detail: String,
+    /// At most 256.
+    pub first_bytes: Vec<u8>,
+    /// Bytes.
+    pub size: u64,
+    /// When it was put.
+    pub arrived_at: DateTime<Utc>,
+    /// Where a copy is kept.
+    pub copy_key: String,
+    /// Whether it is there.
+    pub copied: bool,
+}
+
+impl Quarantined {
+    /// Of an object. The copy's key follows from address alone: a repeat overwrites it with the same bytes.
+    pub fn of_object(
+        host: &HostName,
+        address: &ObjectAddress,
+        arrived_at: DateTime<Utc>,
+        size: u64,
+        body: &Bytes,
+        rejection: Rejection,
+    ) -> Self {
+        let version_id = address.version_id.clone().unwrap_or_default();
+        let digest = Sha256::digest(format!("{}\n{version_id}", address.key).as_bytes());
+        let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            host: Some(host.clone()),
+            key: address.key.clone(),
+            version_id,
+            reason: rejection.reason.as_str(),
+            detail: rejection.detail,
+            first_bytes: first_bytes(body),
+            size,
+            arrived_at,
+            copy_key: format!("quarantine/{host}/{}-{short}", arrived_at.format("%Y%m%dT%H%M%SZ")),
+            copied: false,
+        }
+    }
+
+    /// Of a delivery that is no bucket's event, or not wholly one.
+    pub fn of_delivery(delivery: &Delivery, rejection: &EventRejection, now: DateTime<Utc>) -> Self {
+        Self {
+            host: None,
+            key: format!("delivery/{}", delivery.id),
+            version_id: String::new(),
+            reason: match rejection.reason {
+                EventFault::MalformedJson => "malformed_json",
+                EventFault::UnknownEnvelope => "unknown_envelope",
+            },
+            detail: rejection.detail.clone(),
+            first_bytes: first_bytes(delivery.body.as_bytes()),
+            size: delivery.body.len() as u64,
+            arrived_at: now,
+            copy_key: String::new(),
+            copied: false,
+        }
+    }
+}
+
+fn first_bytes(body: &[u8]) -> Vec<u8> {
+    body.get(..FIRST_BYTES).unwrap_or(body).to_vec()
+}

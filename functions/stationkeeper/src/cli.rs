@@ -1,0 +1,340 @@
+//! The command line: what can be said. What it does stands in `commands`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps the stations of remote laboratories ready for the next reservation.
+#[derive(Debug, Parser)]
+#[command(name = "stationkeeper", version, about, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Runs everything: bucket, ingest, alerts, status page
+    #[command(after_help = "Example: a lab of 12 simulated stations, with a day of history\n  stationkeeper up --demo 12")]
+    Up(Up),
+    /// Shows what a telemetry file means
+    #[command(after_help = "Example:\n  stationkeeper normalize --host LAB-WS01 heartbeat.json\n\nExit code 65: the file is rejected; the reason is on standard output.")]
+    Normalize(Normalize),
+    /// Shows what a bucket's event means
+    #[command(name = "decode-event", after_help = "Example:\n  stationkeeper decode-event event.json")]
+    DecodeEvent(DecodeEvent),
+    /// Feeds the files of a lab through the real handlers under a simulated clock
+    #[command(after_help = "Example:\n  stationkeeper simulate --stations 12 --minutes 45 --seed 7 --out lab\n  stationkeeper replay lab")]
+    Replay(Replay),
+    /// Writes or uploads what the stations of a simulated lab write
+    #[command(after_help = "Example:\n  stationkeeper simulate --stations 12 --minutes 45 --seed 7 --out lab")]
+    Simulate(Simulate),
+    /// Shows all stations, a line each
+    #[command(after_help = "Example:\n  stationkeeper status\n  stationkeeper status --from /mnt/labs")]
+    Status(Status),
+    /// Lists alerts
+    #[command(after_help = "Example:\n  stationkeeper alerts --state any --rule heartbeat_missing")]
+    Alerts(Alerts),
+    /// Acknowledges an alert: somebody is on it
+    #[command(after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable replaced\"\n\nThe start of an id is enough where it is the only one.")]
+    Ack(Ack),
+    /// Gives back a heartbeat byte for byte, checked against its SHA-256
+    #[command(after_help = "Example:\n  stationkeeper raw LAB-WS01 2026-11-24T09:00:09Z > heartbeat.json")]
+    Raw(Raw),
+    /// Brings the database to the newest schema (every start does it too)
+    #[command(after_help = "Example:\n  stationkeeper migrate --database mysql://stationkeeper@db.example/stationkeeper")]
+    Migrate(Place),
+    /// Checks or applies configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Access of stations to the bucket
+    #[command(subcommand)]
+    Station(StationCommand),
+    /// Trains the dictionary by which heartbeats are compressed, from simulated ones
+    #[command(name = "train-dictionary", after_help = "Example:\n  stationkeeper train-dictionary --out heartbeat-2.zstd-dictionary")]
+    TrainDictionary(TrainDictionary),
+    /// Writes the completions of a shell to standard output
+    #[command(after_help = "Example:\n  stationkeeper completions bash > /etc/bash_completion.d/stationkeeper")]
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where data and database are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Place {
+    /// Folder of all data [default: ./stationkeeper-data]
+    #[arg(long, value_name = "DIR", env = "STATIONKEEPER_DATA")]
+    pub data: Option<PathBuf>,
+    /// Database, `mysql://USER:PASSWORD@HOST/NAME` or `sqlite:FILE` [default: a file in the data folder]
+    #[arg(long, value_name = "URL", env = "STATIONKEEPER_DATABASE_URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Configuration file (connections only; see `stationkeeper config check`)
+    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+/// `up`.
+#[derive(Debug, Args)]
+pub struct Up {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// Simulate a lab of N stations, with the last 24 hours as history; its data folder is made anew
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub demo: Option<u32>,
+    /// Let the demo's clock run X times as fast
+    #[arg(long, value_name = "X", requires = "demo", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Seed of the demo: the same seed, the same troubles
+    #[arg(long, value_name = "S", requires = "demo", default_value_t = 1)]
+    pub seed: u64,
+    /// Where page and API listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Where the bucket listens; port 0 takes a free one [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_S3_LISTEN")]
+    pub s3_listen: Option<SocketAddr>,
+    /// Say where everything is as one line of JSON, once all of it answers
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What a telemetry file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// `heartbeat.json`
+    Heartbeat,
+    /// `status.json`
+    Status,
+    /// `session-guard-events.jsonl`
+    Events,
+    /// `service-state.ini`
+    ServiceState,
+}
+
+/// `normalize`.
+#[derive(Debug, Args)]
+pub struct Normalize {
+    /// What it is [default: by the file's name]
+    #[arg(long)]
+    pub kind: Option<Kind>,
+    /// Host of the object's key [default: by the file's name; else nothing is compared]
+    #[arg(long)]
+    pub host: Option<String>,
+    /// When it arrived, RFC 3339 [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    pub now: Option<DateTime<Utc>>,
+    /// The file; `-` is standard input
+    pub file: PathBuf,
+}
+
+/// `decode-event`.
+#[derive(Debug, Args)]
+pub struct DecodeEvent {
+    /// The file; `-` is standard input
+    pub file: PathBuf,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Folder with a folder a station and `scenario.json`
+    pub dir: PathBuf,
+    /// Database to write to; it must be empty [default: one in a temporary folder]
+    #[arg(long, value_name = "URL", env = "STATIONKEEPER_DATABASE_URL", hide_env_values = true)]
+    pub database: Option<String>,
+    /// Deliver this share of the events more than once
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub duplicate: u8,
+    /// Delay each event by up to 20 s, by this seed
+    #[arg(long, value_name = "SEED")]
+    pub shuffle: Option<u64>,
+    /// Delay this share of the events by up to 10 min
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub late: u8,
+    /// Let a power action excuse silence, as in service
+    #[arg(long)]
+    pub off: bool,
+    /// Judge all rules, not only those that the scenario's policy speaks of
+    #[arg(long)]
+    pub all_rules: bool,
+    /// Print nothing but the transitions
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// How many stations
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub stations: u32,
+    /// How many minutes
+    #[arg(long, value_name = "M", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub minutes: u32,
+    /// The same seed, the same bytes
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// First instant, RFC 3339 [default: 2026-11-24T08:00:00Z; with --upload: now]
+    #[arg(long, value_name = "RFC3339")]
+    pub start: Option<DateTime<Utc>>,
+    /// Write into this folder; it must be empty or new
+    #[arg(long, value_name = "DIR", required_unless_present = "upload", conflicts_with = "upload")]
+    pub out: Option<PathBuf>,
+    /// Upload to `http(s)://HOST[:PORT]/BUCKET`, by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long, value_name = "S3URL")]
+    pub upload: Option<String>,
+    /// Let the clock run X times as fast while uploading
+    #[arg(long, value_name = "X", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// One JSON array
+    #[arg(long)]
+    pub json: bool,
+    /// Make the table from a mounted share, `DIR/HOST/…`, without any server
+    #[arg(long, value_name = "DIR")]
+    pub from: Option<PathBuf>,
+}
+
+/// Which alerts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AlertFilter {
+    /// Open or acknowledged
+    Unresolved,
+    /// Nobody took them
+    Open,
+    /// Somebody took them
+    Acknowledged,
+    /// Over
+    Resolved,
+    /// All
+    Any,
+}
+
+/// `alerts`.
+#[derive(Debug, Args)]
+pub struct Alerts {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// Which
+    #[arg(long, value_enum, default_value_t = AlertFilter::Unresolved)]
+    pub state: AlertFilter,
+    /// Of this rule
+    #[arg(long)]
+    pub rule: Option<String>,
+    /// Of this station
+    #[arg(long)]
+    pub host: Option<String>,
+    /// At most so many, newest first
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub limit: u32,
+    /// One JSON line an alert
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ack`.
+#[derive(Debug, Args)]
+pub struct Ack {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// Id of the alert, or the start of it
+    pub id: String,
+    /// What you want to say with it
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Who you are [default: the user of this computer]
+    #[arg(long, env = "USER")]
+    pub by: Option<String>,
+    /// The alert as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `raw`.
+#[derive(Debug, Args)]
+pub struct Raw {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// Station
+    pub host: String,
+    /// Station timestamp of the heartbeat, RFC 3339
+    pub timestamp: DateTime<Utc>,
+}
+
+/// `config …`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Explains what is wrong in a configuration or settings file, and where
+    #[command(after_help = "Example:\n  stationkeeper config check stationkeeper.toml")]
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+    /// Writes a settings file (thresholds, windows, retention) into the database
+    #[command(after_help = "Example:\n  stationkeeper config apply settings.toml\n\nWithout a file: prints the settings in force, as such a file.")]
+    Apply {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "documented at the type")]
+        place: Place,
+        /// The file; without it the settings in force are printed
+        file: Option<PathBuf>,
+    },
+}
+
+/// `station …`.
+#[derive(Debug, Subcommand)]
+pub enum StationCommand {
+    /// Makes (or shows again) the access key by which a station uploads to the embedded bucket
+    #[command(after_help = "Example:\n  stationkeeper station add LAB-WS01 --lab electronics")]
+    Add {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "documented at the type")]
+        place: Place,
+        /// The station's name
+        host: String,
+        /// The lab it belongs to
+        #[arg(long)]
+        lab: Option<String>,
+        /// One line of JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `train-dictionary`.
+#[derive(Debug, Args)]
+pub struct TrainDictionary {
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Seed of the simulated lab
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Bytes of the dictionary
+    #[arg(long, default_value_t = 32 * 1024)]
+    pub size: usize,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.1..=1_000.0).contains(&speed) => Ok(speed),
+        _ => Err("a speed is a number from 0.1 to 1000".to_owned()),
+    }
+}

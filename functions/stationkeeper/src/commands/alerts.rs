@@ -1,0 +1,115 @@
+//! `alerts` and `ack`.
+
+use stationkeeper_api::{AlertView, Language, text};
+use stationkeeper_rules::{Actor, Alert, AlertId, AlertState, Rule, acknowledge};
+use stationkeeper_store::{AlertFilter, Store, StoreError};
+use stationkeeper_telemetry::format_instant;
+
+use crate::cli;
+use crate::commands::summary::{columns, harmless};
+use crate::failure::{Exit, Failure, print_json};
+use crate::place;
+
+fn unreadable(error: &StoreError) -> Failure {
+    Failure::because(Exit::Unavailable, "cannot read the alerts", error)
+}
+
+/// Runs `alerts`.
+pub async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
+    let rules = match &arguments.rule {
+        None => Vec::new(),
+        Some(name) => vec![Rule::parse(name).ok_or_else(|| {
+            let known: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+            Failure::new(Exit::Rejected, format!("there is no rule {name:?}; there are: {}", known.join(", ")))
+        })?],
+    };
+    let filter = AlertFilter {
+        states: match arguments.state {
+            cli::AlertFilter::Unresolved => vec![AlertState::Open, AlertState::Acknowledged],
+            cli::AlertFilter::Open => vec![AlertState::Open],
+            cli::AlertFilter::Acknowledged => vec![AlertState::Acknowledged],
+            cli::AlertFilter::Resolved => vec![AlertState::Resolved],
+            cli::AlertFilter::Any => Vec::new(),
+        },
+        rules,
+        host: arguments.host.as_deref().map(place::host).transpose()?,
+        lab: None,
+    };
+    let store = place::existing_store(&arguments.place).await?;
+    let alerts = store.alerts(&filter, None, arguments.limit).await.map_err(|error| unreadable(&error))?;
+    if arguments.json {
+        for alert in &alerts {
+            print_json(&view(alert))?;
+        }
+        return Ok(None);
+    }
+    if alerts.is_empty() {
+        println!("No such alerts.");
+        return Ok(None);
+    }
+    let mut rows = vec![["Id", "Opened", "State", "Host", "Rule", "Cause"].map(str::to_owned)];
+    rows.extend(alerts.iter().map(|alert| {
+        [
+            alert.id.0.chars().take(8).collect(),
+            format_instant(alert.opened_at),
+            alert.state.as_str().to_owned(),
+            alert.key.host.as_ref().map(ToString::to_string).unwrap_or_default(),
+            alert.key.rule.as_str().to_owned(),
+            harmless(&text(Language::English, &alert.cause)),
+        ]
+    }));
+    print!("{}", columns(&rows));
+    Ok(None)
+}
+
+fn view(alert: &Alert) -> AlertView {
+    AlertView::new(alert, None, Language::English)
+}
+
+/// Runs `ack`.
+pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
+    let store = place::existing_store(&arguments.place).await?;
+    let id = find(&store, &arguments.id).await?;
+    let actor = Actor::Person(arguments.by.clone().unwrap_or_else(|| "command line".to_owned()));
+    let failed = |error: StoreError| Failure::because(Exit::Unavailable, "cannot acknowledge the alert", &error);
+    let mut transaction = store.begin().await.map_err(failed)?;
+    let alert = transaction.alerts().lock(&id).await.map_err(failed)?.ok_or_else(|| none(&arguments.id))?;
+    let moved = acknowledge(&alert, actor, arguments.note.clone(), place::now())
+        .map_err(|error| Failure::because(Exit::Rejected, format_args!("cannot acknowledge {id}"), &error))?;
+    let is_new = moved.is_some();
+    if let Some(moved) = moved {
+        transaction.alerts().apply(&[moved]).await.map_err(failed)?;
+        transaction.commit().await.map_err(failed)?;
+    }
+    let Some(found) = store.alert(&id).await.map_err(failed)? else { return Err(none(&arguments.id)) };
+    if arguments.json {
+        print_json(&view(&found.alert))?;
+    } else {
+        let by = found.alert.acknowledged_by.as_deref().unwrap_or("somebody");
+        let said = if is_new { "Acknowledged by" } else { "It was acknowledged before, by" };
+        println!("{said} {}: {} {id}", harmless(by), found.alert.key.rule);
+    }
+    Ok(None)
+}
+
+fn none(id: &str) -> Failure {
+    Failure::new(Exit::NoInput, format!("there is no alert {id}: `stationkeeper alerts` lists them"))
+}
+
+/// The alert whose id this is, or begins with this.
+async fn find(store: &Store, start: &str) -> Result<AlertId, Failure> {
+    let exact = AlertId(start.to_owned());
+    if store.alert(&exact).await.map_err(|error| unreadable(&error))?.is_some() {
+        return Ok(exact);
+    }
+    let filter = AlertFilter { states: vec![AlertState::Open, AlertState::Acknowledged], ..AlertFilter::default() };
+    let alerts = store.alerts(&filter, None, 10_000).await.map_err(|error| unreadable(&error))?;
+    let mut matching = alerts.into_iter().filter(|alert| alert.id.0.starts_with(start));
+    match (matching.next(), matching.next()) {
+        (Some(alert), None) => Ok(alert.id),
+        (Some(_), Some(_)) => {
+            Err(Failure::new(Exit::Rejected, format!("several alerts begin with {start}: give more of the id")))
+        }
+        (None, _) => Err(none(start)),
+    }
+}

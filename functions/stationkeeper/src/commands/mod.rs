@@ -1,0 +1,14 @@
+//! A command a module.
+
+pub mod alerts;
+pub mod config;
+pub mod migrate;
+pub mod normalize;
+pub mod raw;
+pub mod replay;
+pub mod share;
+pub mod simulate;
+pub mod station;
+pub mod status;
+pub mod summary;
+pub mod train_dictionary;

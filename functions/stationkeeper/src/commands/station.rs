@@ -1,0 +1,78 @@
+//! `station add`: the access key by which a station uploads to the embedded bucket.
+
+use serde::Serialize;
+use stationkeeper_embedded_bucket::{BucketOptions, EmbeddedBucket};
+use stationkeeper_store::{CatalogEntry, HostStatus};
+use stationkeeper_telemetry::HostName;
+
+use crate::cli::StationCommand;
+use crate::connections::Connections;
+use crate::failure::{Exit, Failure, print_json};
+use crate::place;
+
+#[derive(Serialize)]
+struct Added<'a> {
+    host: &'a HostName,
+    endpoint: &'a str,
+    bucket: &'a str,
+    access_key_id: &'a str,
+    secret_access_key: &'a str,
+    uplink_command: &'a str,
+}
+
+/// Runs `station …`.
+pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
+    let StationCommand::Add { place, host, lab, json } = command;
+    let host = place::host(host)?;
+    let connections = place::connections(place)?;
+    place::make_folder(&connections.data)?;
+    let store = place::open_store(&connections).await?;
+    let failed = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot add the station", &error);
+    let known = store.station(&host).await.map_err(failed)?;
+    let entry = CatalogEntry {
+        host: host.clone(),
+        lab: lab.clone().or_else(|| known.as_ref().and_then(|known| known.entry.lab.clone())),
+        address: known.as_ref().and_then(|known| known.entry.address.clone()),
+        mac: known.and_then(|known| known.entry.mac),
+        status: HostStatus::Active,
+        created_at: place::now(),
+    };
+    let mut transaction = store.begin().await.map_err(failed)?;
+    transaction.states().save_catalog(&[entry]).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+
+    let no_bucket = |error: stationkeeper_embedded_bucket::BucketError| {
+        Failure::because(Exit::Unavailable, "cannot make an access key", &error)
+    };
+    let bucket =
+        EmbeddedBucket::open(&connections.bucket_file(), BucketOptions::default()).await.map_err(no_bucket)?;
+    let credential = bucket.credential_for_station(&host).await.map_err(no_bucket)?;
+    let endpoint = endpoint(&connections);
+    let command = format!(
+        "stationkeeper-uplink --folder C:\\LabStation\\labstation\\data --host {host} --endpoint {endpoint} --bucket {}",
+        bucket.name()
+    );
+    let added = Added {
+        host: &host,
+        endpoint: &endpoint,
+        bucket: bucket.name(),
+        access_key_id: &credential.access_key_id,
+        secret_access_key: credential.secret.expose(),
+        uplink_command: &command,
+    };
+    if *json {
+        print_json(&added)?;
+    } else {
+        println!("{host} may write below stations/{host}/ of the bucket {} at {endpoint}, by", bucket.name());
+        println!("  AWS_ACCESS_KEY_ID={}", added.access_key_id);
+        println!("  AWS_SECRET_ACCESS_KEY={}", added.secret_access_key);
+        println!("Any S3 client can upload; for example from the station's data folder:");
+        println!("  aws --endpoint-url {endpoint} s3 cp telemetry/heartbeat.json s3://{}/stations/{host}/heartbeat.json", bucket.name());
+    }
+    bucket.close().await;
+    Ok(None)
+}
+
+fn endpoint(connections: &Connections) -> String {
+    format!("http://{}", connections.s3_listen)
+}

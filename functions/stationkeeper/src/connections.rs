@@ -1,0 +1,89 @@
+//! Connections: flags over environment over the configuration file. What a verdict depends on is not here but in the database.
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Place;
+use crate::failure::{Exit, Failure};
+use crate::settings_file;
+
+/// Folder of all data when nothing else is said.
+pub const DATA: &str = "stationkeeper-data";
+/// Folder of a demo.
+pub const DEMO_DATA: &str = "stationkeeper-demo";
+
+/// The configuration file: where things are. Every key may be left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConnectionsFile {
+    /// Folder of all data. Default `./stationkeeper-data`.
+    pub data: Option<PathBuf>,
+    /// `mysql://USER:PASSWORD@HOST/NAME` or `sqlite:FILE`. Default: a file in the data folder.
+    pub database: Option<String>,
+    /// Where page and API listen. Default `127.0.0.1:8080`.
+    pub listen: Option<SocketAddr>,
+    /// Where the bucket listens. Default `127.0.0.1:9000`.
+    pub s3_listen: Option<SocketAddr>,
+}
+
+impl ConnectionsFile {
+    /// The keys, for suggestions.
+    pub const KEYS: [&str; 4] = ["data", "database", "listen", "s3_listen"];
+}
+
+/// Where things are, after flags, environment and file were put together.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Connections {
+    /// Folder of all data.
+    pub data: PathBuf,
+    /// None: a SQLite file in `data`.
+    pub database: Option<String>,
+    /// Where page and API listen.
+    pub listen: SocketAddr,
+    /// Where the bucket listens.
+    pub s3_listen: SocketAddr,
+}
+
+impl Connections {
+    /// Puts together what was said.
+    pub fn resolve(
+        place: &Place,
+        listen: Option<SocketAddr>,
+        s3_listen: Option<SocketAddr>,
+        default_data: &str,
+    ) -> Result<Self, Failure> {
+        let file = match &place.config {
+            Some(path) => read(path)?,
+            None => ConnectionsFile::default(),
+        };
+        let loopback = |port| SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+        Ok(Self {
+            data: place.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from(default_data)),
+            database: place.database.clone().or(file.database),
+            listen: listen.or(file.listen).unwrap_or_else(|| loopback(8080)),
+            s3_listen: s3_listen.or(file.s3_listen).unwrap_or_else(|| loopback(9000)),
+        })
+    }
+
+    /// The database's file when it is ours.
+    pub fn database_file(&self) -> PathBuf {
+        self.data.join("stationkeeper.sqlite")
+    }
+
+    /// The embedded bucket's file.
+    pub fn bucket_file(&self) -> PathBuf {
+        self.data.join("bucket.sqlite")
+    }
+}
+
+fn read(path: &Path) -> Result<ConnectionsFile, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::because(Exit::Configuration, format_args!("cannot read the configuration {}", path.display()), &error)
+    })?;
+    toml::from_str(&text).map_err(|error| {
+        let said = settings_file::explain(&text, &error, &ConnectionsFile::KEYS);
+        Failure::new(Exit::Configuration, format!("{}: {said}", path.display()))
+    })
+}

@@ -1,0 +1,105 @@
+//! How a command ends when it cannot do what was asked: one sentence and an exit code.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Exit codes, after `sysexits.h` where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// What was given is not what it should be (65, `EX_DATAERR`).
+    Rejected,
+    /// A file or object that was named is not there (66, `EX_NOINPUT`).
+    NoInput,
+    /// Something that is needed does not answer (69, `EX_UNAVAILABLE`).
+    Unavailable,
+    /// A file cannot be made or written (73, `EX_CANTCREAT`).
+    CannotCreate,
+    /// Anything else (1).
+    Failed,
+    /// The configuration is wrong (78, `EX_CONFIG`).
+    Configuration,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Failed => 1,
+            Exit::Rejected => 65,
+            Exit::NoInput => 66,
+            Exit::Unavailable => 69,
+            Exit::CannotCreate => 73,
+            Exit::Configuration => 78,
+        })
+    }
+}
+
+/// The end of a command: what to say, and with which code to leave.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    message: String,
+    exit: Exit,
+}
+
+impl Failure {
+    /// A sentence and its code.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { message: message.into(), exit }
+    }
+
+    /// What was being done, and all that the error and its sources say, as one sentence.
+    pub fn because(exit: Exit, doing: impl std::fmt::Display, error: &dyn Error) -> Self {
+        Self::new(exit, format!("{doing}: {}", chain(error)))
+    }
+
+    /// With which code to leave.
+    pub fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+/// An error and its sources in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        // Some libraries repeat their source's text in their own.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Reads a file or, for `-`, standard input.
+pub fn read_input(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read;
+
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .map_err(|error| Failure::because(Exit::NoInput, "cannot read standard input", &error))?;
+        return Ok(bytes);
+    }
+    std::fs::read(path)
+        .map_err(|error| Failure::because(Exit::NoInput, format_args!("cannot read {}", path.display()), &error))
+}
+
+/// Prints a value as one line of JSON.
+pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    use std::io::Write;
+
+    let mut line = serde_json::to_vec(value)
+        .map_err(|error| Failure::because(Exit::Failed, "cannot write the answer as JSON", &error))?;
+    line.push(b'\n');
+    match std::io::stdout().lock().write_all(&line) {
+        // Whoever read has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|error| Failure::because(Exit::Failed, "cannot write to standard output", &error)),
+    }
+}

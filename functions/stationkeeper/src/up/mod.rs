@@ -1,0 +1,216 @@
+//! `up`: bucket, ingest, checks and gateway in one process.
+
+mod demo;
+pub mod scaled_clock;
+mod vitals;
+mod work;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use stationkeeper_embedded_bucket::{BucketOptions, Credential, EmbeddedBucket};
+use stationkeeper_gateway::{Gateway, GatewayOptions};
+use stationkeeper_pipeline::clock::Clock;
+use stationkeeper_pipeline::ingest::Ingest;
+use stationkeeper_pipeline::plan::Judging;
+use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
+use stationkeeper_store::{Store, TokenRole};
+use stationkeeper_telemetry::Limits;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cli;
+use crate::connections::{Connections, DATA, DEMO_DATA};
+use crate::failure::{Exit, Failure, print_json};
+use crate::place;
+use scaled_clock::ScaledClock;
+use vitals::Observed;
+
+/// Name of the token that `up` makes.
+const ADMIN_TOKEN: &str = "admin";
+
+/// Where everything is: the first line on standard output with `--json`.
+#[derive(Serialize)]
+struct Whereabouts {
+    page: String,
+    api: String,
+    s3: String,
+    bucket: String,
+    access_key_id: String,
+    secret_access_key: String,
+    admin_token: Option<String>,
+    database: String,
+}
+
+/// Runs `up` until it is told to stop.
+pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
+    let default_data = if arguments.demo.is_some() { DEMO_DATA } else { DATA };
+    let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_data)?;
+    // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
+    let gateway_listener = listen(connections.listen, "--listen").await?;
+    let bucket_listener = listen(connections.s3_listen, "--s3-listen").await?;
+    place::make_folder(&connections.data)?;
+    if arguments.demo.is_some() {
+        demo::make_anew(&connections)?;
+    }
+    let clock = ScaledClock::starting_now(arguments.speed);
+    let store = place::open_store(&connections).await?;
+    let bucket = open_bucket(&connections, clock).await?;
+    let root = bucket.root_credential().await.map_err(no_bucket)?;
+    let s3 = format!("http://{}", local_address(&bucket_listener, connections.s3_listen));
+    let page = format!("http://{}", local_address(&gateway_listener, connections.listen));
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
+
+    let lab = match arguments.demo {
+        Some(stations) => Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.json).await?),
+        None => None,
+    };
+
+    let stop = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    tasks.spawn(bucket.clone().serve(bucket_listener, stop.clone()));
+    let client = S3Bucket::at(&endpoint(&s3, &root), bucket.name().to_owned());
+    let ingest = Arc::new(Ingest::new(client, store.clone(), clock, Limits::default(), Judging::default()));
+    let (observed, _) = watch::channel(Observed::default());
+    tasks.spawn(work::ingest(bucket.clone(), ingest.clone(), observed.clone(), stop.clone()));
+    tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
+    tasks.spawn(work::sweep(bucket.clone(), ingest.clone(), stop.clone()));
+    let (vitals_sender, vitals_receiver) = watch::channel(vitals::look(&bucket, &observed, clock).await);
+    tasks.spawn(vitals::publish(bucket.clone(), observed.subscribe(), vitals_sender, clock, stop.clone()));
+    let gateway = Gateway::new(
+        store.clone(),
+        vitals_receiver,
+        Arc::new(move || clock.now()),
+        GatewayOptions { metrics: Some(metrics), ..GatewayOptions::default() },
+    );
+    let stopped = stop.clone();
+    let serving = tasks.spawn(gateway.serve(gateway_listener, async move { stopped.cancelled().await }));
+    if let Some(lab) = lab {
+        tasks.spawn(demo::live(lab, bucket.clone(), s3.clone(), ingest.clone(), clock, stop.clone()));
+    }
+
+    let admin_token = admin_token(&store, arguments.json).await?;
+    let whereabouts = Whereabouts {
+        api: format!("{page}/api/v1"),
+        page,
+        s3,
+        bucket: bucket.name().to_owned(),
+        access_key_id: root.access_key_id.clone(),
+        secret_access_key: root.secret.expose().to_owned(),
+        admin_token,
+        database: store.describe().to_owned(),
+    };
+    tell(&whereabouts, &arguments)?;
+
+    let ended = tokio::select! {
+        () = told_to_stop() => Ok(()),
+        ended = serving => match ended {
+            Ok(Err(error)) => Err(Failure::because(Exit::Failed, "the gateway stopped", &error)),
+            _ => Err(Failure::new(Exit::Failed, "the gateway stopped by itself")),
+        },
+    };
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    bucket.close().await;
+    store.close().await;
+    ended.map(|()| None)
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let said = format!("cannot listen on {address}: {error}: stop what listens there, or choose another by {flag}");
+        Failure::new(Exit::Unavailable, said)
+    })
+}
+
+fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
+    let mut address = listener.local_addr().unwrap_or(asked);
+    // Who listens everywhere is reached on this computer by loopback.
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    address
+}
+
+async fn open_bucket(connections: &Connections, clock: ScaledClock) -> Result<Arc<EmbeddedBucket>, Failure> {
+    let options = BucketOptions { clock: Arc::new(move || clock.now()), ..BucketOptions::default() };
+    EmbeddedBucket::open(&connections.bucket_file(), options).await.map(Arc::new).map_err(no_bucket)
+}
+
+fn no_bucket(error: stationkeeper_embedded_bucket::BucketError) -> Failure {
+    Failure::because(Exit::Unavailable, "cannot open the bucket", &error)
+}
+
+pub(crate) fn endpoint(url: &str, credential: &Credential) -> Endpoint {
+    Endpoint {
+        url: url.to_owned(),
+        region: BucketOptions::default().region,
+        access_key_id: credential.access_key_id.clone(),
+        secret_access_key: credential.secret.expose().to_owned(),
+    }
+}
+
+/// Makes the admin token at the first start; asked for JSON, a program wants one that it can use: a fresh one.
+async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failure> {
+    let cannot =
+        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot make the admin token", &error);
+    let known = store.tokens().await.map_err(cannot)?;
+    let valid = known.iter().any(|one| one.token.name == ADMIN_TOKEN && one.revoked_at.is_none());
+    if valid && !fresh {
+        return Ok(None);
+    }
+    let (token, row) = stationkeeper_gateway::mint_token(ADMIN_TOKEN, TokenRole::Admin, place::now())
+        .map_err(|error| Failure::because(Exit::Failed, "cannot make the admin token", &error))?;
+    store.insert_token(&row).await.map_err(cannot)?;
+    Ok(Some(token))
+}
+
+fn tell(whereabouts: &Whereabouts, arguments: &cli::Up) -> Result<(), Failure> {
+    if arguments.json {
+        return print_json(whereabouts);
+    }
+    let Whereabouts { page, api, s3, bucket, admin_token, database, .. } = whereabouts;
+    println!("Page      {page}/");
+    println!("API       {api}");
+    println!("Bucket    {s3}, name {bucket}");
+    println!("Database  {database}");
+    match admin_token {
+        Some(token) => println!("Token     {token}   (admin; shown once, log in to the page with it)"),
+        None => println!("Token     the admin token that the first start showed"),
+    }
+    println!();
+    if arguments.demo.is_some() {
+        println!("A lab of simulated stations has run for 24 hours and goes on. Try:");
+        println!("  stationkeeper status");
+        println!("  stationkeeper alerts --state any");
+    } else {
+        println!("To connect the first real station:");
+        println!("  1. stationkeeper station add LAB-WS01    makes its access key and says how to use it");
+        println!("  2. on the station, upload heartbeat.json to stations/LAB-WS01/heartbeat.json every minute");
+        println!("  3. stationkeeper status                  shows it within two seconds of its first upload");
+    }
+    println!("Ctrl-C stops it.");
+    Ok(())
+}
+
+/// Ctrl-C, or a supervisor's SIGTERM.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
