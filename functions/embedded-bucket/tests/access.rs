@@ -1,5 +1,8 @@
 //! Who gets in, and how far.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
+
 mod common;
 
 use std::time::{Duration, SystemTime};
