@@ -63,7 +63,11 @@ mod tests {
             attempts.wrong(address, start, start + WINDOW);
         }
         for (seconds, wait) in [(0, Some(60)), (59, Some(1)), (60, None::<i64>)] {
-            assert_eq!(attempts.wait(address, start + TimeDelta::seconds(seconds)), wait.map(TimeDelta::seconds), "{seconds}");
+            assert_eq!(
+                attempts.wait(address, start + TimeDelta::seconds(seconds)),
+                wait.map(TimeDelta::seconds),
+                "{seconds}"
+            );
         }
         assert_eq!(attempts.wait(Some(IpAddr::from([10, 0, 0, 2])), start), None);
         attempts.right(address);

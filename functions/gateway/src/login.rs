@@ -35,7 +35,8 @@ pub(crate) async fn login(
     let headers = parts.headers.clone();
     let now = gateway.now();
     if let Some(wait) = gateway.shared().attempts.wait(address, now) {
-        let seconds = (wait.num_seconds() / gateway.lasting(TimeDelta::seconds(1)).num_seconds().max(1)).max(1).unsigned_abs();
+        let seconds =
+            (wait.num_seconds() / gateway.lasting(TimeDelta::seconds(1)).num_seconds().max(1)).max(1).unsigned_abs();
         let refusal = ApiError::TooManyAttempts { seconds };
         return if from_form { login_form(language, Some(LoginProblem::Wait { seconds })) } else { Err(refusal) };
     }

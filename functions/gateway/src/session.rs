@@ -28,7 +28,12 @@ impl Sessions {
     ///
     /// # Errors
     /// No random bytes.
-    pub fn open(&self, token_sha256: [u8; 32], now: DateTime<Utc>, ends_at: DateTime<Utc>) -> Result<String, getrandom::Error> {
+    pub fn open(
+        &self,
+        token_sha256: [u8; 32],
+        now: DateTime<Utc>,
+        ends_at: DateTime<Utc>,
+    ) -> Result<String, getrandom::Error> {
         let cookie = hex::encode(random()?);
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, session| now < session.ends_at);

@@ -2,7 +2,7 @@
 
 mod app;
 
-use app::{App, Answer};
+use app::{Answer, App};
 use axum::http::StatusCode;
 use stationkeeper_rules::{AlertState, Cause, Rule, StationWord};
 use stationkeeper_store::TokenRole;
@@ -23,7 +23,10 @@ async fn without_a_token_nothing_of_the_api_is_shown() {
         for token in [None, Some("sk_wrong"), Some("")] {
             let answer = app.get_as(token, path).await;
             assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path} {token:?}");
-            assert_eq!((answer.json()["error"].as_str(), answer.json()["code"].as_str()), (Some("Unauthorized"), Some("unauthenticated")));
+            assert_eq!(
+                (answer.json()["error"].as_str(), answer.json()["code"].as_str()),
+                (Some("Unauthorized"), Some("unauthenticated"))
+            );
         }
         let raw = app.send(app.request("GET", path).header("x-lab-manager-token", b"\xff\xfe".as_slice())).await;
         assert_eq!(raw.status, StatusCode::UNAUTHORIZED, "a token that is no text: {path}");
@@ -58,11 +61,16 @@ async fn both_headers_carry_a_token_and_a_query_string_never_does() {
         let answer = app.send(app.request("GET", "/api/v1/stations").header(name, value)).await;
         assert_eq!(answer.status, StatusCode::OK, "{name}");
     }
-    let basic = app.send(app.request("GET", "/api/v1/stations").header("authorization", format!("Basic {}", app.admin))).await;
+    let basic =
+        app.send(app.request("GET", "/api/v1/stations").header("authorization", format!("Basic {}", app.admin))).await;
     assert_eq!(basic.status, StatusCode::UNAUTHORIZED);
     for path in ["/?token=x", "/api/v1/stations?access_token=x", "/health?Token=x"] {
         let answer = app.get(path).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (StatusCode::BAD_REQUEST, Some("token_in_query")), "{path}");
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (StatusCode::BAD_REQUEST, Some("token_in_query")),
+            "{path}"
+        );
     }
 }
 
@@ -114,7 +122,12 @@ async fn what_a_request_may_not_be() {
         ("GET", "/api/v1/forced-logoffs?from=yesterday", vec![], StatusCode::BAD_REQUEST, "bad_request"),
     ] {
         let answer = app.send_body(app.request(method, path).header("x-lab-manager-token", &app.admin), body).await;
-        assert_eq!((answer.status, answer.json()["code"].as_str()), (status, Some(code)), "{method} {path} {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.json()["code"].as_str()),
+            (status, Some(code)),
+            "{method} {path} {}",
+            answer.text()
+        );
     }
     let unknown = app.get("/api/v1/stations/LAB-99").await;
     assert_eq!(unknown.json()["error"], "host 'LAB-99' not found", "the older service's text");
@@ -175,7 +188,12 @@ async fn an_alert_is_taken_once_and_by_name() {
     let alert = taken.json();
     assert_eq!(alert["state"], "acknowledged");
     assert_eq!((alert["acknowledged_by"].as_str(), alert["note"].as_str()), (Some("admin"), Some("on my way")));
-    let steps: Vec<_> = alert["transitions"].as_array().unwrap().iter().map(|step| (step["to"].clone(), step["actor"].clone())).collect();
+    let steps: Vec<_> = alert["transitions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| (step["to"].clone(), step["actor"].clone()))
+        .collect();
     assert_eq!(steps, [("open".into(), "rule".into()), ("acknowledged".into(), "person:admin".into())]);
 
     let instructor = app.add_token("ana", TokenRole::Instructor).await;
@@ -227,7 +245,11 @@ async fn a_browser_logs_in_and_out() {
     assert_eq!(form.status, StatusCode::UNAUTHORIZED);
     assert!(form.text().contains("name=\"token\""));
 
-    for (body, status) in [("", StatusCode::BAD_REQUEST), ("token=", StatusCode::BAD_REQUEST), ("token=sk_wrong", StatusCode::UNAUTHORIZED)] {
+    for (body, status) in [
+        ("", StatusCode::BAD_REQUEST),
+        ("token=", StatusCode::BAD_REQUEST),
+        ("token=sk_wrong", StatusCode::UNAUTHORIZED),
+    ] {
         assert_eq!(app.login(body, &[]).await.status, status, "{body}");
     }
     let long = format!("token={}", "x".repeat(513));
@@ -280,13 +302,22 @@ async fn the_page_shows_what_stations_wrote_as_text() {
     assert_eq!(page.status, StatusCode::OK, "{}", page.text());
     let html = page.text();
     assert!(!html.contains("<img") && !html.contains("<script"), "{html}");
-    for part in ["LAB-01", "Ready", "1 stations, 1 open alerts", "Nothing comes in", "&#60;script&#62;", "http-equiv=\"refresh\""] {
+    for part in [
+        "LAB-01",
+        "Ready",
+        "Stations: 1 · open alerts: 1",
+        "Nothing comes in",
+        "&#60;script&#62;",
+        "http-equiv=\"refresh\"",
+    ] {
         assert!(html.contains(part), "{part}: {html}");
     }
     assert!(!html.contains(" style="), "the policy allows no inline style");
     assert!(page.header("content-security-policy").contains("style-src 'self'"));
     assert!(!page.header("content-security-policy").contains("script-src"));
-    let spanish = app.send(app.request("GET", "/").header("x-lab-manager-token", &app.admin).header("accept-language", "es-ES")).await;
+    let spanish = app
+        .send(app.request("GET", "/").header("x-lab-manager-token", &app.admin).header("accept-language", "es-ES"))
+        .await;
     assert!(spanish.text().contains("<html lang=\"es\">") && spanish.text().contains("Listo"));
     let style = app.get_as(None, "/assets/status.css").await;
     assert_eq!((style.status, style.header("content-type")), (StatusCode::OK, "text/css; charset=utf-8"));
