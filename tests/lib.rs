@@ -1,1 +1,30 @@
-//! stub
+//! What several tests of the whole share: the corpus, the built binary, databases of a test's own, and what stands in them.
+//!
+//! Tests drive the binary that `cargo build --release -p stationkeeper` made (`tests/run` builds it first and says where it lies
+//! by `STATIONKEEPER_TEST_BINARIES`; without that it is looked for beside the test's own executable).
+
+#[path = "harness/binary.rs"]
+pub mod binary;
+#[path = "harness/database.rs"]
+pub mod database;
+#[path = "harness/lab.rs"]
+pub mod lab;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A file or folder of the corpus.
+pub fn corpus(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(path)
+}
+
+/// A JSON file of the corpus.
+///
+/// # Panics
+/// Where it cannot be read: the corpus is part of the tree.
+pub fn corpus_json(path: &str) -> Value {
+    let path = corpus(path);
+    let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+    serde_json::from_slice(&bytes).unwrap_or_else(|error| panic!("{} is no JSON: {error}", path.display()))
+}

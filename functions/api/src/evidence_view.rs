@@ -1,6 +1,7 @@
 //! What is kept for whoever settles a dispute: forced logoffs and unreadable uploads.
 
 use serde::{Deserialize, Serialize};
+use stationkeeper_rules::FoundIn;
 use stationkeeper_telemetry::HostName;
 
 use crate::Instant;
@@ -16,7 +17,7 @@ pub struct ForcedLogoffView {
     pub user: Option<String>,
     /// Windows session number.
     pub session_id: Option<i64>,
-    /// Tells equal ones of one second apart, from 1.
+    /// Tells equal ones of one second apart, from 0.
     pub occurrence: u32,
     /// Seconds of warning.
     pub grace: Option<i64>,
@@ -28,8 +29,8 @@ pub struct ForcedLogoffView {
     pub source: Option<String>,
     /// The reservation that it made room for.
     pub reservation_id: Option<String>,
-    /// `jsonl`, `service_state` or `heartbeat`; `pending` while the trail may still come.
-    pub found_in: String,
+    /// The best source that knows it.
+    pub found_in: FoundIn,
 }
 
 /// An upload that can never be read.
@@ -37,8 +38,8 @@ pub struct ForcedLogoffView {
 pub struct QuarantinedObjectView {
     /// Where it was put.
     pub key: String,
-    /// The version of the bucket, where it has versions.
-    pub version: Option<String>,
+    /// The version in the bucket, or what stands for it; empty where the bucket has none.
+    pub version: String,
     /// The station whose prefix it was put below, if it is one.
     pub host: Option<HostName>,
     /// From the closed list.
@@ -46,11 +47,13 @@ pub struct QuarantinedObjectView {
     /// Where in it, and what.
     pub detail: String,
     /// As the bucket says.
-    pub size_bytes: Option<u64>,
+    pub size_bytes: u64,
     /// The first bytes in hexadecimal, to be looked at and never rendered.
     pub first_bytes_hex: String,
     /// When it was put.
-    pub arrived_at: Option<Instant>,
+    pub arrived_at: Instant,
     /// When it was put aside.
     pub quarantined_at: Instant,
+    /// Where it lies now; null: too large to be copied, it lies where it was.
+    pub quarantine_key: Option<String>,
 }

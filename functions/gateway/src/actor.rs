@@ -26,7 +26,7 @@ pub(crate) struct Actor {
 }
 
 impl Actor {
-    /// May see; every role may.
+    /// Whoever holds `token`.
     pub fn new(token: ApiToken) -> Self {
         Self { name: token.token.name, role: token.token.role }
     }
@@ -37,6 +37,21 @@ impl Actor {
         match self.role {
             TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin => Ok(()),
             TokenRole::Viewer => Err(ApiError::Forbidden { needed: TokenRole::Instructor, has: self.role }),
+        }
+    }
+}
+
+impl Actor {
+    /// First bytes of uploads may hold anything, names of persons among it.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_see_quarantine(&self) -> Result<(), ApiError> {
+        match self.role {
+            TokenRole::Operator | TokenRole::Admin => Ok(()),
+            TokenRole::Viewer | TokenRole::Instructor => {
+                Err(ApiError::Forbidden { needed: TokenRole::Operator, has: self.role })
+            }
         }
     }
 }

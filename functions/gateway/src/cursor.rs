@@ -17,9 +17,10 @@ const LONGEST: usize = 4_096;
 /// Outside 1 to 500, or no number.
 pub(crate) fn limit(text: Option<&str>) -> Result<u32, ApiError> {
     let Some(text) = text else { return Ok(DEFAULT_LIMIT) };
-    text.parse().ok().filter(|number| (1..=LARGEST_LIMIT).contains(number)).ok_or_else(|| {
-        ApiError::BadRequest(format!("limit is a number from 1 to {LARGEST_LIMIT}"))
-    })
+    text.parse()
+        .ok()
+        .filter(|number| (1..=LARGEST_LIMIT).contains(number))
+        .ok_or_else(|| ApiError::BadRequest(format!("limit is a number from 1 to {LARGEST_LIMIT}")))
 }
 
 /// What [`page`] made of a key.
@@ -45,11 +46,7 @@ pub(crate) fn page<Row, Key: Serialize, View>(
 ) -> Page<View> {
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows
-        .last()
-        .filter(|_| more)
-        .and_then(|last| serde_json::to_vec(&key(last)).ok())
-        .map(hex::encode);
+    let next = rows.last().filter(|_| more).and_then(|last| serde_json::to_vec(&key(last)).ok()).map(hex::encode);
     Page { items: rows.iter().map(view).collect(), next }
 }
 

@@ -9,8 +9,7 @@ use axum::response::Response;
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// What a page of ours may do: its own style sheet and forms, no script at all.
-pub(crate) const PAGE: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+pub(crate) const PAGE: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Adds them; what a handler has set stays.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {

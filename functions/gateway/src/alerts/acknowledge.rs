@@ -1,0 +1,108 @@
+//! `POST /api/v1/alerts/{id}/acknowledge`: somebody takes an alert. Again, it stays with whoever took it first.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::json;
+use stationkeeper_api::AlertView;
+use stationkeeper_rules::{Actor as By, AlertId, LifeError};
+use stationkeeper_store::{NewUpdate, Store, StoreError};
+
+use super::one::view;
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::error::ApiError;
+use crate::extract::{Body, NoParameters, Path, Query, Reader};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    note: Option<String>,
+}
+
+/// Why an alert was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub enum AcknowledgeError {
+    /// No alert of that id.
+    #[error("there is no alert {0}: `stationkeeper alerts` lists them")]
+    Unknown(AlertId),
+    /// Its life does not allow it.
+    #[error(transparent)]
+    Life(LifeError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for AcknowledgeError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// How often a commit that met another one is repeated.
+const ATTEMPTS: u32 = 5;
+
+/// Takes an alert in the name of `person`, with its transition and its update in one unit of work.
+///
+/// # Errors
+/// No such alert, a resolved one, a note that is too long, or the store failed.
+pub async fn acknowledge(
+    store: &Store,
+    id: &AlertId,
+    person: &str,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), AcknowledgeError> {
+    let mut attempt = 1;
+    loop {
+        match once(store, id, person, note, now).await {
+            Err(AcknowledgeError::Store(error)) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
+            done => return done,
+        }
+    }
+}
+
+async fn once(
+    store: &Store,
+    id: &AlertId,
+    person: &str,
+    note: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), AcknowledgeError> {
+    let mut work = store.begin().await?;
+    let Some(alert) = work.alerts().lock(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
+    let step = stationkeeper_rules::acknowledge(&alert, By::Person(person.to_owned()), note.map(str::to_owned), now)
+        .map_err(AcknowledgeError::Life)?;
+    let Some(step) = step else { return Ok(()) };
+    let update = NewUpdate {
+        at: step.at,
+        kind: "alert".to_owned(),
+        host: alert.key.host.clone(),
+        payload: json!({ "id": id, "rule": alert.key.rule, "state": step.to }),
+    };
+    work.alerts().apply(&[step]).await?;
+    work.updates().append(&[update]).await?;
+    work.commit().await?;
+    tracing::info!(alert.id = %id, alert.rule = %alert.key.rule, "an alert was acknowledged");
+    Ok(())
+}
+
+pub(crate) async fn post(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    Reader(language): Reader,
+    Query(NoParameters {}): Query<NoParameters>,
+    Path(id): Path,
+    Body(request): Body<Request>,
+) -> Result<Json<AlertView>, ApiError> {
+    actor.may_acknowledge()?;
+    let note = request.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
+    match acknowledge(gateway.store(), &AlertId(id.clone()), &actor.name, note, gateway.now()).await {
+        Ok(()) => view(&gateway, id, language).await.map(Json),
+        Err(AcknowledgeError::Unknown(AlertId(id))) => Err(ApiError::UnknownAlert(id)),
+        Err(AcknowledgeError::Life(error)) => Err(ApiError::Life(error)),
+        Err(AcknowledgeError::Store(error)) => Err(error.into()),
+    }
+}

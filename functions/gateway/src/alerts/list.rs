@@ -1,0 +1,74 @@
+//! `GET /api/v1/alerts`: newest first, with filters `state` (`open`, `acknowledged`, `resolved`, `any`; otherwise whatever is
+//! unresolved), `rule`, `host` and `lab`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use stationkeeper_api::{AlertView, Page};
+use stationkeeper_rules::{AlertId, AlertState, Rule};
+use stationkeeper_store::{AlertCursor, AlertFilter};
+
+use super::{lab, labs};
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::cursor;
+use crate::error::ApiError;
+use crate::extract::{Query, Reader};
+use crate::stations::list::host;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameters {
+    state: Option<String>,
+    rule: Option<String>,
+    host: Option<String>,
+    lab: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// Microseconds, since that is what is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct After(i64, String);
+
+pub(crate) async fn list(
+    State(gateway): State<Gateway>,
+    _actor: Actor,
+    Reader(language): Reader,
+    Query(asked): Query<Parameters>,
+) -> Result<Json<Page<AlertView>>, ApiError> {
+    let limit = cursor::limit(asked.limit.as_deref())?;
+    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
+        Some(AlertCursor { opened_at: DateTime::from_timestamp_micros(micros)?, id: AlertId(id) })
+    });
+    let filter = AlertFilter {
+        states: states(asked.state.as_deref())?,
+        rules: asked.rule.as_deref().map(rule).transpose()?.into_iter().collect(),
+        host: asked.host.as_deref().map(host).transpose()?,
+        lab: asked.lab,
+    };
+    let found = gateway.store().alerts(&filter, after.as_ref(), limit + 1).await?;
+    let labs = labs(&gateway, &found).await?;
+    Ok(Json(cursor::page(
+        found,
+        limit,
+        |alert| After(alert.opened_at.timestamp_micros(), alert.id.0.clone()),
+        |alert| AlertView::new(alert, lab(&labs, alert), language),
+    )))
+}
+
+fn states(text: Option<&str>) -> Result<Vec<AlertState>, ApiError> {
+    match text {
+        None => Ok(vec![AlertState::Open, AlertState::Acknowledged]),
+        Some("any") => Ok(Vec::new()),
+        Some(text) => AlertState::parse(text)
+            .map(|state| vec![state])
+            .ok_or_else(|| ApiError::BadRequest("state is one of open, acknowledged, resolved, any".to_owned())),
+    }
+}
+
+fn rule(text: &str) -> Result<Rule, ApiError> {
+    Rule::parse(text)
+        .ok_or_else(|| ApiError::BadRequest(format!("rule is one of {}", Rule::ALL.map(Rule::as_str).join(", "))))
+}

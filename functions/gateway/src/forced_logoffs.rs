@@ -1,0 +1,89 @@
+//! `GET /api/v1/forced-logoffs`: newest first, with filters `host`, `reservation_id`, `from` and `to`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use stationkeeper_api::{ForcedLogoffView, Page};
+use stationkeeper_rules::ReservationId;
+use stationkeeper_store::{ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffRecord};
+use stationkeeper_telemetry::{HostName, parse_instant};
+
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::cursor;
+use crate::error::ApiError;
+use crate::extract::Query;
+use crate::stations::list::host;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameters {
+    host: Option<String>,
+    reservation_id: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct After {
+    host: HostName,
+    micros: i64,
+    user: Option<String>,
+    session_id: Option<i64>,
+    occurrence: u32,
+}
+
+pub(crate) async fn list(
+    State(gateway): State<Gateway>,
+    _actor: Actor,
+    Query(asked): Query<Parameters>,
+) -> Result<Json<Page<ForcedLogoffView>>, ApiError> {
+    let limit = cursor::limit(asked.limit.as_deref())?;
+    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|after| {
+        Some(ForcedLogoffCursor {
+            host: after.host,
+            timestamp: DateTime::from_timestamp_micros(after.micros)?,
+            user: after.user,
+            session_id: after.session_id,
+            occurrence: after.occurrence,
+        })
+    });
+    let filter = ForcedLogoffFilter {
+        host: asked.host.as_deref().map(host).transpose()?,
+        reservation_id: asked.reservation_id.map(ReservationId),
+        from: asked.from.as_deref().map(|text| instant("from", text)).transpose()?,
+        to: asked.to.as_deref().map(|text| instant("to", text)).transpose()?,
+    };
+    let found = gateway.store().forced_logoffs(&filter, after.as_ref(), limit + 1).await?;
+    let key = |row: &ForcedLogoffRecord| After {
+        host: row.key.host.clone(),
+        micros: row.key.timestamp.timestamp_micros(),
+        user: row.key.user.clone(),
+        session_id: row.key.session_id,
+        occurrence: row.key.occurrence,
+    };
+    Ok(Json(cursor::page(found, limit, key, view)))
+}
+
+fn instant(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
+    parse_instant(text).map_err(|error| ApiError::BadRequest(format!("{name}: {error}")))
+}
+
+fn view(row: &ForcedLogoffRecord) -> ForcedLogoffView {
+    ForcedLogoffView {
+        host: row.key.host.clone(),
+        timestamp_utc: row.key.timestamp.into(),
+        user: row.key.user.clone(),
+        session_id: row.key.session_id,
+        occurrence: row.key.occurrence,
+        grace: row.grace,
+        message: row.message.clone(),
+        force: row.force,
+        source: row.source.clone(),
+        reservation_id: row.reservation_id.as_ref().map(|id| id.0.clone()),
+        found_in: row.found_in,
+    }
+}

@@ -1,0 +1,185 @@
+//! `GET /health`, `/livez`, `/readyz`: open, and without internal texts.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, TimeDelta, Utc};
+use stationkeeper_api::{HealthStatus, HealthView, PartView, PartsView};
+
+use crate::Gateway;
+use crate::error::ApiError;
+use crate::vitals::Vitals;
+
+/// Vitals older than this say that whatever publishes them has stopped.
+const VITALS_STALE_AFTER: TimeDelta = TimeDelta::seconds(30);
+/// A delivery that waits longer is late.
+const QUEUE_LATE_AFTER: TimeDelta = TimeDelta::seconds(60);
+/// The overdue check runs at least every minute.
+const CHECK_LATE_AFTER: TimeDelta = TimeDelta::seconds(180);
+/// A database that needs longer to answer is away.
+const DATABASE_LIMIT: Duration = Duration::from_secs(3);
+
+/// What was looked at. `None` where the database did not answer.
+#[derive(Debug, Clone)]
+struct Facts {
+    stations: Option<u64>,
+    last_check_at: Option<Option<DateTime<Utc>>>,
+    vitals: Vitals,
+    started_at: DateTime<Utc>,
+}
+
+/// Pure: facts and now make the verdict. `inside` adds what only those who are logged in may read.
+fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
+    let vitals = &facts.vitals;
+    let stale = (now - vitals.updated_at > VITALS_STALE_AFTER)
+        .then(|| format!("not looked at for {} s", (now - vitals.updated_at).num_seconds()));
+    let database = facts.stations.is_none().then(|| "does not answer".to_owned());
+    let bucket = stale.clone().or_else(|| {
+        vitals.bucket_problem.as_ref().map(|problem| match inside {
+            true => problem.clone(),
+            false => "does not answer a look".to_owned(),
+        })
+    });
+    let queue = vitals.queue.and_then(|queue| {
+        let waits = now - queue.oldest_at?;
+        (waits > QUEUE_LATE_AFTER)
+            .then(|| format!("the oldest of {} deliveries waits for {} s", queue.depth, waits.num_seconds()))
+    });
+    let queue = vitals.queue.and(stale).or(queue);
+    let overdue_check = match facts.last_check_at {
+        None => Some("unknown: the database does not answer".to_owned()),
+        Some(last) => {
+            let silent = now - last.unwrap_or(facts.started_at).max(facts.started_at);
+            (silent > CHECK_LATE_AFTER).then(|| format!("did not run for {} s", silent.num_seconds()))
+        }
+    };
+    let parts = PartsView {
+        database: PartView::of(database),
+        bucket: PartView::of(bucket),
+        queue: PartView::of(queue),
+        overdue_check: PartView::of(overdue_check),
+    };
+    HealthView {
+        status: parts.status(),
+        db: parts.database.ok,
+        hosts_loaded: facts.stations.unwrap_or(0),
+        parts,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+impl Gateway {
+    /// Looks at every part. Never fails: a part that does not answer is the finding.
+    pub(crate) async fn health(&self, inside: bool) -> HealthView {
+        let stations = in_time(self.store().stations_by_word()).await;
+        let check = match stations {
+            Some(_) => in_time(self.store().overdue_check()).await,
+            None => None,
+        };
+        let facts = Facts {
+            stations: stations.map(|counts| counts.iter().map(|(_, count)| count).sum()),
+            last_check_at: check.map(|check| check.last_run_at),
+            vitals: self.shared().vitals.borrow().clone(),
+            started_at: self.shared().started_at,
+        };
+        judge(&facts, self.now(), inside)
+    }
+}
+
+async fn in_time<T>(answer: impl Future<Output = Result<T, stationkeeper_store::StoreError>>) -> Option<T> {
+    match tokio::time::timeout(DATABASE_LIMIT, answer).await {
+        Ok(Ok(answer)) => Some(answer),
+        Ok(Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the database does not answer");
+            None
+        }
+        Err(_elapsed) => None,
+    }
+}
+
+pub(crate) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<HealthView>) {
+    let view = gateway.health(false).await;
+    let status = match view.status {
+        HealthStatus::Ok => StatusCode::OK,
+        HealthStatus::Degraded => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    (status, Json(view))
+}
+
+/// This process answers.
+pub(crate) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Requests can be served: the database answers.
+pub(crate) async fn ready(State(gateway): State<Gateway>) -> Result<&'static str, ApiError> {
+    match tokio::time::timeout(DATABASE_LIMIT, gateway.store().ping()).await {
+        Ok(answer) => Ok(answer.map(|()| "ok\n")?),
+        Err(_elapsed) => Err(ApiError::TooSlow),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vitals::QueueVitals;
+
+    fn start() -> DateTime<Utc> {
+        "2026-11-24T10:00:00Z".parse().unwrap()
+    }
+
+    fn well(now: DateTime<Utc>) -> Facts {
+        Facts {
+            stations: Some(12),
+            last_check_at: Some(Some(now)),
+            vitals: Vitals {
+                updated_at: now,
+                bucket_problem: None,
+                queue: Some(QueueVitals { depth: 0, oldest_at: None }),
+            },
+            started_at: start(),
+        }
+    }
+
+    #[test]
+    fn each_part_is_named_on_its_own() {
+        let now = start() + TimeDelta::hours(1);
+        let ago = |seconds| now - TimeDelta::seconds(seconds);
+        let queue = |seconds| Some(QueueVitals { depth: 3, oldest_at: Some(ago(seconds)) });
+        let with = |change: &dyn Fn(&mut Facts)| {
+            let mut facts = well(now);
+            change(&mut facts);
+            facts
+        };
+        for (shows, facts, wrong) in [
+            ("all well", well(now), vec![]),
+            ("no database", with(&|f| (f.stations, f.last_check_at) = (None, None)), vec!["database", "overdue_check"]),
+            ("no bucket", with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into())), vec!["bucket"]),
+            ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
+            ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
+            ("no queue of ours", with(&|f| f.vitals.queue = None), vec![]),
+            ("vitals of 30 s ago", with(&|f| f.vitals.updated_at = ago(30)), vec![]),
+            ("older vitals", with(&|f| f.vitals.updated_at = ago(31)), vec!["bucket", "queue"]),
+            ("a check 180 s ago", with(&|f| f.last_check_at = Some(Some(ago(180)))), vec![]),
+            ("an older check", with(&|f| f.last_check_at = Some(Some(ago(181)))), vec!["overdue_check"]),
+            ("no check since the start", with(&|f| f.last_check_at = Some(None)), vec!["overdue_check"]),
+            ("just started", with(&|f| (f.last_check_at, f.started_at) = (Some(None), ago(180))), vec![]),
+            (
+                "just started again",
+                with(&|f| (f.last_check_at, f.started_at) = (Some(Some(ago(9_000))), ago(10))),
+                vec![],
+            ),
+        ] {
+            let view = judge(&facts, now, false);
+            let named: Vec<&str> =
+                view.parts.named().iter().filter(|(_, part)| !part.ok).map(|(name, _)| *name).collect();
+            assert_eq!(named, wrong, "{shows}");
+            assert_eq!(view.status == HealthStatus::Ok, wrong.is_empty(), "{shows}");
+            assert!(!serde_json::to_string(&view).unwrap().contains("10.0.0.1"), "{shows}");
+        }
+        let facts = with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into()));
+        assert_eq!(judge(&facts, now, true).parts.bucket.problem.as_deref(), Some("refused by 10.0.0.1"));
+    }
+}

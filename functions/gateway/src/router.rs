@@ -1,0 +1,74 @@
+//! The one list of routes.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::error::ApiError;
+use crate::{
+    Gateway, alerts, assets, forced_logoffs, headers, health, login, metrics, observe, quarantine, request_id,
+    stations, status_page,
+};
+
+/// Largest body, in bytes.
+const BODY_LIMIT: usize = 1024 * 1024;
+/// Longest that a request may take, its body included.
+const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// Names under which somebody might put a token into a query string.
+const TOKEN_NAMES: [&str; 6] = ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "authorization"];
+
+impl Gateway {
+    /// Everything that is answered. Paths of the API are accepted below `/api` and below `/ops/api`.
+    pub fn router(&self) -> Router {
+        let api = Router::new()
+            .route("/v1/stations", get(stations::list::list))
+            .route("/v1/stations/{host}", get(stations::one::one))
+            .route("/v1/alerts", get(alerts::list::list))
+            .route("/v1/alerts/{id}", get(alerts::one::one))
+            .route("/v1/alerts/{id}/acknowledge", post(alerts::acknowledge::post))
+            .route("/v1/forced-logoffs", get(forced_logoffs::list))
+            .route("/v1/quarantine", get(quarantine::list));
+        Router::new()
+            .route("/", get(status_page::page))
+            .route("/assets/status.css", get(assets::style))
+            .route("/lab-manager/login", post(login::login))
+            .route("/lab-manager/logout", post(login::logout))
+            .route("/admin/logout", post(login::logout)) // the older service's
+            .route("/health", get(health::health))
+            .route("/livez", get(health::live))
+            .route("/readyz", get(health::ready))
+            .route("/metrics", get(metrics::metrics))
+            .nest("/api", api.clone())
+            .nest("/ops/api", api)
+            .fallback(|| async { ApiError::UnknownAddress })
+            .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(from_fn(refuse_token_in_query))
+            .layer(from_fn(end_in_time))
+            .layer(from_fn(observe::observe))
+            .layer(from_fn(request_id::request_id))
+            .layer(from_fn(headers::headers))
+            .with_state(self.clone())
+    }
+}
+
+async fn end_in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => ApiError::TooSlow.into_response(),
+    }
+}
+
+async fn refuse_token_in_query(request: Request, next: Next) -> Response {
+    let named = request.uri().query().is_some_and(|query| {
+        query
+            .split('&')
+            .filter_map(|pair| pair.split('=').next())
+            .any(|name| TOKEN_NAMES.iter().any(|token| name.eq_ignore_ascii_case(token)))
+    });
+    if named { ApiError::TokenInQuery.into_response() } else { next.run(request).await }
+}

@@ -1,0 +1,26 @@
+//! `GET /api/v1/stations/{host}`: one station.
+
+use axum::Json;
+use axum::extract::State;
+use stationkeeper_api::StationView;
+use stationkeeper_telemetry::HostName;
+
+use super::{reservations, view};
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::error::ApiError;
+use crate::extract::{NoParameters, Path, Query, Reader};
+
+pub(crate) async fn one(
+    State(gateway): State<Gateway>,
+    _actor: Actor,
+    Reader(language): Reader,
+    Query(NoParameters {}): Query<NoParameters>,
+    Path(name): Path,
+) -> Result<Json<StationView>, ApiError> {
+    let Ok(host) = HostName::parse(&name) else { return Err(ApiError::UnknownStation(name)) };
+    let now = gateway.now();
+    let station = gateway.store().station(&host).await?.ok_or(ApiError::UnknownStation(name))?;
+    let reservations = reservations(&gateway, Some(&host), now).await?;
+    Ok(Json(view(&station, &reservations, language, now)))
+}

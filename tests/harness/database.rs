@@ -1,0 +1,161 @@
+//! Databases of a test's own, and what stands in their tables.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row as _, SqliteConnection};
+use tempfile::TempDir;
+
+/// Which kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A file.
+    Sqlite,
+    /// A database on the server of `STATIONKEEPER_TEST_MYSQL_URL`.
+    MariaDb,
+}
+
+/// An empty database; it is gone when this is dropped.
+#[derive(Debug)]
+pub enum Database {
+    /// The file lies in this folder.
+    Sqlite(TempDir),
+    /// A database of this name on this server.
+    MariaDb {
+        /// With a database that exists.
+        server: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What the rows of these tables are known by, as far as a table has it.
+const KEYS: [&str; 6] = ["host", "timestamp_utc", "timestamp", "user_key", "session_key", "occurrence"];
+
+/// A row: each column as text, or nothing where it is null.
+pub type Row = BTreeMap<String, Option<String>>;
+
+impl Database {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// Where it cannot, and where `STATIONKEEPER_TEST_MYSQL_URL` is missing for a MariaDB.
+    #[expect(clippy::disallowed_methods, reason = "tests/run says by the environment where its server is")]
+    pub fn new(kind: Kind) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        match kind {
+            Kind::Sqlite => Self::Sqlite(tempfile::tempdir().expect("a folder of its own")),
+            Kind::MariaDb => {
+                let server = std::env::var("STATIONKEEPER_TEST_MYSQL_URL").unwrap_or_else(|_| {
+                    panic!(
+                        "STATIONKEEPER_TEST_MYSQL_URL is not set: it gives mysql://USER:PASSWORD@HOST:PORT/NAME of a server \
+                         whose user may create databases (tests/run starts one)"
+                    )
+                });
+                let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+                let name = format!("stationkeeper_replay_{}_{number}", std::process::id());
+                blocking(execute(&server, format!("drop database if exists {name}")));
+                blocking(execute(&server, format!("create database {name} character set utf8mb4")));
+                Self::MariaDb { server, name }
+            }
+        }
+    }
+
+    /// How to say it to `--database`.
+    pub fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => format!("sqlite:{}", folder.path().join("lab.sqlite").display()),
+            Self::MariaDb { server, name } => match server.rsplit_once('/') {
+                Some((before, _)) => format!("{before}/{name}"),
+                None => server.clone(),
+            },
+        }
+    }
+
+    /// All rows of a table without some of its columns, in the order of their keys.
+    ///
+    /// # Panics
+    /// Where the table cannot be read.
+    pub fn rows(&self, table: &str, without: &[&str]) -> Vec<Row> {
+        let mut rows = match self {
+            Self::Sqlite(_) => blocking(sqlite_rows(&self.url(), table, without)),
+            Self::MariaDb { name, .. } => blocking(mysql_rows(&self.url(), name, table, without)),
+        };
+        rows.sort_by_cached_key(|row| KEYS.map(|column| row.get(column).cloned().flatten()));
+        rows
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        if let Self::MariaDb { server, name } = self {
+            blocking(execute(server, format!("drop database if exists {name}")));
+        }
+    }
+}
+
+/// Runs a future to its end from a test that is not asynchronous.
+///
+/// # Panics
+/// Where no runtime can be made.
+pub fn blocking<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+async fn execute(url: &str, statement: String) {
+    let mut connection = MySqlConnection::connect(url).await.expect("the server of STATIONKEEPER_TEST_MYSQL_URL answers");
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("its user may create databases");
+}
+
+async fn sqlite_rows(url: &str, table: &str, without: &[&str]) -> Vec<Row> {
+    let mut connection = SqliteConnection::connect(url).await.expect("the file is there");
+    let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?)")
+        .bind(table)
+        .fetch_all(&mut connection)
+        .await
+        .expect("readable");
+    let columns: Vec<String> = columns.into_iter().filter(|column| !without.contains(&column.as_str())).collect();
+    assert!(!columns.is_empty(), "there is a table {table}");
+    let texts: Vec<String> = columns
+        .iter()
+        .map(|name| format!("case typeof(\"{name}\") when 'blob' then hex(\"{name}\") else cast(\"{name}\" as text) end"))
+        .collect();
+    let statement = format!("select {} from {table}", texts.join(", "));
+    let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&mut connection).await.expect("readable");
+    rows.iter()
+        .map(|row| {
+            let value = |place| row.try_get::<Option<String>, _>(place).expect("text");
+            columns.iter().enumerate().map(|(place, name)| (name.clone(), value(place))).collect()
+        })
+        .collect()
+}
+
+async fn mysql_rows(url: &str, database: &str, table: &str, without: &[&str]) -> Vec<Row> {
+    let mut connection = MySqlConnection::connect(url).await.expect("the server answers");
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "select cast(column_name as char), cast(data_type as char) from information_schema.columns \
+         where table_schema = ? and table_name = ? order by ordinal_position",
+    )
+    .bind(database)
+    .bind(table)
+    .fetch_all(&mut connection)
+    .await
+    .expect("readable");
+    let columns: Vec<_> = columns.into_iter().filter(|(name, _)| !without.contains(&name.as_str())).collect();
+    assert!(!columns.is_empty(), "there is a table {table}");
+    let texts: Vec<String> = columns
+        .iter()
+        .map(|(name, kind)| match kind.contains("binary") || kind.contains("blob") {
+            true => format!("hex(`{name}`)"),
+            false => format!("cast(`{name}` as char character set utf8mb4)"),
+        })
+        .collect();
+    let statement = format!("select {} from {table}", texts.join(", "));
+    let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&mut connection).await.expect("readable");
+    rows.iter()
+        .map(|row| {
+            let value = |place| row.try_get::<Option<String>, _>(place).expect("text");
+            columns.iter().enumerate().map(|(place, (name, _))| (name.clone(), value(place))).collect()
+        })
+        .collect()
+}
