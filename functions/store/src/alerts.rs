@@ -1,9 +1,14 @@
 //! Alerts and their transitions (`alerts`, `alert_transitions`).
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use stationkeeper_rules::{Alert, AlertId, AlertState, Rule, Transition};
+use stationkeeper_rules::{Actor, Alert, AlertId, AlertKey, AlertState, ReservationId, Rule, Transition};
 use stationkeeper_telemetry::HostName;
 
+use crate::database::Link;
+use crate::row::Row;
+use crate::statement::{MOST_ITEMS, Statement, Value};
 use crate::{Store, StoreError};
 
 /// Which alerts to list.
@@ -28,37 +33,81 @@ pub struct AlertCursor {
     pub id: AlertId,
 }
 
-/// A transition that has been written.
-pub type StoredTransition = Transition;
-
 /// An alert and how it came to be as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertWithTransitions {
     /// As it stands.
     pub alert: Alert,
     /// In order.
-    pub transitions: Vec<StoredTransition>,
+    pub transitions: Vec<Transition>,
 }
 
 /// Alerts in a unit of work.
-#[derive(Debug)]
-pub struct Alerts<'t>(std::marker::PhantomData<&'t mut ()>);
+pub struct Alerts<'t>(pub(crate) &'t mut Link);
 
 impl Alerts<'_> {
     /// Unresolved alerts of these stations, and those of no station.
     pub async fn unresolved(&mut self, hosts: &[HostName]) -> Result<Vec<Alert>, StoreError> {
-        let _ = hosts;
-        unimplemented!()
+        let mut found = Vec::new();
+        let without_host = read(include_str!("sql/unresolved_alerts_of_none.sql"));
+        let of_hosts = hosts
+            .chunks(MOST_ITEMS)
+            .map(|hosts| read(include_str!("sql/unresolved_alerts.sql")).times(hosts.len()).bind_all(hosts));
+        for statement in std::iter::once(without_host).chain(of_hosts) {
+            for row in self.0.fetch(statement).await? {
+                found.push(alert(&row)?);
+            }
+        }
+        Ok(found)
     }
+
     /// Locks and reads an alert (SQLite: the transaction holds the lock already).
     pub async fn lock(&mut self, id: &AlertId) -> Result<Option<Alert>, StoreError> {
-        let _ = id;
-        unimplemented!()
+        let statement = read(include_str!("sql/lock_alert.sql")).bind(&id.0);
+        self.0.fetch_optional(statement).await?.as_ref().map(alert).transpose()
     }
+
     /// Applies transitions in their order: opens insert an alert, others move it, each becomes a row. Repeating one changes nothing.
     pub async fn apply(&mut self, transitions: &[Transition]) -> Result<(), StoreError> {
-        let _ = transitions;
-        unimplemented!()
+        let plan = Plan::of(transitions);
+        // Moves first: an alert may open under the key of one that is resolved in the same batch.
+        for round in &plan.moves {
+            self.make_moves(round).await?;
+        }
+        let rows = plan.opened.iter().map(alert_row).collect::<Result<_, _>>()?;
+        self.0.write_rows("open alerts", include_str!("sql/insert_alerts.sql"), rows).await?;
+        for round in &plan.moves_of_opened {
+            self.make_moves(round).await?;
+        }
+        let rows = transitions.iter().map(transition_row).collect::<Result<_, _>>()?;
+        self.0.write_rows("write alert transitions", include_str!("sql/insert_transitions.sql"), rows).await
+    }
+
+    /// At most one move an alert.
+    async fn make_moves(&mut self, moves: &[&Transition]) -> Result<(), StoreError> {
+        for (to, text) in [
+            (AlertState::Open, include_str!("sql/reopen_alerts.sql")),
+            (AlertState::Acknowledged, include_str!("sql/acknowledge_alerts.sql")),
+            (AlertState::Resolved, include_str!("sql/resolve_alerts.sql")),
+        ] {
+            let moves: Vec<&Transition> = moves.iter().copied().filter(|one| one.to == to).collect();
+            for moves in moves.chunks(MOST_ITEMS) {
+                let mut statement = Statement::new("move alerts", text).times(moves.len());
+                let columns: &[fn(&Transition) -> Value] = match to {
+                    AlertState::Open => &[],
+                    AlertState::Acknowledged => {
+                        &[|one| one.at.into(), |one| person(one).into(), |one| one.note.as_ref().into()]
+                    }
+                    AlertState::Resolved => &[|one| one.at.into()],
+                };
+                for column in columns {
+                    let whens = moves.iter().flat_map(|one| [(&one.alert_id.0).into(), column(one)]);
+                    statement = statement.bind_all::<Value>(whens);
+                }
+                self.0.execute(statement.bind_all(moves.iter().map(|one| &one.alert_id.0))).await?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -70,16 +119,185 @@ impl Store {
         after: Option<&AlertCursor>,
         limit: u32,
     ) -> Result<Vec<Alert>, StoreError> {
-        let _ = (filter, after, limit);
-        unimplemented!()
+        let mut statement = read(include_str!("sql/alerts.sql"))
+            .filter_in("state", filter.states.iter().map(|state| state.as_str()))
+            .filter_in("rule", filter.rules.iter().map(|rule| rule.as_str()));
+        if let Some(host) = &filter.host {
+            statement = statement.filter("host = ?", [host]);
+        }
+        if let Some(lab) = &filter.lab {
+            statement = statement.filter("host in (select name from lab_hosts where lab = ?)", [lab]);
+        }
+        if let Some(after) = after {
+            let at: Value = after.opened_at.into();
+            statement = statement
+                .filter("opened_at <= ? and (opened_at < ? or id < ?)", [at.clone(), at, (&after.id.0).into()]);
+        }
+        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(alert).collect()
     }
+
     /// One alert with its transitions.
     pub async fn alert(&self, id: &AlertId) -> Result<Option<AlertWithTransitions>, StoreError> {
-        let _ = id;
-        unimplemented!()
+        let mut link = self.reader().await?;
+        let statement = read(include_str!("sql/alerts.sql")).filter("id = ?", [&id.0]).bind(1i64);
+        let Some(alert) = link.fetch_optional(statement).await?.as_ref().map(alert).transpose()? else {
+            return Ok(None);
+        };
+        let statement = Statement::new("read the transitions of an alert", include_str!("sql/transitions.sql"))
+            .of("alert_transitions", &["alert_id", "at", "to_state"])
+            .bind(&id.0);
+        let transitions =
+            link.fetch(statement).await?.iter().map(|row| transition(row, &alert)).collect::<Result<_, _>>()?;
+        Ok(Some(AlertWithTransitions { alert, transitions }))
     }
+
     /// How many unresolved alerts there are of each rule and state.
     pub async fn unresolved_alerts_by_rule(&self) -> Result<Vec<(Rule, AlertState, u64)>, StoreError> {
-        unimplemented!()
+        let statement = Statement::new("count unresolved alerts", include_str!("sql/unresolved_alerts_by_rule.sql"))
+            .of("alerts", &["rule", "state"]);
+        let rows = self.reader().await?.fetch(statement).await?;
+        rows.iter()
+            .map(|row| {
+                Ok((row.parsed("rule", Rule::parse)?, row.parsed("state", AlertState::parse)?, row.unsigned("alerts")?))
+            })
+            .collect()
     }
+}
+
+fn read(text: &'static str) -> Statement {
+    Statement::new("read alerts", text).of("alerts", &["id"])
+}
+
+/// What a batch of transitions comes to.
+#[derive(Debug, Default)]
+struct Plan<'a> {
+    /// Alerts that open in it, as they stand at its end.
+    opened: Vec<Alert>,
+    /// Moves of alerts that were there before, in rounds: at most one an alert and round.
+    moves: Vec<Vec<&'a Transition>>,
+    /// Moves of alerts that open in it: they count only when an alert was there already after all.
+    moves_of_opened: Vec<Vec<&'a Transition>>,
+}
+
+impl<'a> Plan<'a> {
+    fn of(transitions: &'a [Transition]) -> Self {
+        let mut plan = Self::default();
+        let mut rounds: HashMap<&AlertId, usize> = HashMap::new();
+        for one in transitions {
+            let opened = plan.opened.iter_mut().find(|alert| alert.id == one.alert_id);
+            let moves = match (one.from, opened) {
+                (None, Some(_)) => continue,
+                (None, None) => {
+                    plan.opened.push(opened_by(one));
+                    continue;
+                }
+                (Some(_), Some(alert)) => {
+                    advance(alert, one);
+                    &mut plan.moves_of_opened
+                }
+                (Some(_), None) => &mut plan.moves,
+            };
+            let round = rounds.entry(&one.alert_id).or_default();
+            if moves.len() <= *round {
+                moves.resize_with(*round + 1, Vec::new);
+            }
+            moves[*round].push(one);
+            *round += 1;
+        }
+        plan
+    }
+}
+
+fn opened_by(transition: &Transition) -> Alert {
+    Alert {
+        id: transition.alert_id.clone(),
+        key: transition.key.clone(),
+        state: AlertState::Open,
+        opened_at: transition.at,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        note: None,
+        resolved_at: None,
+        cause: transition.cause.clone(),
+    }
+}
+
+fn advance(alert: &mut Alert, transition: &Transition) {
+    alert.state = transition.to;
+    match transition.to {
+        AlertState::Open => (alert.acknowledged_at, alert.acknowledged_by, alert.note) = (None, None, None),
+        AlertState::Acknowledged => {
+            alert.acknowledged_at = Some(transition.at);
+            alert.acknowledged_by = person(transition).map(str::to_owned);
+            alert.note = transition.note.clone();
+        }
+        AlertState::Resolved => alert.resolved_at = Some(transition.at),
+    }
+}
+
+fn person(transition: &Transition) -> Option<&str> {
+    match &transition.actor {
+        Actor::Person(name) => Some(name),
+        Actor::Rule => None,
+    }
+}
+
+fn alert_row(alert: &Alert) -> Result<Vec<Value>, StoreError> {
+    Ok(vec![
+        (&alert.id.0).into(),
+        alert.key.rule.as_str().into(),
+        alert.key.host.as_ref().into(),
+        alert.key.reservation_id.as_ref().map_or("", |id| &id.0).into(),
+        alert.state.as_str().into(),
+        alert.opened_at.into(),
+        alert.acknowledged_at.into(),
+        alert.acknowledged_by.as_ref().into(),
+        alert.note.as_ref().into(),
+        alert.resolved_at.into(),
+        serde_json::to_string(&alert.cause).map_err(StoreError::json("open alerts"))?.into(),
+    ])
+}
+
+fn transition_row(transition: &Transition) -> Result<Vec<Value>, StoreError> {
+    let cause = serde_json::to_string(&transition.cause).map_err(StoreError::json("write alert transitions"))?;
+    Ok(vec![
+        (&transition.alert_id.0).into(),
+        transition.at.into(),
+        transition.to.as_str().into(),
+        transition.from.map(AlertState::as_str).into(),
+        transition.actor.to_string().into(),
+        cause.into(),
+        transition.note.as_ref().into(),
+    ])
+}
+
+fn alert(row: &Row) -> Result<Alert, StoreError> {
+    Ok(Alert {
+        id: AlertId(row.text("id")?),
+        key: AlertKey {
+            rule: row.parsed("rule", Rule::parse)?,
+            host: row.optional_host("host")?,
+            reservation_id: Some(row.text("reservation_id")?).filter(|id| !id.is_empty()).map(ReservationId),
+        },
+        state: row.parsed("state", AlertState::parse)?,
+        opened_at: row.instant("opened_at")?,
+        acknowledged_at: row.optional_instant("acknowledged_at")?,
+        acknowledged_by: row.optional_text("acknowledged_by")?,
+        note: row.optional_text("note")?,
+        resolved_at: row.optional_instant("resolved_at")?,
+        cause: row.json("cause")?,
+    })
+}
+
+fn transition(row: &Row, alert: &Alert) -> Result<Transition, StoreError> {
+    Ok(Transition {
+        alert_id: alert.id.clone(),
+        key: alert.key.clone(),
+        from: row.optional_parsed("from_state", AlertState::parse)?,
+        to: row.parsed("to_state", AlertState::parse)?,
+        at: row.instant("at")?,
+        actor: row.parsed("actor", Actor::parse)?,
+        cause: row.json("cause")?,
+        note: row.optional_text("note")?,
+    })
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::statement::{Dialect, Statement};
 use crate::{Store, StoreError};
 
 /// What a table takes.
@@ -16,14 +17,29 @@ pub struct TableSize {
 impl Store {
     /// The database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        self.now().await.map(|_| ())
     }
-    /// The database's clock: leases use it.
+
+    /// The database's clock (SQLite: milliseconds): leases use it.
     pub async fn now(&self) -> Result<DateTime<Utc>, StoreError> {
-        unimplemented!()
+        let mut link = self.reader().await?;
+        let text = match link.dialect() {
+            Dialect::Sqlite => "select strftime('%Y-%m-%dT%H:%M:%f', 'now') || '000Z' as now",
+            Dialect::MySql => "select utc_timestamp(6) as now",
+        };
+        let row = link.fetch_optional(Statement::new("ask the database for the time", text)).await?;
+        row.ok_or(StoreError::Statement { doing: "ask the database for the time", source: sqlx::Error::RowNotFound })?
+            .instant("now")
     }
-    /// What every table takes (MySQL: an estimate of the server's), largest first.
+
+    /// What every table takes (MySQL: the server's own estimate), largest first.
     pub async fn sizes(&self) -> Result<Vec<TableSize>, StoreError> {
-        unimplemented!()
+        let mut link = self.reader().await?;
+        let text = match link.dialect() {
+            Dialect::Sqlite => include_str!("sql/sizes_sqlite.sql"),
+            Dialect::MySql => include_str!("sql/sizes_mysql.sql"),
+        };
+        let rows = link.fetch(Statement::new("measure the tables", text)).await?;
+        rows.iter().map(|row| Ok(TableSize { table: row.text("name")?, bytes: row.unsigned("size_bytes")? })).collect()
     }
 }

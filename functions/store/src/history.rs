@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use stationkeeper_rules::ReservationId;
 use stationkeeper_telemetry::HostName;
 
+use crate::row::Row;
+use crate::statement::Statement;
 use crate::{Store, StoreError};
 
 /// A heartbeat of history without its raw body.
@@ -73,18 +75,35 @@ pub struct RawHeartbeat {
 impl Store {
     /// The body that won; [`StoreError`] when the stored bytes do not give its SHA-256.
     pub async fn raw(&self, host: &HostName, timestamp_utc: DateTime<Utc>) -> Result<Option<RawHeartbeat>, StoreError> {
-        let _ = (host, timestamp_utc);
-        unimplemented!()
+        let statement = Statement::new("read a raw heartbeat", include_str!("sql/raw_heartbeat.sql"))
+            .of("lab_station_heartbeat", KEY)
+            .bind(host)
+            .bind(timestamp_utc);
+        let row = self.reader().await?.fetch_optional(statement).await?;
+        match row {
+            None => Ok(None),
+            Some(row) => self.raw_of(&row).await.map(Some),
+        }
     }
+
     /// Other bodies of the same host and timestamp, in order of arrival.
     pub async fn raw_variants(
         &self,
         host: &HostName,
         timestamp_utc: DateTime<Utc>,
     ) -> Result<Vec<RawHeartbeat>, StoreError> {
-        let _ = (host, timestamp_utc);
-        unimplemented!()
+        let statement = Statement::new("read variants of a heartbeat", include_str!("sql/raw_variants.sql"))
+            .of("lab_station_heartbeat_variants", KEY)
+            .bind(host)
+            .bind(timestamp_utc);
+        let rows = self.reader().await?.fetch(statement).await?;
+        let mut variants = Vec::with_capacity(rows.len());
+        for row in &rows {
+            variants.push(self.raw_of(row).await?);
+        }
+        Ok(variants)
     }
+
     /// Heartbeats of a station with from ≤ timestamp < to, in time order. The next page begins right after the last one's timestamp
     /// (+ 1 µs).
     pub async fn heartbeats(
@@ -94,12 +113,64 @@ impl Store {
         to: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<HeartbeatRow>, StoreError> {
-        let _ = (host, from, to, limit);
-        unimplemented!()
+        let statement = Statement::new("read heartbeats", include_str!("sql/heartbeats.sql"))
+            .of("lab_station_heartbeat", KEY)
+            .bind(host)
+            .bind(from)
+            .bind(to)
+            .bind(limit);
+        self.reader().await?.fetch(statement).await?.iter().map(heartbeat).collect()
     }
+
     /// How many heartbeats there are of a station, or of all.
     pub async fn count_heartbeats(&self, host: Option<&HostName>) -> Result<u64, StoreError> {
-        let _ = host;
-        unimplemented!()
+        let mut statement = Statement::new(
+            "count heartbeats",
+            "select count(*) as heartbeats from lab_station_heartbeat where 1 = 1{filters}",
+        )
+        .of("lab_station_heartbeat", &[]);
+        if let Some(host) = host {
+            statement = statement.filter("host = ?", [host]);
+        }
+        self.reader().await?.fetch_optional(statement).await?.map_or(Ok(0), |row| row.unsigned("heartbeats"))
     }
+
+    async fn raw_of(&self, row: &Row) -> Result<RawHeartbeat, StoreError> {
+        Ok(RawHeartbeat {
+            bytes: self.decode_raw(row).await?,
+            sha256: row.sha256("sha256")?,
+            arrived_at: row.instant("arrived_at")?,
+        })
+    }
+}
+
+const KEY: &[&str] = &["host", "timestamp_utc"];
+
+fn heartbeat(row: &Row) -> Result<HeartbeatRow, StoreError> {
+    Ok(HeartbeatRow {
+        host: row.host("host")?,
+        timestamp_utc: row.instant("timestamp_utc")?,
+        first_arrived_at: row.instant("first_arrived_at")?,
+        arrived_at: row.instant("arrived_at")?,
+        ingested_at: row.instant("ingested_at")?,
+        sha256: row.sha256("sha256")?,
+        raw_length: row.unsigned("raw_length")?,
+        ready: row.flag("ready")?,
+        state: row.optional_text("state")?,
+        issues: row.json("issues")?,
+        local_session_active: row.optional_flag("local_session_active")?,
+        local_mode_enabled: row.optional_flag("local_mode_enabled")?,
+        nic_issue_count: row.optional_unsigned("nic_issue_count")?,
+        sleep_compliant: row.optional_flag("sleep_compliant")?,
+        hibernate_compliant: row.optional_flag("hibernate_compliant")?,
+        last_prepare_at: row.optional_instant("last_prepare_at")?,
+        last_prepare_success: row.optional_flag("last_prepare_success")?,
+        last_release_at: row.optional_instant("last_release_at")?,
+        last_power_action_at: row.optional_instant("last_power_action_at")?,
+        last_power_mode: row.optional_text("last_power_mode")?,
+        last_forced_logoff_at: row.optional_instant("last_forced_logoff_at")?,
+        last_forced_logoff_user: row.optional_text("last_forced_logoff_user")?,
+        version: row.optional_text("version")?,
+        reservation_id: row.optional_text("reservation_id")?.map(ReservationId),
+    })
 }

@@ -10,12 +10,15 @@
 compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both");
 
 mod alerts;
+mod database;
 mod error;
 mod forced_logoffs;
 mod health;
 mod heartbeats;
 mod history;
 mod host_events;
+mod instant;
+mod key;
 mod migrate;
 mod objects;
 mod open;
@@ -23,15 +26,17 @@ mod overdue;
 mod prune;
 mod raw;
 mod reservations;
+mod row;
 mod runs;
 mod settings;
+mod statement;
 mod stations;
 mod tokens;
 mod transaction;
 mod updates;
 
-pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, StoredTransition};
-pub use error::StoreError;
+pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts};
+pub use error::{Inconsistency, StoreError};
 pub use forced_logoffs::{
     ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffKey, ForcedLogoffRecord, ForcedLogoffSighting, ForcedLogoffs,
 };

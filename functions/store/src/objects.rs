@@ -1,9 +1,20 @@
 //! Objects of the bucket: those seen (`ingested_objects`) and those put aside (`quarantined_objects`).
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use stationkeeper_telemetry::HostName;
 
+use crate::database::Link;
+use crate::error::Inconsistency;
+use crate::key::{KEY_BYTES, OBJECT_KEY_BYTES, bounded};
+use crate::row::Row;
+use crate::statement::{MOST_ITEMS, Statement, Value};
 use crate::{Store, StoreError};
+
+/// How much of a quarantined object stands in its row.
+const FIRST_BYTES: usize = 256;
 
 /// One version of an object.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,8 +62,7 @@ pub struct QuarantinedObject {
 }
 
 /// Objects in a unit of work.
-#[derive(Debug)]
-pub struct Objects<'t>(std::marker::PhantomData<&'t mut ()>);
+pub struct Objects<'t>(pub(crate) &'t mut Link);
 
 impl Objects<'_> {
     /// Which of these are done with.
@@ -60,22 +70,43 @@ impl Objects<'_> {
         &mut self,
         objects: &[ObjectVersion],
     ) -> Result<Vec<(ObjectVersion, IngestOutcome)>, StoreError> {
-        let _ = objects;
-        unimplemented!()
+        known(self.0, objects).await
     }
+
     /// These are done with. One that already was stays as it is.
     pub async fn mark(
         &mut self,
         objects: &[(ObjectVersion, IngestOutcome)],
         ingested_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let _ = (objects, ingested_at);
-        unimplemented!()
+        let day = ingested_at.format("%Y-%m-%d").to_string();
+        let rows = objects
+            .iter()
+            .map(|(object, outcome)| vec![hash(object).into(), outcome.number().into(), (&day).into()])
+            .collect();
+        self.0.write_rows("mark objects as ingested", include_str!("sql/mark_objects.sql"), rows).await
     }
+
     /// Records what was put aside. One that already was stays as it is.
     pub async fn quarantine(&mut self, objects: &[QuarantinedObject]) -> Result<(), StoreError> {
-        let _ = objects;
-        unimplemented!()
+        let rows = objects
+            .iter()
+            .map(|one| {
+                vec![
+                    bounded(&one.object.key, OBJECT_KEY_BYTES).into(),
+                    bounded(&one.object.version, KEY_BYTES).into(),
+                    one.host.as_ref().into(),
+                    (&one.reason).into(),
+                    (&one.detail).into(),
+                    one.first_bytes.get(..FIRST_BYTES).unwrap_or(&one.first_bytes).into(),
+                    one.size.into(),
+                    one.arrived_at.into(),
+                    one.quarantined_at.into(),
+                    one.quarantine_key.as_ref().into(),
+                ]
+            })
+            .collect();
+        self.0.write_rows("record quarantined objects", include_str!("sql/quarantine_objects.sql"), rows).await
     }
 }
 
@@ -85,9 +116,9 @@ impl Store {
         &self,
         objects: &[ObjectVersion],
     ) -> Result<Vec<(ObjectVersion, IngestOutcome)>, StoreError> {
-        let _ = objects;
-        unimplemented!()
+        known(&mut self.reader().await?, objects).await
     }
+
     /// What was put aside (of one station, or all), newest first; `before` is `quarantined_at` and object of the last page's last.
     pub async fn quarantined(
         &self,
@@ -95,11 +126,97 @@ impl Store {
         before: Option<(DateTime<Utc>, &ObjectVersion)>,
         limit: u32,
     ) -> Result<Vec<QuarantinedObject>, StoreError> {
-        let _ = (host, before, limit);
-        unimplemented!()
+        let mut statement = Statement::new("read what is in quarantine", include_str!("sql/quarantined.sql"))
+            .of("quarantined_objects", &["object_key", "object_version"]);
+        if let Some(host) = host {
+            statement = statement.filter("host = ?", [host]);
+        }
+        if let Some((at, object)) = before {
+            statement = statement.filter::<Value>(
+                "(quarantined_at < ? or (quarantined_at = ? and (object_key > ? or (object_key = ? and object_version > ?))))",
+                [
+                    at.into(),
+                    at.into(),
+                    (&object.key).into(),
+                    (&object.key).into(),
+                    (&object.version).into(),
+                ],
+            );
+        }
+        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(quarantined).collect()
     }
+
     /// How many were put aside for which reason.
     pub async fn quarantined_by_reason(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        unimplemented!()
+        let statement = Statement::new(
+            "count what is in quarantine",
+            "select reason, count(*) as objects from quarantined_objects group by reason order by reason",
+        )
+        .of("quarantined_objects", &["reason"]);
+        let rows = self.reader().await?.fetch(statement).await?;
+        rows.iter().map(|row| Ok((row.text("reason")?, row.unsigned("objects")?))).collect()
     }
+}
+
+async fn known(link: &mut Link, objects: &[ObjectVersion]) -> Result<Vec<(ObjectVersion, IngestOutcome)>, StoreError> {
+    let by_hash: HashMap<[u8; 16], &ObjectVersion> = objects.iter().map(|object| (hash(object), object)).collect();
+    let hashes: Vec<[u8; 16]> = by_hash.keys().copied().collect();
+    let mut found = Vec::new();
+    for hashes in hashes.chunks(MOST_ITEMS) {
+        let statement = Statement::new("read which objects were ingested", include_str!("sql/known_objects.sql"))
+            .of("ingested_objects", &[])
+            .times(hashes.len())
+            .bind_all(hashes.iter().copied());
+        for row in link.fetch(statement).await? {
+            let number = row.integer("outcome")?;
+            let outcome = IngestOutcome::of_number(number)
+                .ok_or_else(|| row.inconsistent("outcome", Inconsistency::Range(number)))?;
+            let hash = row.blob("object_hash")?;
+            if let Some(object) = <[u8; 16]>::try_from(hash).ok().and_then(|hash| by_hash.get(&hash)) {
+                found.push(((*object).clone(), outcome));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Half a SHA-256 of key and version: two objects of a bucket do not meet in 128 bits by chance.
+fn hash(object: &ObjectVersion) -> [u8; 16] {
+    let mut digest = Sha256::new();
+    digest.update(object.key.as_bytes());
+    digest.update([0]); // in no key
+    digest.update(object.version.as_bytes());
+    let digest: [u8; 32] = digest.finalize().into();
+    std::array::from_fn(|index| digest[index])
+}
+
+impl IngestOutcome {
+    const fn number(self) -> i64 {
+        match self {
+            Self::Ingested => 1,
+            Self::Duplicate => 2,
+            Self::Quarantined => 3,
+            Self::Ignored => 4,
+        }
+    }
+
+    fn of_number(number: i64) -> Option<Self> {
+        [Self::Ingested, Self::Duplicate, Self::Quarantined, Self::Ignored]
+            .into_iter()
+            .find(|outcome| outcome.number() == number)
+    }
+}
+
+fn quarantined(row: &Row) -> Result<QuarantinedObject, StoreError> {
+    Ok(QuarantinedObject {
+        object: ObjectVersion { key: row.text("object_key")?, version: row.text("object_version")? },
+        host: row.optional_host("host")?,
+        reason: row.text("reason")?,
+        detail: row.text("detail")?,
+        first_bytes: row.blob("first_bytes")?,
+        size: row.unsigned("size_bytes")?,
+        arrived_at: row.instant("arrived_at")?,
+        quarantined_at: row.instant("quarantined_at")?,
+        quarantine_key: row.optional_text("quarantine_key")?,
+    })
 }

@@ -1,8 +1,13 @@
 //! Opening a store.
 
+use std::fmt;
+#[cfg(feature = "sqlite")]
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::database::{Database, Link};
+use crate::raw::Codec;
 use crate::{StoreError, Transaction};
 
 /// When SQLite waits for the disk.
@@ -20,7 +25,7 @@ pub enum Synchronous {
 pub struct StoreOptions {
     /// Most connections at once (SQLite: readers; there is one writer besides). Default 8.
     pub connections: u32,
-    /// How long a unit of work waits for a connection. Default 10 s.
+    /// How long a unit of work waits for a connection, and opening for the server. Default 10 s.
     pub acquire_timeout: Duration,
     /// How long a statement waits for a lock. Default 5 s.
     pub lock_timeout: Duration,
@@ -40,36 +45,195 @@ impl Default for StoreOptions {
 }
 
 /// The database. Cheap to clone; clones share their connections.
-#[derive(Debug, Clone)]
-pub struct Store {}
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) database: Database,
+    pub(crate) codec: Arc<Codec>,
+    description: Arc<str>,
+}
+
+/// Only what [`Store::describe`] says: no secret.
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.description).finish()
+    }
+}
 
 impl Store {
     /// Opens the database of `url`: `sqlite:PATH[?…]` or `mysql://USER:PASSWORD@HOST[:PORT]/DATABASE[?…]`. Connects at once, so
     /// that what is wrong is said here, in one sentence and without the password. Does not migrate.
     pub async fn open(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
-        let _ = (url, options);
-        unimplemented!()
+        match url.split_once(':').map(|(scheme, _)| scheme) {
+            #[cfg(feature = "sqlite")]
+            Some("sqlite") => sqlite::open_url(url, &options).await,
+            #[cfg(feature = "mysql")]
+            Some("mysql" | "mariadb") => mysql::open(url, &options).await,
+            #[cfg(not(feature = "sqlite"))]
+            Some("sqlite") => Err(StoreError::Url { problem: "this program was built without SQLite".to_owned() }),
+            #[cfg(not(feature = "mysql"))]
+            Some("mysql" | "mariadb") => {
+                Err(StoreError::Url { problem: "this program was built without MySQL".to_owned() })
+            }
+            _ => Err(StoreError::Url { problem: "it begins with neither `sqlite:` nor `mysql:`".to_owned() }),
+        }
     }
 
     /// Opens (or makes) the SQLite file at `path`. Its folder must exist.
     #[cfg(feature = "sqlite")]
     pub async fn sqlite(path: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let _ = (path, options);
-        unimplemented!()
+        sqlite::open(sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true), &options).await
     }
 
     /// What this store is, for a person: `SQLite PATH` or `MySQL USER@HOST:PORT/DATABASE`; no secret in it.
     pub fn describe(&self) -> &str {
-        unimplemented!()
+        &self.description
     }
 
     /// Begins a unit of work. SQLite: `begin immediate`, the only writer of this process. MySQL: read committed.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        unimplemented!()
+        self.load_dictionaries_once().await?;
+        Ok(Transaction { link: self.database.writer().await?, codec: Arc::clone(&self.codec) })
     }
 
     /// Closes all connections; waits until those in use are back.
     pub async fn close(&self) {
-        unimplemented!()
+        self.database.close().await;
+    }
+
+    pub(crate) async fn reader(&self) -> Result<Link, StoreError> {
+        self.database.reader().await
+    }
+
+    fn new(database: Database, description: String) -> Self {
+        Self { database, codec: Arc::default(), description: description.into() }
+    }
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use std::str::FromStr;
+
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+
+    use super::{Database, Store, StoreError, StoreOptions, Synchronous};
+
+    pub(super) async fn open_url(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
+        let connect = SqliteConnectOptions::from_str(url).map_err(|error| StoreError::Url {
+            problem: format!("not a SQLite path with known parameters ({error})"),
+        })?;
+        let path = connect.get_filename().to_string_lossy().into_owned();
+        // Every connection to `:memory:` would be a database of its own.
+        if path.is_empty() || path.contains(":memory:") || path.contains("sqlx-in-memory") {
+            return Err(StoreError::Url { problem: "a database in memory is not supported".to_owned() });
+        }
+        let connect = if url.contains("mode=") { connect } else { connect.create_if_missing(true) };
+        open(connect, options).await
+    }
+
+    pub(super) async fn open(connect: SqliteConnectOptions, options: &StoreOptions) -> Result<Store, StoreError> {
+        let database = format!("SQLite {}", connect.get_filename().display());
+        let connect = connect
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(match options.synchronous {
+                Synchronous::Normal => SqliteSynchronous::Normal,
+                Synchronous::Full => SqliteSynchronous::Full,
+            })
+            .busy_timeout(options.lock_timeout)
+            .foreign_keys(true)
+            // Rows of history are some 450 bytes: larger pages leave less of them empty.
+            .page_size(8192)
+            .disable_statement_logging();
+        let failed = |source| StoreError::Open { database: database.clone(), source };
+        let pool = || {
+            SqlitePoolOptions::new()
+                .acquire_timeout(options.acquire_timeout)
+                .test_before_acquire(false)
+                .idle_timeout(None)
+                .max_lifetime(None)
+        };
+        // The writer first: it makes the file and turns on the write-ahead log.
+        let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(failed)?;
+        let readers = pool()
+            .max_connections(options.connections.max(1))
+            .connect_with(connect.create_if_missing(false).pragma("query_only", "on"))
+            .await
+            .map_err(failed)?;
+        Ok(Store::new(Database::Sqlite { writer, readers }, database))
+    }
+}
+
+#[cfg(feature = "mysql")]
+mod mysql {
+    use std::str::FromStr;
+    use std::time::Duration;
+
+    use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+    use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
+
+    use super::{Database, Store, StoreError, StoreOptions};
+
+    /// A connection that lay idle for longer than this is asked whether it still lives before it is used.
+    const ASK_AFTER: Duration = Duration::from_secs(5);
+
+    pub(super) async fn open(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
+        let connect =
+            MySqlConnectOptions::from_str(url).map_err(|error| StoreError::Url { problem: what_is_wrong(&error) })?;
+        let Some(name) = connect.get_database().filter(|name| !name.is_empty()) else {
+            return Err(StoreError::Url { problem: "it names no database".to_owned() });
+        };
+        let database = format!("MySQL {}@{}:{}/{name}", connect.get_username(), connect.get_host(), connect.get_port());
+        // Set once in `set_session`, in one place for both servers.
+        let connect = connect
+            .set_names(false)
+            .timezone(None)
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .disable_statement_logging();
+
+        // A pool would try again until its time is up, and then say nothing but that.
+        let seconds = options.acquire_timeout.as_secs();
+        tokio::time::timeout(options.acquire_timeout, probe(&connect))
+            .await
+            .map_err(|_| StoreError::NoAnswer { database: database.clone(), seconds })?
+            .map_err(|source| StoreError::Open { database: database.clone(), source })?;
+
+        let lock_seconds = options.lock_timeout.as_secs().max(1);
+        let pool = MySqlPoolOptions::new()
+            .max_connections(options.connections.max(1))
+            .acquire_timeout(options.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move { Ok(meta.idle_for < ASK_AFTER || connection.ping().await.is_ok()) })
+            })
+            .after_connect(move |connection, _| Box::pin(set_session(connection, lock_seconds)))
+            .connect_lazy_with(connect);
+        Ok(Store::new(Database::MySql(pool), database))
+    }
+
+    /// What may be said of a wrong URL: the parser's word, never the text around it.
+    fn what_is_wrong(error: &sqlx::Error) -> String {
+        match error {
+            sqlx::Error::Configuration(cause) => format!("not a MySQL URL ({cause})"),
+            _ => "not a MySQL URL".to_owned(),
+        }
+    }
+
+    async fn probe(connect: &MySqlConnectOptions) -> Result<(), sqlx::Error> {
+        MySqlConnection::connect_with(connect).await?.close().await
+    }
+
+    /// The same session on MySQL and MariaDB, whatever the server's own settings.
+    async fn set_session(connection: &mut MySqlConnection, lock_seconds: u64) -> Result<(), sqlx::Error> {
+        connection.execute("set names utf8mb4 collate utf8mb4_bin").await?;
+        connection.execute("set session transaction isolation level read committed").await?;
+        connection
+            .execute(AssertSqlSafe(format!(
+                "set time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}, sql_mode = \
+                 'ONLY_FULL_GROUP_BY,STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,\
+                 ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
+            )))
+            .await?;
+        Ok(())
     }
 }

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::database::Link;
+use crate::statement::Statement;
 use crate::{Store, StoreError};
 
 /// What the overdue check remembers.
@@ -16,24 +18,38 @@ pub struct OverdueCheck {
 }
 
 /// The row in a unit of work.
-#[derive(Debug)]
-pub struct OverdueCheckRow<'t>(std::marker::PhantomData<&'t mut ()>);
+pub struct OverdueCheckRow<'t>(pub(crate) &'t mut Link);
 
 impl OverdueCheckRow<'_> {
     /// Locks and reads it: two checks at once are one after the other.
     pub async fn lock(&mut self) -> Result<OverdueCheck, StoreError> {
-        unimplemented!()
+        read(self.0, include_str!("sql/lock_overdue_check.sql")).await
     }
+
     /// Writes it.
     pub async fn save(&mut self, check: &OverdueCheck) -> Result<(), StoreError> {
-        let _ = check;
-        unimplemented!()
+        let row = vec![1i64.into(), check.last_run_at.into(), check.stalled_since.into(), check.grace_from.into()];
+        self.0.write_rows("remember the overdue check", include_str!("sql/save_overdue_check.sql"), vec![row]).await
     }
 }
 
 impl Store {
     /// Reads it without a lock (for health).
     pub async fn overdue_check(&self) -> Result<OverdueCheck, StoreError> {
-        unimplemented!()
+        read(&mut self.reader().await?, include_str!("sql/overdue_check.sql")).await
     }
+}
+
+async fn read(link: &mut Link, text: &'static str) -> Result<OverdueCheck, StoreError> {
+    let statement = Statement::new("read what the overdue check remembers", text).of("overdue_checks", &["id"]);
+    link.fetch_optional(statement).await?.map_or_else(
+        || Ok(OverdueCheck::default()),
+        |row| {
+            Ok(OverdueCheck {
+                last_run_at: row.optional_instant("last_run_at")?,
+                stalled_since: row.optional_instant("stalled_since")?,
+                grace_from: row.optional_instant("grace_from")?,
+            })
+        },
+    )
 }

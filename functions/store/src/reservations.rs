@@ -1,21 +1,37 @@
 //! Reservations.
 
 use chrono::{DateTime, Utc};
-use stationkeeper_rules::{Reservation, ReservationId};
+use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
 use stationkeeper_telemetry::HostName;
 
+use crate::database::Link;
+use crate::row::Row;
+use crate::statement::{MOST_ITEMS, Statement};
 use crate::{Store, StoreError};
 
 /// Reservations in a unit of work.
-#[derive(Debug)]
-pub struct Reservations<'t>(std::marker::PhantomData<&'t mut ()>);
+pub struct Reservations<'t>(pub(crate) &'t mut Link);
 
 impl Reservations<'_> {
     /// Inserts or replaces, by id.
     pub async fn save(&mut self, reservations: &[Reservation]) -> Result<(), StoreError> {
-        let _ = reservations;
-        unimplemented!()
+        let rows = reservations
+            .iter()
+            .map(|one| {
+                vec![
+                    (&one.id.0).into(),
+                    one.lab.as_ref().into(),
+                    (&one.host).into(),
+                    one.start_at.into(),
+                    one.end_at.into(),
+                    one.status.as_str().into(),
+                    one.who.as_ref().into(),
+                ]
+            })
+            .collect();
+        self.0.write_rows("save reservations", include_str!("sql/save_reservations.sql"), rows).await
     }
+
     /// Those of these stations that touch [from, to], cancelled ones included, in order of host and start.
     pub async fn of_hosts(
         &mut self,
@@ -23,22 +39,32 @@ impl Reservations<'_> {
         from: DateTime<Utc>,
         to: DateTime<Utc>,
     ) -> Result<Vec<Reservation>, StoreError> {
-        let _ = (hosts, from, to);
-        unimplemented!()
+        let mut found = Vec::new();
+        for hosts in hosts.chunks(MOST_ITEMS) {
+            let statement = read(include_str!("sql/reservations_of_hosts.sql"))
+                .times(hosts.len())
+                .bind_all(hosts)
+                .bind(from)
+                .bind(to);
+            for row in self.0.fetch(statement).await? {
+                found.push(reservation(&row)?);
+            }
+        }
+        Ok(found)
     }
+
     /// Those of these ids.
     pub async fn by_id(&mut self, ids: &[ReservationId]) -> Result<Vec<Reservation>, StoreError> {
-        let _ = ids;
-        unimplemented!()
+        by_id(self.0, ids).await
     }
 }
 
 impl Store {
     /// One reservation.
     pub async fn reservation(&self, id: &ReservationId) -> Result<Option<Reservation>, StoreError> {
-        let _ = id;
-        unimplemented!()
+        Ok(by_id(&mut self.reader().await?, std::slice::from_ref(id)).await?.into_iter().next())
     }
+
     /// Those that touch [from, to] (of one station, or of all), cancelled ones included, in order of start and id.
     pub async fn reservations(
         &self,
@@ -47,7 +73,39 @@ impl Store {
         to: DateTime<Utc>,
         limit: u32,
     ) -> Result<Vec<Reservation>, StoreError> {
-        let _ = (host, from, to, limit);
-        unimplemented!()
+        let mut statement = read(include_str!("sql/reservations.sql")).bind(from).bind(to);
+        if let Some(host) = host {
+            statement = statement.filter("host = ?", [host]);
+        }
+        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(reservation).collect()
     }
+}
+
+async fn by_id(link: &mut Link, ids: &[ReservationId]) -> Result<Vec<Reservation>, StoreError> {
+    let mut found = Vec::new();
+    for ids in ids.chunks(MOST_ITEMS) {
+        let statement = read(include_str!("sql/reservations_by_id.sql"))
+            .times(ids.len())
+            .bind_all(ids.iter().map(|id| id.0.as_str()));
+        for row in link.fetch(statement).await? {
+            found.push(reservation(&row)?);
+        }
+    }
+    Ok(found)
+}
+
+fn read(text: &'static str) -> Statement {
+    Statement::new("read reservations", text).of("reservations", &["id"])
+}
+
+fn reservation(row: &Row) -> Result<Reservation, StoreError> {
+    Ok(Reservation {
+        id: ReservationId(row.text("id")?),
+        lab: row.optional_text("lab")?,
+        host: row.host("host")?,
+        start_at: row.instant("start_at")?,
+        end_at: row.instant("end_at")?,
+        status: row.parsed("status", ReservationStatus::parse)?,
+        who: row.optional_text("who")?,
+    })
 }

@@ -1,9 +1,13 @@
 //! Stations: the catalog (`lab_hosts`) and the latest state (`lab_station_state`).
 
-use chrono::{DateTime, Utc};
-use stationkeeper_rules::{StationState, StationWord};
-use stationkeeper_telemetry::HostName;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use stationkeeper_rules::{Cause, Latest, StationState, StationWord, StatusDocument, UnreadyRun};
+use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
+use crate::database::Link;
+use crate::row::Row;
+use crate::statement::{MOST_ITEMS, Statement, Value};
 use crate::{Store, StoreError};
 
 /// Where a station stands in the catalog.
@@ -71,47 +75,121 @@ pub struct StationFilter {
 }
 
 /// Stations in a unit of work.
-#[derive(Debug)]
-pub struct States<'t>(std::marker::PhantomData<&'t mut ()>);
+pub struct States<'t>(pub(crate) &'t mut Link);
 
 impl States<'_> {
     /// Makes the rows of stations that are not known yet: status `new`, nothing heard.
     pub async fn ensure(&mut self, hosts: &[HostName], now: DateTime<Utc>) -> Result<(), StoreError> {
-        let _ = (hosts, now);
-        unimplemented!()
+        // Read first: an insert of what is there would take a lock on MySQL that two batches then cannot both raise.
+        let mut missing: Vec<&HostName> = hosts.iter().collect();
+        missing.sort();
+        missing.dedup();
+        for hosts in hosts.chunks(MOST_ITEMS) {
+            let statement = Statement::new("read which stations are known", include_str!("sql/known_hosts.sql"))
+                .of("lab_station_state", &["host"])
+                .times(hosts.len())
+                .bind_all(hosts);
+            for row in self.0.fetch(statement).await? {
+                let known = row.host("host")?;
+                missing.retain(|host| **host != known);
+            }
+        }
+        let entries: Vec<CatalogEntry> = missing
+            .into_iter()
+            .map(|host| CatalogEntry {
+                host: host.clone(),
+                lab: None,
+                address: None,
+                mac: None,
+                status: HostStatus::New,
+                created_at: now,
+            })
+            .collect();
+        self.write_catalog(include_str!("sql/insert_catalog.sql"), &entries).await
     }
+
     /// Inserts or replaces rows of the catalog (`created_at` of a known one stays), and makes their states.
     pub async fn save_catalog(&mut self, entries: &[CatalogEntry]) -> Result<(), StoreError> {
-        let _ = entries;
-        unimplemented!()
+        self.write_catalog(include_str!("sql/save_catalog.sql"), entries).await
     }
+
+    async fn write_catalog(&mut self, text: &'static str, entries: &[CatalogEntry]) -> Result<(), StoreError> {
+        let rows = entries
+            .iter()
+            .map(|entry| {
+                vec![
+                    (&entry.host).into(),
+                    entry.lab.as_ref().into(),
+                    entry.address.as_ref().into(),
+                    entry.mac.as_ref().into(),
+                    entry.status.as_str().into(),
+                    entry.created_at.into(),
+                ]
+            })
+            .collect();
+        self.0.write_rows("write the catalog", text, rows).await?;
+        let states = entries
+            .iter()
+            .map(|entry| state_row(&StationState::unheard(entry.host.clone(), entry.created_at)))
+            .collect::<Result<_, _>>()?;
+        self.0.write_rows("make the states of new stations", include_str!("sql/insert_states.sql"), states).await
+    }
+
     /// Locks the states of these stations, in host order whatever the order of the argument, and reads them. Unknown ones are
     /// missing in the answer: [`ensure`](Self::ensure) first.
     pub async fn lock(&mut self, hosts: &[HostName]) -> Result<Vec<StationState>, StoreError> {
-        let _ = hosts;
-        unimplemented!()
+        let mut hosts = hosts.to_vec();
+        hosts.sort();
+        hosts.dedup();
+        let mut states = Vec::with_capacity(hosts.len());
+        for hosts in hosts.chunks(MOST_ITEMS) {
+            let statement = Statement::new("lock the states of stations", include_str!("sql/lock_states.sql"))
+                .of("lab_station_state", &["host"])
+                .times(hosts.len())
+                .bind_all(hosts);
+            for row in self.0.fetch(statement).await? {
+                states.push(state(&row)?);
+            }
+        }
+        Ok(states)
     }
+
     /// Writes whole states. `skew` is kept in milliseconds.
     pub async fn save(&mut self, states: &[StationState]) -> Result<(), StoreError> {
-        let _ = states;
-        unimplemented!()
+        let rows = states.iter().map(state_row).collect::<Result<_, _>>()?;
+        self.0.write_rows("save the states of stations", include_str!("sql/save_states.sql"), rows).await
     }
 }
 
 impl Store {
     /// Stations whose verdict time alone can have changed: `check_at ≤ now`, the longest due first.
     pub async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<HostName>, StoreError> {
-        let _ = (now, limit);
-        unimplemented!()
+        let statement = Statement::new("read which stations are due", include_str!("sql/due.sql"))
+            .of("lab_station_state", &["host"])
+            .bind(now)
+            .bind(limit);
+        self.reader().await?.fetch(statement).await?.iter().map(|row| row.host("host")).collect()
     }
+
     /// The newest advance of any station (retired ones too).
     pub async fn newest_advance_at(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        unimplemented!()
+        let statement =
+            Statement::new("read the newest advance", "select max(advanced_at) as advanced_at from lab_station_state")
+                .of("lab_station_state", &[]);
+        self.reader()
+            .await?
+            .fetch_optional(statement)
+            .await?
+            .map_or(Ok(None), |row| row.optional_instant("advanced_at"))
     }
+
     /// How many stations are expected to send: not `off`, `down` or `unknown`, nor retired.
     pub async fn expected_stations(&self) -> Result<u64, StoreError> {
-        unimplemented!()
+        let statement = Statement::new("count the expected stations", include_str!("sql/expected_stations.sql"))
+            .of("lab_station_state", &[]);
+        self.reader().await?.fetch_optional(statement).await?.map_or(Ok(0), |row| row.unsigned("stations"))
     }
+
     /// Stations by host name, after `after`.
     pub async fn stations(
         &self,
@@ -119,16 +197,113 @@ impl Store {
         after: Option<&HostName>,
         limit: u32,
     ) -> Result<Vec<Station>, StoreError> {
-        let _ = (filter, after, limit);
-        unimplemented!()
+        let mut statement = read_stations()
+            .filter_in("s.word", filter.words.iter().map(|word| word.as_str()))
+            .filter_in("h.name", &filter.hosts);
+        if let Some(lab) = &filter.lab {
+            statement = statement.filter("h.lab = ?", [lab]);
+        }
+        if let Some(after) = after {
+            statement = statement.filter("h.name > ?", [after]);
+        }
+        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(station).collect()
     }
+
     /// One station.
     pub async fn station(&self, host: &HostName) -> Result<Option<Station>, StoreError> {
-        let _ = host;
-        unimplemented!()
+        let statement = read_stations().filter("h.name = ?", [host]).bind(1i64);
+        self.reader().await?.fetch_optional(statement).await?.as_ref().map(station).transpose()
     }
-    /// How many stations are in each state.
+
+    /// How many stations are in each state (those in none are left out), retired ones apart.
     pub async fn stations_by_word(&self) -> Result<Vec<(StationWord, u64)>, StoreError> {
-        unimplemented!()
+        let statement = Statement::new("count the stations", include_str!("sql/stations_by_word.sql"))
+            .of("lab_station_state", &["word"]);
+        let rows = self.reader().await?.fetch(statement).await?;
+        rows.iter().map(|row| Ok((row.parsed("word", StationWord::parse)?, row.unsigned("stations")?))).collect()
     }
+}
+
+/// The column `memory`: what a station's state remembers beside its latest heartbeat.
+#[derive(Deserialize)]
+struct Memory {
+    unready_run: Option<UnreadyRun>,
+    nic_baseline: Option<Vec<Nic>>,
+    service_state: Option<(ServiceState, DateTime<Utc>)>,
+    status: Option<StatusDocument>,
+}
+
+/// [`Memory`], borrowed for writing.
+#[derive(Serialize)]
+struct MemoryOf<'a> {
+    unready_run: &'a Option<UnreadyRun>,
+    nic_baseline: &'a Option<Vec<Nic>>,
+    service_state: &'a Option<(ServiceState, DateTime<Utc>)>,
+    status: &'a Option<StatusDocument>,
+}
+
+fn read_stations() -> Statement {
+    Statement::new("read stations", include_str!("sql/stations.sql")).of("lab_station_state", &["host"])
+}
+
+/// The columns of `insert_states.sql` and `save_states.sql`.
+fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
+    let failed = || StoreError::json("save the state of a station");
+    let latest = state.latest.as_ref();
+    let snapshot = latest.map(|latest| serde_json::to_string(&latest.snapshot)).transpose().map_err(failed())?;
+    let memory = MemoryOf {
+        unready_run: &state.unready_run,
+        nic_baseline: &state.nic_baseline,
+        service_state: &state.service_state,
+        status: &state.status,
+    };
+    let cause = state.word_cause.as_ref().map(serde_json::to_string).transpose().map_err(failed())?;
+    Ok(vec![
+        (&state.host).into(),
+        latest.map(|latest| latest.snapshot.timestamp_utc).into(),
+        state.advanced_at().into(),
+        latest.map(|latest| latest.snapshot.ready).into(),
+        snapshot.into(),
+        serde_json::to_string(&memory).map_err(failed())?.into(),
+        state.word.as_str().into(),
+        state.word_since.into(),
+        cause.into(),
+        state.skew.map(|skew| skew.num_milliseconds()).into(),
+        state.check_at.into(),
+    ])
+}
+
+fn state(row: &Row) -> Result<StationState, StoreError> {
+    let latest = match row.optional_json::<Snapshot>("snapshot")? {
+        None => None,
+        Some(snapshot) => Some(Latest { snapshot, first_arrived_at: row.instant("advanced_at")? }),
+    };
+    let memory: Memory = row.json("memory")?;
+    Ok(StationState {
+        host: row.host("host")?,
+        latest,
+        unready_run: memory.unready_run,
+        nic_baseline: memory.nic_baseline,
+        service_state: memory.service_state,
+        status: memory.status,
+        skew: row.optional_integer("skew_ms")?.map(TimeDelta::milliseconds),
+        word: row.parsed("word", StationWord::parse)?,
+        word_since: row.instant("word_since")?,
+        word_cause: row.optional_json::<Cause>("word_cause")?,
+        check_at: row.optional_instant("check_at")?,
+    })
+}
+
+fn station(row: &Row) -> Result<Station, StoreError> {
+    Ok(Station {
+        entry: CatalogEntry {
+            host: row.host("host")?,
+            lab: row.optional_text("lab")?,
+            address: row.optional_text("address")?,
+            mac: row.optional_text("mac")?,
+            status: row.parsed("status", HostStatus::parse)?,
+            created_at: row.instant("created_at")?,
+        },
+        state: state(row)?,
+    })
 }

@@ -1,57 +1,80 @@
 //! One unit of work.
 
+use std::fmt;
+use std::sync::Arc;
+
+use crate::database::Link;
+use crate::raw::Codec;
 use crate::{
     Alerts, ForcedLogoffs, Heartbeats, HostEvents, Objects, OverdueCheckRow, Reservations, StateRuns, States,
     StoreError, Updates,
 };
 
 /// One unit of work. Dropped without [`commit`](Self::commit), nothing of it happened.
-#[derive(Debug)]
-pub struct Transaction {}
+pub struct Transaction {
+    pub(crate) link: Link,
+    pub(crate) codec: Arc<Codec>,
+}
+
+impl fmt::Debug for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transaction").finish_non_exhaustive()
+    }
+}
 
 impl Transaction {
     /// Makes all of it happen, or says why none of it did. After a lost reply it may have happened: repeat the whole batch.
     pub async fn commit(self) -> Result<(), StoreError> {
-        unimplemented!()
+        self.link.commit().await
     }
+
     /// Stations: the catalog and the latest state (`lab_hosts`, `lab_station_state`).
     pub fn states(&mut self) -> States<'_> {
-        unimplemented!()
+        States(&mut self.link)
     }
+
     /// How long a station was in which state (`station_state_runs`).
     pub fn runs(&mut self) -> StateRuns<'_> {
-        unimplemented!()
+        StateRuns(&mut self.link)
     }
+
     /// History (`lab_station_heartbeat` and its variants).
     pub fn heartbeats(&mut self) -> Heartbeats<'_> {
-        unimplemented!()
+        Heartbeats { link: &mut self.link, codec: &self.codec }
     }
+
     /// Lines of the JSONL trail and how far each was read (`lab_host_events`, `host_event_cursors`).
     pub fn host_events(&mut self) -> HostEvents<'_> {
-        unimplemented!()
+        HostEvents(&mut self.link)
     }
+
     /// Sightings of forced logoffs and what was found of them (`forced_logoff_sightings`, `reservation_forced_logoffs`).
     pub fn forced_logoffs(&mut self) -> ForcedLogoffs<'_> {
-        unimplemented!()
+        ForcedLogoffs(&mut self.link)
     }
+
     /// Reservations.
     pub fn reservations(&mut self) -> Reservations<'_> {
-        unimplemented!()
+        Reservations(&mut self.link)
     }
+
     /// Alerts and their transitions.
     pub fn alerts(&mut self) -> Alerts<'_> {
-        unimplemented!()
+        Alerts(&mut self.link)
     }
+
     /// What changed, for whoever listens (`updates`).
     pub fn updates(&mut self) -> Updates<'_> {
-        unimplemented!()
+        Updates(&mut self.link)
     }
+
     /// Objects seen and objects put aside (`ingested_objects`, `quarantined_objects`).
     pub fn objects(&mut self) -> Objects<'_> {
-        unimplemented!()
+        Objects(&mut self.link)
     }
+
     /// The one row of the overdue check (`overdue_checks`).
     pub fn overdue_check(&mut self) -> OverdueCheckRow<'_> {
-        unimplemented!()
+        OverdueCheckRow(&mut self.link)
     }
 }

@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use stationkeeper_telemetry::HostName;
 
+use crate::database::Link;
+use crate::statement::Statement;
 use crate::{Store, StoreError};
 
 /// Something that changed.
@@ -28,25 +30,54 @@ pub struct Update {
 }
 
 /// Updates in a unit of work.
-#[derive(Debug)]
-pub struct Updates<'t>(std::marker::PhantomData<&'t mut ()>);
+pub struct Updates<'t>(pub(crate) &'t mut Link);
 
 impl Updates<'_> {
     /// Appends.
     pub async fn append(&mut self, updates: &[NewUpdate]) -> Result<(), StoreError> {
-        let _ = updates;
-        unimplemented!()
+        let rows = updates
+            .iter()
+            .map(|update| {
+                vec![
+                    update.at.into(),
+                    (&update.kind).into(),
+                    update.host.as_ref().into(),
+                    update.payload.to_string().into(),
+                ]
+            })
+            .collect();
+        self.0.write_rows("append updates", "insert into updates (at, kind, host, payload) values {rows}", rows).await
     }
 }
 
 impl Store {
     /// Updates after a sequence, in order.
     pub async fn updates_after(&self, sequence: u64, limit: u32) -> Result<Vec<Update>, StoreError> {
-        let _ = (sequence, limit);
-        unimplemented!()
+        let statement = Statement::new("read updates", include_str!("sql/updates_after.sql"))
+            .of("updates", &["sequence"])
+            .bind(sequence)
+            .bind(limit);
+        let rows = self.reader().await?.fetch(statement).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Update {
+                    sequence: row.unsigned("sequence")?,
+                    update: NewUpdate {
+                        at: row.instant("at")?,
+                        kind: row.text("kind")?,
+                        host: row.optional_host("host")?,
+                        payload: row.json("payload")?,
+                    },
+                })
+            })
+            .collect()
     }
+
     /// The greatest sequence so far; 0 when there is none.
     pub async fn last_update(&self) -> Result<u64, StoreError> {
-        unimplemented!()
+        let statement =
+            Statement::new("read the last update", "select coalesce(max(sequence), 0) as sequence from updates")
+                .of("updates", &[]);
+        self.reader().await?.fetch_optional(statement).await?.map_or(Ok(0), |row| row.unsigned("sequence"))
     }
 }

@@ -1,0 +1,201 @@
+//! The two databases, and a connection to either.
+
+#[cfg(feature = "mysql")]
+use sqlx::MySql;
+#[cfg(feature = "sqlite")]
+use sqlx::Sqlite;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Pool};
+
+use crate::StoreError;
+use crate::row::Row;
+use crate::statement::{Dialect, Statement, Value, pieces};
+
+/// One of the two.
+#[derive(Clone)]
+pub(crate) enum Database {
+    /// One writer, so that waiting for it is ours and fair; readers beside it (write-ahead log).
+    #[cfg(feature = "sqlite")]
+    Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite> },
+    /// Readers and writers alike.
+    #[cfg(feature = "mysql")]
+    MySql(Pool<MySql>),
+}
+
+/// A connection, reading or in a transaction.
+pub(crate) enum Link {
+    #[cfg(feature = "sqlite")]
+    SqliteReader(PoolConnection<Sqlite>),
+    #[cfg(feature = "sqlite")]
+    SqliteWriter(sqlx::Transaction<'static, Sqlite>),
+    #[cfg(feature = "mysql")]
+    MySqlReader(PoolConnection<MySql>),
+    #[cfg(feature = "mysql")]
+    MySqlWriter(sqlx::Transaction<'static, MySql>),
+}
+
+impl Database {
+    pub(crate) async fn reader(&self) -> Result<Link, StoreError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite { readers, .. } => readers.acquire().await.map(Link::SqliteReader),
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool) => pool.acquire().await.map(Link::MySqlReader),
+        }
+        .map_err(StoreError::doing("get a connection to the database"))
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Link, StoreError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite { writer, .. } => writer.begin_with("begin immediate").await.map(Link::SqliteWriter),
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool) => pool.begin().await.map(Link::MySqlWriter),
+        }
+        .map_err(StoreError::doing("begin a transaction"))
+    }
+
+    pub(crate) async fn close(&self) {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::SqliteReader(_) | Self::SqliteWriter(_) => Dialect::Sqlite,
+            #[cfg(feature = "mysql")]
+            Self::MySqlReader(_) | Self::MySqlWriter(_) => Dialect::MySql,
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::SqliteWriter(transaction) => transaction.commit().await,
+            #[cfg(feature = "mysql")]
+            Self::MySqlWriter(transaction) => transaction.commit().await,
+            #[cfg(feature = "sqlite")]
+            Self::SqliteReader(_) => Ok(()),
+            #[cfg(feature = "mysql")]
+            Self::MySqlReader(_) => Ok(()),
+        }
+        .map_err(StoreError::doing("commit"))
+    }
+
+    /// Runs a statement; how many rows it held (MySQL: found, not changed).
+    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+        let doing = statement.doing;
+        let text = AssertSqlSafe(statement.text(self.dialect()));
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::SqliteReader(connection) => {
+                sqlite(text, statement.values)?.execute(&mut **connection).await.map(|done| done.rows_affected())
+            }
+            #[cfg(feature = "sqlite")]
+            Self::SqliteWriter(connection) => {
+                sqlite(text, statement.values)?.execute(&mut **connection).await.map(|done| done.rows_affected())
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySqlReader(connection) => {
+                mysql(text, statement.values)?.execute(&mut **connection).await.map(|done| done.rows_affected())
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySqlWriter(connection) => {
+                mysql(text, statement.values)?.execute(&mut **connection).await.map(|done| done.rows_affected())
+            }
+        }
+        .map_err(StoreError::doing(doing))
+    }
+
+    /// Inserts or upserts rows, in as many statements as they need (usually one).
+    pub(crate) async fn write_rows(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        for piece in pieces(rows) {
+            self.execute(Statement::new(doing, text).rows(piece)).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        let (doing, table, key) = (statement.doing, statement.table, statement.key);
+        let text = AssertSqlSafe(statement.text(self.dialect()));
+        let rows = match self {
+            #[cfg(feature = "sqlite")]
+            Self::SqliteReader(connection) => sqlite(text, statement.values)?
+                .fetch_all(&mut **connection)
+                .await
+                .map(|rows| rows.into_iter().map(|row| Row::sqlite(row, table, key)).collect()),
+            #[cfg(feature = "sqlite")]
+            Self::SqliteWriter(connection) => sqlite(text, statement.values)?
+                .fetch_all(&mut **connection)
+                .await
+                .map(|rows| rows.into_iter().map(|row| Row::sqlite(row, table, key)).collect()),
+            #[cfg(feature = "mysql")]
+            Self::MySqlReader(connection) => mysql(text, statement.values)?
+                .fetch_all(&mut **connection)
+                .await
+                .map(|rows| rows.into_iter().map(|row| Row::mysql(row, table, key)).collect()),
+            #[cfg(feature = "mysql")]
+            Self::MySqlWriter(connection) => mysql(text, statement.values)?
+                .fetch_all(&mut **connection)
+                .await
+                .map(|rows| rows.into_iter().map(|row| Row::mysql(row, table, key)).collect()),
+        };
+        rows.map_err(StoreError::doing(doing))
+    }
+
+    pub(crate) async fn fetch_optional(&mut self, statement: Statement) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch(statement).await?.into_iter().next())
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn sqlite<'q>(
+    text: AssertSqlSafe<String>,
+    values: Vec<Value>,
+) -> Result<sqlx::query::Query<'q, Sqlite, <Sqlite as sqlx::Database>::Arguments>, StoreError> {
+    let mut query = sqlx::query(text);
+    for value in values {
+        query = match value {
+            Value::Null => query.bind(None::<String>),
+            Value::Integer(number) => query.bind(number),
+            Value::Text(text) => query.bind(text),
+            Value::Blob(bytes) => query.bind(bytes),
+            Value::Instant(at) => query.bind(crate::instant::to_text(crate::instant::stored(at)?)),
+        };
+    }
+    Ok(query)
+}
+
+#[cfg(feature = "mysql")]
+fn mysql<'q>(
+    text: AssertSqlSafe<String>,
+    values: Vec<Value>,
+) -> Result<sqlx::query::Query<'q, MySql, <MySql as sqlx::Database>::Arguments>, StoreError> {
+    let mut query = sqlx::query(text);
+    for value in values {
+        query = match value {
+            Value::Null => query.bind(None::<String>),
+            Value::Integer(number) => query.bind(number),
+            Value::Text(text) => query.bind(text),
+            Value::Blob(bytes) => query.bind(bytes),
+            // Without a zone: with one, sqlx sends a `timestamp`, which ends in 2038.
+            Value::Instant(at) => query.bind(crate::instant::stored(at)?.naive_utc()),
+        };
+    }
+    Ok(query)
+}

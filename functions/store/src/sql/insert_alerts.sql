@@ -1,0 +1,4 @@
+insert into alerts
+    (id, rule, host, reservation_id, state, opened_at, acknowledged_at, acknowledged_by, note, resolved_at, cause)
+values {rows}
+{keep id}

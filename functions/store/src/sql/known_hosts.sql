@@ -1,0 +1,1 @@
+select host from lab_station_state where host in ({list})

@@ -1,0 +1,2 @@
+insert into settings (`key`, value) values {rows}
+{upsert `key`} value = {new value}

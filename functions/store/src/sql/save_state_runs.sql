@@ -1,0 +1,3 @@
+insert into station_state_runs (host, from_at, to_at, state, cause)
+values {rows}
+{upsert host, from_at} to_at = {new to_at}

@@ -1,0 +1,4 @@
+select host, from_at, to_at, state, cause
+from station_state_runs
+where host = ? and from_at < ? and (to_at is null or to_at > ?)
+order by from_at

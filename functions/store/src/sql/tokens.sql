@@ -1,0 +1,4 @@
+select id, name, role, sha256, created_at, revoked_at
+from api_tokens
+where 1 = 1{filters}
+order by created_at, id
