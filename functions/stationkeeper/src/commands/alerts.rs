@@ -55,7 +55,7 @@ pub async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
             alert.state.as_str().to_owned(),
             alert.key.host.as_ref().map(ToString::to_string).unwrap_or_default(),
             alert.key.rule.as_str().to_owned(),
-            harmless(&text(Language::English, &alert.cause)),
+            harmless(&text(Language::En, &alert.cause)),
         ]
     }));
     print!("{}", columns(&rows));
@@ -63,7 +63,7 @@ pub async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
 }
 
 fn view(alert: &Alert) -> AlertView {
-    AlertView::new(alert, None, Language::English)
+    AlertView::new(alert, None, Language::En)
 }
 
 /// Runs `ack`.
