@@ -85,7 +85,7 @@ async fn transitions(store: &Store) -> Result<Vec<Line>, Failure> {
             host: transition.key.host.map(|host| host.to_string()),
             reservation_id: transition.key.reservation_id.map(|id| id.0),
             to: transition.to.as_str(),
-            cause: text(Language::English, &transition.cause),
+            cause: text(Language::En, &transition.cause),
         })
         .collect())
 }
