@@ -8,8 +8,8 @@ use stationkeeper_rules::Rule;
 use stationkeeper_store::ForcedLogoffFilter;
 
 use crate::harness::programs::stationkeeper_says;
-use crate::harness::up::{Up, data_folder};
 use crate::harness::until;
+use crate::harness::up::{Up, data_folder};
 
 /// Making a day of history may take this long on a loaded computer; what follows counts from its line.
 const MAKING: Duration = Duration::from_secs(300);

@@ -218,8 +218,7 @@ async fn a_missing_variable_is_one_sentence_before_the_first_poll() {
 #[tokio::test]
 async fn while_the_database_is_away_every_message_comes_back() {
     let cloud = Cloud::new(TimeDelta::zero()).await;
-    let wire = Wire::to(cloud.database.address()).await;
-    let by_wire = cloud.database.url_by(&wire.address);
+    let (wire, by_wire) = Wire::to_database(&cloud.database.url).await;
     let function = cloud.start_with(INGEST, &[("STATIONKEEPER_DATABASE_URL", &by_wire)]).await;
     let at = now();
     let first = cloud.bucket.put(&newest_key("LAB-01"), heartbeat("LAB-01", at)).await;

@@ -149,9 +149,12 @@ async fn other_bytes_for_a_known_timestamp_are_both_kept_and_the_later_arrival_w
     let time = at("10:00:00");
     let (early, late) = (ready("LAB-01", time), unready("LAB-01", time));
     let mut outcomes = Vec::new();
-    for (shows, order, together) in
-        [("in order", [0, 1], false), ("turned round", [1, 0], false), ("one batch", [0, 1], true), ("one batch, turned", [1, 0], true)]
-    {
+    for (shows, order, together) in [
+        ("in order", [0, 1], false),
+        ("turned round", [1, 0], false),
+        ("one batch", [0, 1], true),
+        ("one batch, turned", [1, 0], true),
+    ] {
         let lab = Lab::starting_at("10:01:00").await;
         let announced = [
             lab.put_newest("LAB-01", early.clone(), at("10:00:01")),
@@ -202,7 +205,8 @@ async fn a_future_heartbeat_uploaded_again_stays_where_its_first_arrival_put_it(
     let lab = Lab::starting_at("10:00:00").await;
     let ahead = at("10:00:00") + TimeDelta::hours(23);
     let body = ready("LAB-01", ahead);
-    for (time, body) in [("10:00:00", body.clone()), ("10:01:00", ready("LAB-01", at("10:01:00"))), ("10:02:00", body)] {
+    for (time, body) in [("10:00:00", body.clone()), ("10:01:00", ready("LAB-01", at("10:01:00"))), ("10:02:00", body)]
+    {
         let announced = lab.put_newest("LAB-01", body, at(time));
         lab.take(&[announced]).await;
     }

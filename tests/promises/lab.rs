@@ -122,7 +122,10 @@ impl<B: Bucket> Lab<B> {
     }
 
     pub async fn history(&self, name: &str) -> Vec<HeartbeatRow> {
-        self.store.heartbeats(&host(name), at("00:00:00") - TimeDelta::days(1), at("23:59:59") + TimeDelta::days(2), 10_000).await.unwrap()
+        self.store
+            .heartbeats(&host(name), at("00:00:00") - TimeDelta::days(1), at("23:59:59") + TimeDelta::days(2), 10_000)
+            .await
+            .unwrap()
     }
 
     /// All alerts that ever were, each with its transitions, in order of id.

@@ -13,7 +13,8 @@ const SOURCES: [&str; 7] = [
 ];
 
 fn listed(text: &str) -> BTreeSet<String> {
-    let numbers = text.lines().filter_map(|line| line.strip_prefix("- ")?.split_once(':')).map(|(number, _)| number.to_owned());
+    let numbers =
+        text.lines().filter_map(|line| line.strip_prefix("- ")?.split_once(':')).map(|(number, _)| number.to_owned());
     let all: Vec<_> = numbers.collect();
     let set: BTreeSet<_> = all.iter().cloned().collect();
     assert_eq!(set.len(), all.len(), "a number stands twice");

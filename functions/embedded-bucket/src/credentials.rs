@@ -113,7 +113,8 @@ async fn of_station(writes: &SqlitePool, host: &HostName, now: DateTime<Utc>) ->
 }
 
 async fn oldest(writes: &SqlitePool, scope: &Scope) -> Result<Option<Credential>, BucketError> {
-    let find = "select access_key_id, secret from credentials where host = ? order by made_at_us, access_key_id limit 1";
+    let find =
+        "select access_key_id, secret from credentials where host = ? order by made_at_us, access_key_id limit 1";
     let found = sqlx::query_as::<_, (String, String)>(find)
         .bind(scope.host())
         .fetch_optional(writes)
@@ -126,7 +127,12 @@ async fn oldest(writes: &SqlitePool, scope: &Scope) -> Result<Option<Credential>
     }))
 }
 
-async fn insert(writes: &SqlitePool, credential: &Credential, root: bool, now: DateTime<Utc>) -> Result<(), BucketError> {
+async fn insert(
+    writes: &SqlitePool,
+    credential: &Credential,
+    root: bool,
+    now: DateTime<Utc>,
+) -> Result<(), BucketError> {
     let sql = "insert into credentials (access_key_id, secret, host, root, made_at_us) values (?, ?, ?, ?, ?)
         on conflict (access_key_id) do update set secret = excluded.secret, host = excluded.host, root = excluded.root";
     sqlx::query(sql)

@@ -154,7 +154,10 @@ pub(crate) async fn load_credentials(writes: &SqlitePool) -> Result<HashMap<Stri
 }
 
 /// One credential by its access key.
-pub(crate) async fn load_credential(reads: &SqlitePool, access_key_id: &str) -> Result<Option<Credential>, BucketError> {
+pub(crate) async fn load_credential(
+    reads: &SqlitePool,
+    access_key_id: &str,
+) -> Result<Option<Credential>, BucketError> {
     let row = sqlx::query("select access_key_id, secret, host from credentials where access_key_id = ?")
         .bind(access_key_id)
         .fetch_optional(reads)

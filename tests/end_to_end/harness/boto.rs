@@ -51,9 +51,10 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len() * 4 / 3 + 4);
     for three in bytes.chunks(3) {
-        let number = three.iter().fold(0_u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let number =
+            three.iter().fold(0_u32, |number, byte| (number << 8) | u32::from(*byte)) << (8 * (3 - three.len()));
         for place in 0..4 {
-            let digit = DIGITS[(number >> (18 - 6 * place) & 63) as usize];
+            let digit = DIGITS[((number >> (18 - 6 * place)) & 63) as usize];
             text.push(if place <= three.len() { char::from(digit) } else { '=' });
         }
     }
@@ -73,7 +74,7 @@ pub fn from_base64(text: &str) -> Vec<u8> {
     digits
         .chunks(4)
         .flat_map(|four| {
-            let number = four.iter().fold(0_u32, |number, digit| number << 6 | u32::from(*digit));
+            let number = four.iter().fold(0_u32, |number, digit| (number << 6) | u32::from(*digit));
             let number = number << (6 * (4 - four.len()));
             number.to_be_bytes()[1..four.len()].to_vec()
         })
@@ -82,7 +83,9 @@ pub fn from_base64(text: &str) -> Vec<u8> {
 
 #[test]
 fn base64_there_and_back() {
-    for (bytes, text) in [(&b""[..], ""), (b"a", "YQ=="), (b"ab", "YWI="), (b"abc", "YWJj"), (b"\xff\x00\xfe~", "/wD+fg==")] {
+    for (bytes, text) in
+        [(&b""[..], ""), (b"a", "YQ=="), (b"ab", "YWI="), (b"abc", "YWJj"), (b"\xff\x00\xfe~", "/wD+fg==")]
+    {
         assert_eq!(base64(bytes), text);
         assert_eq!(from_base64(text), bytes);
     }

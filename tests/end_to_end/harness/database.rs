@@ -35,19 +35,6 @@ impl Database {
         Self { server, url: format!("{base}/{name}"), name }
     }
 
-    /// The same database, by another way to the server (`HOST:PORT`).
-    pub fn url_by(&self, address: &str) -> String {
-        let (user, rest) = self.url.rsplit_once('@').expect("it names a user");
-        let (_, name) = rest.split_once('/').expect("it names a database");
-        format!("{user}@{address}/{name}")
-    }
-
-    /// `HOST:PORT` of the server.
-    pub fn address(&self) -> String {
-        let (_, rest) = self.url.rsplit_once('@').expect("it names a user");
-        rest.split_once('/').expect("it names a database").0.to_owned()
-    }
-
     /// Opened by the library, its schema up to date.
     pub async fn store(&self) -> Store {
         let store = Store::open(&self.url, StoreOptions::default()).await.expect("it opens");

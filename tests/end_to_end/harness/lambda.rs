@@ -248,15 +248,22 @@ impl Drop for Bucket {
 
 /// A way to a server that can be cut.
 pub struct Wire {
-    /// `HOST:PORT` of this end.
-    pub address: String,
+    address: String,
     cut: CancellationToken,
     _carrying: JoinSet<()>,
 }
 
 impl Wire {
-    /// Carries bytes to `to` until it is cut.
-    pub async fn to(to: String) -> Self {
+    /// Carries bytes to the server of a database's URL until it is cut; gives the URL by which it goes over the wire.
+    pub async fn to_database(url: &str) -> (Self, String) {
+        let (user, rest) = url.rsplit_once('@').expect("it names a user");
+        let (server, name) = rest.split_once('/').expect("it names a database");
+        let wire = Self::to(server.to_owned()).await;
+        let by_wire = format!("{user}@{}/{name}", wire.address);
+        (wire, by_wire)
+    }
+
+    async fn to(to: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound port").to_string();
         let cut = CancellationToken::new();

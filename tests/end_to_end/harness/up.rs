@@ -38,7 +38,8 @@ impl Access {
     /// A PUT by aws-sdk-s3; the error is S3's word for it.
     pub async fn put(&self, key: &str, body: Vec<u8>) -> Result<(), String> {
         let bucket = self.sdk();
-        let sent = bucket.client().put_object().bucket(bucket.name()).key(key).body(ByteStream::from(body)).send().await;
+        let sent =
+            bucket.client().put_object().bucket(bucket.name()).key(key).body(ByteStream::from(body)).send().await;
         sent.map(drop).map_err(|error| error.code().map_or_else(|| format!("{error:?}"), str::to_owned))
     }
 }
@@ -162,7 +163,9 @@ impl Up {
 
     /// The database of this `up`, opened beside it.
     pub async fn store(&self) -> Store {
-        Store::sqlite(&self.data.join("stationkeeper.sqlite"), StoreOptions::default()).await.expect("the database opens")
+        Store::sqlite(&self.data.join("stationkeeper.sqlite"), StoreOptions::default())
+            .await
+            .expect("the database opens")
     }
 
     /// Ends it as a supervisor does: SIGTERM, and it leaves with 0 within seconds.

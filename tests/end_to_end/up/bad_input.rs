@@ -25,7 +25,8 @@ fn of_today(bytes: &[u8], own_time: DateTime<Utc>) -> Vec<u8> {
 async fn every_hostile_file_ends_as_its_manifest_says_and_nothing_else_breaks() {
     let folder = data_folder();
     let up = Up::start(folder.path());
-    let manifest: Vec<Value> = serde_json::from_slice(&fs::read(corpus("hostile").join("manifest.json")).unwrap()).unwrap();
+    let manifest: Vec<Value> =
+        serde_json::from_slice(&fs::read(corpus("hostile").join("manifest.json")).unwrap()).unwrap();
     let begun = now() - TimeDelta::hours(2);
     let mut operations = Vec::new();
     let (mut rejected, mut accepted) = (Vec::new(), Vec::new());
@@ -70,7 +71,10 @@ async fn every_hostile_file_ends_as_its_manifest_says_and_nothing_else_breaks() 
         assert_eq!(raw.map(|raw| raw.bytes).as_ref(), Some(bytes), "{file} is in history byte for byte");
     }
     // The objects themselves stay where they are, and their copies lie in quarantine/.
-    let listed = boto3(&up.access, &[json!({ "do": "list", "key": "quarantine/" }), json!({ "do": "list", "key": "stations/LAB-WS01/" })]);
+    let listed = boto3(
+        &up.access,
+        &[json!({ "do": "list", "key": "quarantine/" }), json!({ "do": "list", "key": "stations/LAB-WS01/" })],
+    );
     assert_eq!(listed[0]["keys"].as_array().unwrap().len(), rejected.len());
     assert!(listed[1]["keys"].as_array().unwrap().len() > 40);
     assert_eq!(up.get_openly("/health").await.status, 200);
@@ -80,7 +84,8 @@ async fn every_hostile_file_ends_as_its_manifest_says_and_nothing_else_breaks() 
 async fn keys_whose_host_is_no_name_are_refused_or_nobodys() {
     let folder = data_folder();
     let up = Up::start(folder.path());
-    let manifest: Vec<Value> = serde_json::from_slice(&fs::read(corpus("hostile").join("manifest.json")).unwrap()).unwrap();
+    let manifest: Vec<Value> =
+        serde_json::from_slice(&fs::read(corpus("hostile").join("manifest.json")).unwrap()).unwrap();
     let names: Vec<_> = manifest
         .iter()
         .map(|entry| entry["object_key_host"].as_str().unwrap())
@@ -102,7 +107,8 @@ async fn keys_whose_host_is_no_name_are_refused_or_nobodys() {
     assert!(up.all("/api/v1/quarantine").await.is_empty(), "a key that is nobody's is ignored, not put aside");
     let metrics = up.get("/metrics").await.text();
     let ignored = metrics.lines().find(|line| line.starts_with("stationkeeper_object_events_ignored_total"));
-    let count: f64 = ignored.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse().ok()).unwrap_or(0.0);
+    let count: f64 =
+        ignored.and_then(|line| line.rsplit(' ').next()).and_then(|count| count.parse().ok()).unwrap_or(0.0);
     assert!(count >= 1.0, "ignored ones are counted:\n{metrics}");
 }
 

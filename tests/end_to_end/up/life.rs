@@ -42,7 +42,10 @@ async fn sigterm_ends_it_within_seconds_and_a_restart_has_everything() {
     let up = Up::start(folder.path());
     let token = up.token().to_owned();
     let at = now();
-    boto3_puts(&up.access, &[put(&newest_key("LAB-01"), &heartbeat("LAB-01", at)), put(&newest_key("LAB-02"), b"not JSON")]);
+    boto3_puts(
+        &up.access,
+        &[put(&newest_key("LAB-01"), &heartbeat("LAB-01", at)), put(&newest_key("LAB-02"), b"not JSON")],
+    );
     up.station("LAB-01", SOON, |station| station["timestamp_utc"] == written(at)).await;
     up.quarantined(&newest_key("LAB-02"), PATIENCE).await;
     let access = up.access.clone();
@@ -94,7 +97,9 @@ async fn one_folder_is_for_one_up_and_the_second_says_so() {
     let data = folder.path().to_str().unwrap();
     for demo in [&[][..], &["--demo", "2"]] {
         let mut second = command("stationkeeper");
-        second.args(["up", "--json", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--data", data]).args(demo);
+        second
+            .args(["up", "--json", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--data", data])
+            .args(demo);
         let output = second.output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(69), "{demo:?}: {said}");

@@ -97,7 +97,8 @@ async fn wrong_secrets_and_unknown_keys_are_refused_by_their_names() {
     let wrong_secret = Access { secret_access_key: "0".repeat(40), ..up.access.clone() };
     let unknown_key = Access { access_key_id: "SKNOBODY000000000000".to_owned(), ..up.access.clone() };
     for (access, code) in [(wrong_secret, "SignatureDoesNotMatch"), (unknown_key, "InvalidAccessKeyId")] {
-        for answer in boto3(&access, &[put(&newest_key("LAB-01"), &body), presigned_put(&newest_key("LAB-01"), &body)]) {
+        for answer in boto3(&access, &[put(&newest_key("LAB-01"), &body), presigned_put(&newest_key("LAB-01"), &body)])
+        {
             assert_eq!((&answer["status"], &answer["code"]), (&json!(403), &json!(code)));
         }
         assert_eq!(access.put(&newest_key("LAB-01"), body.clone()).await, Err(code.to_owned()));
