@@ -40,6 +40,9 @@ pub struct DemoLab {
 
 /// Removes the files of an earlier demo, and nothing else.
 pub fn make_anew(connections: &Connections) -> Result<(), Failure> {
+    // Another `up` may be running in this folder: its files are not ours to remove.
+    EmbeddedBucket::nobody_has(&connections.bucket_file())
+        .map_err(|error| Failure::because(Exit::Unavailable, "cannot begin anew", &error))?;
     let mut files = vec![connections.bucket_file()];
     if connections.database.is_none() {
         files.push(connections.database_file());
