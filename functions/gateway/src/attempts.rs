@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Wrong tokens that one address may try in [`WINDOW`].
+/// Wrong tokens that one address may try in a window.
 const ALLOWED: u32 = 10;
-const WINDOW: TimeDelta = TimeDelta::minutes(1);
+/// How long the window is, in a person's time.
+pub(crate) const WINDOW: TimeDelta = TimeDelta::minutes(1);
 /// Addresses that are remembered; beyond it the ones whose window has begun first are forgotten.
 const MOST: usize = 10_000;
 
@@ -17,28 +18,27 @@ const MOST: usize = 10_000;
 pub(crate) struct Attempts(Mutex<HashMap<Option<IpAddr>, (DateTime<Utc>, u32)>>);
 
 impl Attempts {
-    /// Seconds to wait before the next attempt; none: it may be made now.
-    pub fn wait_seconds(&self, address: Option<IpAddr>, now: DateTime<Utc>) -> Option<u64> {
+    /// How long to wait before the next attempt; none: it may be made now.
+    pub fn wait(&self, address: Option<IpAddr>, now: DateTime<Utc>) -> Option<TimeDelta> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, wrong) = *seen.get(&address)?;
-        let left = since + WINDOW - now;
-        (wrong >= ALLOWED && left > TimeDelta::zero()).then(|| left.num_seconds().max(1).unsigned_abs())
+        let (ends_at, wrong) = *seen.get(&address)?;
+        (wrong >= ALLOWED && now < ends_at).then(|| ends_at - now)
     }
 
-    /// Remembers a wrong token.
-    pub fn wrong(&self, address: Option<IpAddr>, now: DateTime<Utc>) {
+    /// Remembers a wrong token; the first of an address opens a window that ends at `ends_at`.
+    pub fn wrong(&self, address: Option<IpAddr>, now: DateTime<Utc>, ends_at: DateTime<Utc>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MOST {
-            seen.retain(|_, (since, _)| now < *since + WINDOW);
+            seen.retain(|_, (ends_at, _)| now < *ends_at);
         }
         if seen.len() >= MOST
-            && let Some(oldest) = seen.iter().min_by_key(|(_, (since, _))| *since).map(|(key, _)| *key)
+            && let Some(oldest) = seen.iter().min_by_key(|(_, (ends_at, _))| *ends_at).map(|(key, _)| *key)
         {
             seen.remove(&oldest);
         }
-        let entry = seen.entry(address).or_insert((now, 0));
-        if now >= entry.0 + WINDOW {
-            *entry = (now, 0);
+        let entry = seen.entry(address).or_insert((ends_at, 0));
+        if now >= entry.0 {
+            *entry = (ends_at, 0);
         }
         entry.1 += 1;
     }
@@ -59,14 +59,18 @@ mod tests {
         let start: DateTime<Utc> = "2026-11-24T10:00:00Z".parse().unwrap();
         let address = Some(IpAddr::from([10, 0, 0, 1]));
         for _ in 0..ALLOWED {
-            assert_eq!(attempts.wait_seconds(address, start), None);
-            attempts.wrong(address, start);
+            assert_eq!(attempts.wait(address, start), None);
+            attempts.wrong(address, start, start + WINDOW);
         }
-        for (seconds, wait) in [(0, Some(60)), (59, Some(1)), (60, None)] {
-            assert_eq!(attempts.wait_seconds(address, start + TimeDelta::seconds(seconds)), wait, "{seconds}");
+        for (seconds, wait) in [(0, Some(60)), (59, Some(1)), (60, None::<i64>)] {
+            assert_eq!(
+                attempts.wait(address, start + TimeDelta::seconds(seconds)),
+                wait.map(TimeDelta::seconds),
+                "{seconds}"
+            );
         }
-        assert_eq!(attempts.wait_seconds(Some(IpAddr::from([10, 0, 0, 2])), start), None);
+        assert_eq!(attempts.wait(Some(IpAddr::from([10, 0, 0, 2])), start), None);
         attempts.right(address);
-        assert_eq!(attempts.wait_seconds(address, start), None);
+        assert_eq!(attempts.wait(address, start), None);
     }
 }

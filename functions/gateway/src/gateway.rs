@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use stationkeeper_store::Store;
 use tokio::net::TcpListener;
@@ -19,12 +19,21 @@ use crate::vitals::Vitals;
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// What differs between deployments.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct GatewayOptions {
     /// Connections are encrypted: cookies are always `Secure`. Without it they are, except on loopback.
     pub tls: bool,
     /// Renders what the process has counted; none: `/metrics` shows only what the store knows.
     pub metrics: Option<PrometheusHandle>,
+    /// How many seconds of the clock pass in one of a person (a demo may run faster). Sessions and limits of health keep a person's
+    /// time. Default 1.
+    pub speed: f64,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self { tls: false, metrics: None, speed: 1.0 }
+    }
 }
 
 /// The gateway. Cheap to clone; clones share everything.
@@ -75,6 +84,13 @@ impl Gateway {
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.0
+    }
+
+    /// So long in a person's time, by our clock.
+    pub(crate) fn lasting(&self, persons: TimeDelta) -> TimeDelta {
+        #[expect(clippy::cast_possible_truncation, reason = "a float that is too large becomes the greatest number")]
+        let millis = (persons.num_milliseconds() as f64 * self.0.options.speed.max(1.0)) as i64;
+        TimeDelta::milliseconds(millis)
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

@@ -12,7 +12,7 @@ use crate::Gateway;
 use crate::error::ApiError;
 use crate::vitals::Vitals;
 
-/// Vitals older than this say that whatever publishes them has stopped.
+/// Limits in a person's time. Vitals older than this say that whatever publishes them has stopped.
 const VITALS_STALE_AFTER: TimeDelta = TimeDelta::seconds(30);
 /// A delivery that waits longer is late.
 const QUEUE_LATE_AFTER: TimeDelta = TimeDelta::seconds(60);
@@ -28,12 +28,21 @@ struct Facts {
     last_check_at: Option<Option<DateTime<Utc>>>,
     vitals: Vitals,
     started_at: DateTime<Utc>,
+    limits: Limits,
+}
+
+/// The limits, by our clock.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    vitals_stale: TimeDelta,
+    queue_late: TimeDelta,
+    check_late: TimeDelta,
 }
 
 /// Pure: facts and now make the verdict. `inside` adds what only those who are logged in may read.
 fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
     let vitals = &facts.vitals;
-    let stale = (now - vitals.updated_at > VITALS_STALE_AFTER)
+    let stale = (now - vitals.updated_at > facts.limits.vitals_stale)
         .then(|| format!("not looked at for {} s", (now - vitals.updated_at).num_seconds()));
     let database = facts.stations.is_none().then(|| "does not answer".to_owned());
     let bucket = stale.clone().or_else(|| {
@@ -44,7 +53,7 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
     });
     let queue = vitals.queue.and_then(|queue| {
         let waits = now - queue.oldest_at?;
-        (waits > QUEUE_LATE_AFTER)
+        (waits > facts.limits.queue_late)
             .then(|| format!("the oldest of {} deliveries waits for {} s", queue.depth, waits.num_seconds()))
     });
     let queue = vitals.queue.and(stale).or(queue);
@@ -52,7 +61,7 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
         None => Some("unknown: the database does not answer".to_owned()),
         Some(last) => {
             let silent = now - last.unwrap_or(facts.started_at).max(facts.started_at);
-            (silent > CHECK_LATE_AFTER).then(|| format!("did not run for {} s", silent.num_seconds()))
+            (silent > facts.limits.check_late).then(|| format!("did not run for {} s", silent.num_seconds()))
         }
     };
     let parts = PartsView {
@@ -83,6 +92,11 @@ impl Gateway {
             last_check_at: check.map(|check| check.last_run_at),
             vitals: self.shared().vitals.borrow().clone(),
             started_at: self.shared().started_at,
+            limits: Limits {
+                vitals_stale: self.lasting(VITALS_STALE_AFTER),
+                queue_late: self.lasting(QUEUE_LATE_AFTER),
+                check_late: self.lasting(CHECK_LATE_AFTER),
+            },
         };
         judge(&facts, self.now(), inside)
     }
@@ -140,6 +154,11 @@ mod tests {
                 queue: Some(QueueVitals { depth: 0, oldest_at: None }),
             },
             started_at: start(),
+            limits: Limits {
+                vitals_stale: VITALS_STALE_AFTER,
+                queue_late: QUEUE_LATE_AFTER,
+                check_late: CHECK_LATE_AFTER,
+            },
         }
     }
 

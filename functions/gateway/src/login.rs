@@ -4,10 +4,12 @@ use axum::body::Bytes;
 use axum::extract::{Form, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use serde::Deserialize;
 
 use crate::Gateway;
 use crate::actor::{COOKIE, TOKEN_LIMIT, cookie};
+use crate::attempts::WINDOW;
 use crate::error::ApiError;
 use crate::extract::Reader;
 use crate::origin::{by_loopback_name, peer, refuse_foreign};
@@ -32,7 +34,9 @@ pub(crate) async fn login(
     let address = peer(&parts);
     let headers = parts.headers.clone();
     let now = gateway.now();
-    if let Some(seconds) = gateway.shared().attempts.wait_seconds(address, now) {
+    if let Some(wait) = gateway.shared().attempts.wait(address, now) {
+        let seconds =
+            (wait.num_seconds() / gateway.lasting(TimeDelta::seconds(1)).num_seconds().max(1)).max(1).unsigned_abs();
         let refusal = ApiError::TooManyAttempts { seconds };
         return if from_form { login_form(language, Some(LoginProblem::Wait { seconds })) } else { Err(refusal) };
     }
@@ -45,7 +49,7 @@ pub(crate) async fn login(
     }
     let sha256 = digest(token.as_bytes());
     if gateway.token(&sha256).await?.is_none() {
-        gateway.shared().attempts.wrong(address, now);
+        gateway.shared().attempts.wrong(address, now, now + gateway.lasting(WINDOW));
         tracing::warn!("somebody tried to log in with a token that is not valid");
         return if from_form {
             login_form(language, Some(LoginProblem::Wrong))
@@ -54,7 +58,7 @@ pub(crate) async fn login(
         };
     }
     gateway.shared().attempts.right(address);
-    let value = gateway.shared().sessions.open(sha256, now)?;
+    let value = gateway.shared().sessions.open(sha256, now, now + gateway.lasting(LASTS))?;
     let set = set_cookie(&value, LASTS.num_seconds(), gateway.shared().options.tls || !by_loopback_name(&headers));
     Ok(done(from_form, &set))
 }

@@ -28,7 +28,12 @@ impl Sessions {
     ///
     /// # Errors
     /// No random bytes.
-    pub fn open(&self, token_sha256: [u8; 32], now: DateTime<Utc>) -> Result<String, getrandom::Error> {
+    pub fn open(
+        &self,
+        token_sha256: [u8; 32],
+        now: DateTime<Utc>,
+        ends_at: DateTime<Utc>,
+    ) -> Result<String, getrandom::Error> {
         let cookie = hex::encode(random()?);
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, session| now < session.ends_at);
@@ -37,7 +42,7 @@ impl Sessions {
         {
             open.remove(&oldest);
         }
-        open.insert(digest(cookie.as_bytes()), Session { token_sha256, ends_at: now + LASTS });
+        open.insert(digest(cookie.as_bytes()), Session { token_sha256, ends_at });
         Ok(cookie)
     }
 
@@ -61,7 +66,7 @@ mod tests {
     fn a_session_lasts_half_an_hour_and_ends_at_logout() {
         let sessions = Sessions::default();
         let start: DateTime<Utc> = "2026-11-24T10:00:00Z".parse().unwrap();
-        let cookie = sessions.open([7; 32], start).unwrap();
+        let cookie = sessions.open([7; 32], start, start + LASTS).unwrap();
         for (minutes, seconds, open) in [(0, 0, true), (29, 59, true), (30, 0, false)] {
             let now = start + TimeDelta::minutes(minutes) + TimeDelta::seconds(seconds);
             assert_eq!(sessions.token_sha256(cookie.as_bytes(), now).is_some(), open, "{minutes} min {seconds} s");
@@ -75,10 +80,10 @@ mod tests {
     fn the_oldest_session_makes_room() {
         let sessions = Sessions::default();
         let start: DateTime<Utc> = "2026-11-24T10:00:00Z".parse().unwrap();
-        let first = sessions.open([1; 32], start).unwrap();
-        let second = sessions.open([2; 32], start + TimeDelta::seconds(1)).unwrap();
+        let first = sessions.open([1; 32], start, start + LASTS).unwrap();
+        let second = sessions.open([2; 32], start, start + LASTS + TimeDelta::seconds(1)).unwrap();
         for _ in 2..=MOST {
-            sessions.open([3; 32], start + TimeDelta::seconds(2)).unwrap();
+            sessions.open([3; 32], start, start + LASTS + TimeDelta::seconds(2)).unwrap();
         }
         assert_eq!(sessions.token_sha256(first.as_bytes(), start), None);
         assert!(sessions.token_sha256(second.as_bytes(), start).is_some());

@@ -93,10 +93,11 @@ async fn write_trails(
         let none = Vec::new();
         let booked = reservations.get(&read.host).unwrap_or(&none);
         let before = before.remove(&read.host).unwrap_or_default();
-        for (event, occurrence) in trail::with_occurrence(read.events.events.clone(), before) {
+        let numbered = trail::with_occurrence(read.events.events.clone(), before);
+        for ((event, occurrence), offset) in numbered.zip(read.offsets.iter().copied()) {
             let reservation_id = links::of_forced_logoff(event.timestamp, booked, &settings.reservations).cloned();
             records.push(record(&read.host, &event, occurrence, reservation_id));
-            rows.push(HostEventRecord { host: read.host.clone(), occurrence, offset: read.base, event });
+            rows.push(HostEventRecord { host: read.host.clone(), occurrence, offset, event });
         }
     }
     if !rows.is_empty() {

@@ -56,8 +56,9 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Station(command) => commands::station::run(&command).await,
         Command::TrainDictionary(arguments) => commands::train_dictionary::run(&arguments),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "stationkeeper", &mut std::io::stdout());
-            Ok(None)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "stationkeeper", &mut script);
+            failure::print_bytes(&script).map(|()| None)
         }
     }
 }

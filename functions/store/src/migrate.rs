@@ -8,7 +8,11 @@ use crate::{Store, StoreError};
 #[cfg(feature = "sqlite")]
 static SQLITE: Migrator = sqlx::migrate!("./migrations/sqlite");
 #[cfg(feature = "mysql")]
-static MYSQL: Migrator = sqlx::migrate!("./migrations/mysql");
+static MYSQL: std::sync::LazyLock<Migrator> = std::sync::LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!("./migrations/mysql");
+    migrator.set_locking(false); // see `migrate_mysql`
+    migrator
+});
 /// How long one process waits for another that migrates.
 #[cfg(feature = "mysql")]
 const LOCK_SECONDS: i64 = 60;
@@ -81,10 +85,8 @@ async fn migrate_mysql(pool: &sqlx::MySqlPool) -> Result<Vec<AppliedMigration>, 
     if locked != Some(1) {
         return Err(StoreError::MigrationLocked { seconds: LOCK_SECONDS });
     }
-    let mut migrator = MYSQL.clone();
-    migrator.set_locking(false);
-    let outcome = match pending(&migrator, &mut *connection).await {
-        Ok(pending) => migrator.run(&mut *connection).await.map_err(failed).map(|()| pending),
+    let outcome = match pending(&MYSQL, &mut *connection).await {
+        Ok(pending) => MYSQL.run(&mut *connection).await.map_err(failed).map(|()| pending),
         Err(error) => Err(error),
     };
     // Ends the session, and the lock with it, also after an error.

@@ -21,15 +21,15 @@ async fn refused(url: &str) -> String {
 #[tokio::test]
 async fn a_wrong_url_is_said() {
     for (url, says) in [
-        ("", "it begins with neither `sqlite:` nor `mysql:`"),
-        ("postgres://ann:se-cret@localhost/x", "it begins with neither `sqlite:` nor `mysql:`"),
-        ("se-cret", "it begins with neither `sqlite:` nor `mysql:`"),
+        ("", "it begins with neither `sqlite:` nor `mysql://`"),
+        ("postgres://ann:se-cret@localhost/x", "it begins with neither `sqlite:` nor `mysql://`"),
+        ("se-cret", "it begins with neither `sqlite:` nor `mysql://`"),
         ("mysql://ann:se-cret@localhost", "it names no database"),
         ("mysql://ann:se-cret@localhost:port/x", "not a MySQL URL"),
         ("mysql://ann:se-cret@", "not a MySQL URL"),
-        ("mysql:se-cret", "database URL"),
+        ("mysql:ann:se-cret@localhost/x", "it begins with neither `sqlite:` nor `mysql://`"),
         ("sqlite::memory:", "a database in memory is not supported"),
-        ("sqlite:x.db?se-cret=1", "not a SQLite path"),
+        ("sqlite:x.db?colour=red", "not a SQLite path"),
     ] {
         let text = refused(url).await;
         assert!(text.contains(says), "{url}: {text}");

@@ -1,7 +1,7 @@
 //! `config check` and `config apply`.
 
 use crate::cli::ConfigCommand;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, print_bytes, print_line};
 use crate::place;
 use crate::settings_file::{ConfigFile, parse};
 
@@ -19,7 +19,7 @@ pub async fn run(command: &ConfigCommand) -> Result<Option<Exit>, Failure> {
                 ConfigFile::Connections(_) => "connections, for --config",
                 ConfigFile::Settings(_) => "settings, for `stationkeeper config apply`",
             };
-            println!("{}: nothing is wrong. It holds {said}.", file.display());
+            print_line(format_args!("{}: nothing is wrong. It holds {said}.", file.display()))?;
         }
         ConfigCommand::Apply { place, file: Some(file) } => {
             let ConfigFile::Settings(settings) = read(file)? else {
@@ -31,7 +31,7 @@ pub async fn run(command: &ConfigCommand) -> Result<Option<Exit>, Failure> {
                 .apply_settings(&settings)
                 .await
                 .map_err(|error| Failure::because(Exit::Unavailable, "cannot write the settings", &error))?;
-            println!("Applied to {}. Running handlers follow within 10 seconds.", store.describe());
+            print_line(format_args!("Applied to {}. Running handlers follow within 10 seconds.", store.describe()))?;
         }
         ConfigCommand::Apply { place, file: None } => {
             let store = place::existing_store(place).await?;
@@ -41,7 +41,7 @@ pub async fn run(command: &ConfigCommand) -> Result<Option<Exit>, Failure> {
                 .map_err(|error| Failure::because(Exit::Unavailable, "cannot read the settings", &error))?;
             let text = toml::to_string(&settings)
                 .map_err(|error| Failure::because(Exit::Failed, "cannot write the settings as TOML", &error))?;
-            print!("{text}");
+            print_bytes(text.as_bytes())?;
         }
     }
     Ok(None)

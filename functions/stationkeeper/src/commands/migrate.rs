@@ -3,7 +3,7 @@
 use stationkeeper_store::{Store, StoreOptions};
 
 use crate::cli::Place;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, print_line};
 use crate::place;
 
 /// Runs `migrate`.
@@ -20,10 +20,10 @@ pub async fn run(place: &Place) -> Result<Option<Exit>, Failure> {
         .await
         .map_err(|error| Failure::because(Exit::Failed, "cannot bring the database up to date", &error))?;
     if ran.is_empty() {
-        println!("{}: up to date.", store.describe());
+        print_line(format_args!("{}: up to date.", store.describe()))?;
     }
     for step in ran {
-        println!("{}: ran {} {}", store.describe(), step.version, step.description);
+        print_line(format_args!("{}: ran {} {}", store.describe(), step.version, step.description))?;
     }
     store.close().await;
     Ok(None)

@@ -22,7 +22,7 @@ use super::work::UpIngest;
 use crate::commands::simulate;
 use crate::connections::Connections;
 use crate::failure::{Exit, Failure};
-use crate::{place, progress};
+use crate::progress;
 
 /// How much history the demo has when it begins.
 const HISTORY: TimeDelta = TimeDelta::hours(24);

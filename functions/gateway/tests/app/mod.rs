@@ -1,0 +1,276 @@
+//! The gateway on a real store in a folder of its own, with a clock that stands still.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::ConnectInfo;
+use axum::http::request::Builder;
+use axum::http::{HeaderMap, Request, StatusCode};
+use chrono::{DateTime, TimeDelta, Utc};
+use stationkeeper_gateway::{Gateway, GatewayOptions, QueueVitals, Vitals, mint_token};
+use stationkeeper_rules::{
+    Actor, Alert, AlertId, AlertKey, AlertState, Cause, FoundIn, Latest, ReservationId, Rule, StationState,
+    StationWord, Transition,
+};
+use stationkeeper_store::{
+    CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostStatus, ObjectVersion, OverdueCheck, QuarantinedObject,
+    Store, StoreOptions, TokenRole,
+};
+use stationkeeper_telemetry::{Details, HostName, Snapshot};
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+pub struct App {
+    gateway: Gateway,
+    store: Store,
+    vitals: watch::Sender<Vitals>,
+    pub now: DateTime<Utc>,
+    pub admin: String,
+    _folder: tempfile::TempDir,
+}
+
+pub struct Answer {
+    pub status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl App {
+    /// With one admin token.
+    pub async fn start() -> Self {
+        let mut app = Self::without_tokens().await;
+        app.admin = app.add_token("admin", TokenRole::Admin).await;
+        app
+    }
+
+    pub async fn without_tokens() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::sqlite(&folder.path().join("stationkeeper.sqlite"), StoreOptions::default()).await.unwrap();
+        store.migrate().await.unwrap();
+        let now = "2026-11-24T10:00:00Z".parse().unwrap();
+        let queue = Some(QueueVitals { depth: 0, oldest_at: None });
+        let (vitals, seen) = watch::channel(Vitals { updated_at: now, bucket_problem: None, queue });
+        let gateway = Gateway::new(store.clone(), seen, Arc::new(move || now), GatewayOptions::default());
+        Self { gateway, store, vitals, now, admin: String::new(), _folder: folder }
+    }
+
+    pub async fn add_token(&self, name: &str, role: TokenRole) -> String {
+        let (token, kept) = mint_token(name, role, self.now).unwrap();
+        self.store.insert_token(&kept).await.unwrap();
+        token
+    }
+
+    pub async fn revoke_admin(&self) {
+        let id = self.store.tokens().await.unwrap()[0].token.id.clone();
+        assert!(self.store.revoke_token(&id, self.now).await.unwrap());
+    }
+
+    /// A station with a heartbeat of a minute ago.
+    pub async fn station(&self, host: &str, lab: Option<&str>, word: StationWord) {
+        let host = HostName::parse(host).unwrap();
+        let at = self.now - TimeDelta::seconds(60);
+        let mut state = StationState::unheard(host.clone(), at);
+        state.word = word;
+        state.word_cause = None;
+        state.latest = Some(Latest { snapshot: snapshot(&host, at), first_arrived_at: at });
+        let entry = CatalogEntry {
+            host,
+            lab: lab.map(str::to_owned),
+            address: None,
+            mac: None,
+            status: HostStatus::Active,
+            created_at: at,
+        };
+        let mut work = self.store.begin().await.unwrap();
+        work.states().save_catalog(&[entry]).await.unwrap();
+        work.states().save(&[state]).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    pub async fn open_alert(&self, rule: Rule, host: Option<&str>, cause: Cause) -> String {
+        let key = AlertKey { rule, host: host.map(|host| HostName::parse(host).unwrap()), reservation_id: None };
+        let id = AlertId::derive(&key, self.now);
+        self.apply(Transition {
+            alert_id: id.clone(),
+            key,
+            from: None,
+            to: AlertState::Open,
+            at: self.now,
+            actor: Actor::Rule,
+            cause,
+            note: None,
+        })
+        .await;
+        id.0
+    }
+
+    pub async fn resolve_alert(&self, id: &str) {
+        let alert: Alert = self.store.alert(&AlertId(id.to_owned())).await.unwrap().unwrap().alert;
+        self.apply(Transition {
+            alert_id: alert.id,
+            key: alert.key,
+            from: Some(alert.state),
+            to: AlertState::Resolved,
+            at: self.now + TimeDelta::seconds(1),
+            actor: Actor::Rule,
+            cause: Cause::ReadyAgain,
+            note: None,
+        })
+        .await;
+    }
+
+    async fn apply(&self, step: Transition) {
+        let mut work = self.store.begin().await.unwrap();
+        work.alerts().apply(&[step]).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    pub async fn forced_logoff(&self, host: &str, user: &str, reservation: Option<&str>) {
+        let key = ForcedLogoffKey {
+            host: HostName::parse(host).unwrap(),
+            timestamp: self.now,
+            user: Some(user.to_owned()),
+            session_id: Some(3),
+            occurrence: 0,
+        };
+        let record = ForcedLogoffRecord {
+            key,
+            grace: Some(90),
+            force: Some(true),
+            message: None,
+            source: Some("session-guard".to_owned()),
+            reservation_id: reservation.map(|id| ReservationId(id.to_owned())),
+            found_in: FoundIn::Jsonl,
+        };
+        let mut work = self.store.begin().await.unwrap();
+        work.forced_logoffs().insert(&[record]).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    pub async fn quarantined(&self, key: &str, reason: &str) {
+        let object = QuarantinedObject {
+            object: ObjectVersion { key: key.to_owned(), version: "1".to_owned() },
+            host: Some(HostName::parse("LAB-01").unwrap()),
+            reason: reason.to_owned(),
+            detail: "line 1".to_owned(),
+            first_bytes: b"{".to_vec(),
+            size: 1,
+            arrived_at: self.now,
+            quarantined_at: self.now,
+            quarantine_key: None,
+        };
+        let mut work = self.store.begin().await.unwrap();
+        work.objects().quarantine(&[object]).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    pub async fn check_ran(&self) {
+        let mut work = self.store.begin().await.unwrap();
+        let ran = OverdueCheck { last_run_at: Some(self.now), ..OverdueCheck::default() };
+        work.overdue_check().save(&ran).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    pub fn bucket_fails(&mut self, problem: &str) {
+        self.vitals.send_modify(|vitals| vitals.bucket_problem = Some(problem.to_owned()));
+    }
+
+    pub async fn close_database(&self) {
+        self.store.close().await;
+    }
+
+    pub fn request(&self, method: &str, path: &str) -> Builder {
+        Request::builder().method(method).uri(path)
+    }
+
+    pub async fn send(&self, request: Builder) -> Answer {
+        self.send_body(request, Vec::new()).await
+    }
+
+    pub async fn send_body(&self, request: Builder, body: Vec<u8>) -> Answer {
+        let response = self.gateway.router().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, 16 * 1024 * 1024).await.unwrap().to_vec();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.get_as(Some(&self.admin), path).await
+    }
+
+    pub async fn get_as(&self, token: Option<&str>, path: &str) -> Answer {
+        let mut request = self.request("GET", path);
+        if let Some(token) = token {
+            request = request.header("x-lab-manager-token", token);
+        }
+        self.send(request).await
+    }
+
+    pub async fn post(&self, path: &str, body: &str) -> Answer {
+        self.post_as(&self.admin, path, body).await
+    }
+
+    pub async fn post_as(&self, token: &str, path: &str, body: &str) -> Answer {
+        let request = self.request("POST", path).header("x-lab-manager-token", token);
+        self.send_body(request, body.as_bytes().to_vec()).await
+    }
+
+    /// A form from a browser on loopback, unless `headers` say otherwise.
+    pub async fn login(&self, body: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request =
+            self.request("POST", "/lab-manager/login").header("content-type", "application/x-www-form-urlencoded");
+        if !headers.iter().any(|(name, _)| *name == "host") {
+            request = request.header("host", "127.0.0.1:8080");
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send_body(request, body.as_bytes().to_vec()).await
+    }
+
+    /// A request over a connection from this computer.
+    pub async fn local(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.request(method, path).extension(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 50_000))));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request).await
+    }
+}
+
+fn snapshot(host: &HostName, timestamp_utc: DateTime<Utc>) -> Snapshot {
+    Snapshot {
+        host: host.clone(),
+        timestamp_utc,
+        ready: true,
+        state: Some("ready".to_owned()),
+        issues: Vec::new(),
+        local_session_active: Some(false),
+        local_mode_enabled: Some(false),
+        nics: None,
+        nic_issue_count: Some(0),
+        sleep_compliant: Some(true),
+        hibernate_compliant: Some(true),
+        last_prepare: None,
+        last_release: None,
+        last_forced_logoff: None,
+        last_power_action: None,
+        last_safeguard_reboot: None,
+        details: Details::default(),
+    }
+}
