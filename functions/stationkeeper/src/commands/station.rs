@@ -60,11 +60,11 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     if *json {
         print_json(&added)?;
     } else {
-        print_line(format_args!("{host} may write below stations/{host}/ of the bucket {} at {endpoint}, by", bucket))?;
+        print_line(format_args!("{host} may write below stations/{host}/ of the bucket {bucket} at {endpoint}, by"))?;
         print_line(format_args!("  AWS_ACCESS_KEY_ID={}", added.access_key_id))?;
         print_line(format_args!("  AWS_SECRET_ACCESS_KEY={}", added.secret_access_key))?;
         print_line("Any S3 client can upload; for example from the station's data folder:")?;
-        print_line(format_args!("  aws --endpoint-url {endpoint} s3 cp telemetry/heartbeat.json s3://{}/stations/{host}/heartbeat.json", bucket))?;
+        print_line(format_args!("  aws --endpoint-url {endpoint} s3 cp telemetry/heartbeat.json s3://{bucket}/stations/{host}/heartbeat.json"))?;
     }
     Ok(None)
 }
