@@ -8,7 +8,8 @@ use sha2::{Digest, Sha256};
 use stationkeeper_rules::links::{SAME_LOGOFF_WITHIN, SIGHTING_WAITS, is_same_logoff};
 use stationkeeper_rules::{FoundIn, Reservation, ReservationId, ReservationSettings, links};
 use stationkeeper_telemetry::{
-    Events, ForcedLogoff, HostEvent, HostName, Limits, ObjectKey, ObjectKind, Rejection, normalize_events, resume_events,
+    Events, ForcedLogoff, HostEvent, HostName, Limits, ObjectKey, ObjectKind, Rejection, normalize_events,
+    resume_events,
 };
 
 use crate::bucket::{Bucket, BucketError, ObjectAddress};
@@ -294,7 +295,11 @@ mod tests {
         assert_eq!((users(&second), second.events.events[0].line), (vec!["eva"], 2));
         let at_once = read(&bucket, &Cursor::default()).await;
         assert_eq!(users(&at_once), ["ana", "eva"]);
-        assert_eq!(at_once.offsets, [first.offsets[0], second.offsets[0]], "a line lies where it lies, whoever reads it");
+        assert_eq!(
+            at_once.offsets,
+            [first.offsets[0], second.offsets[0]],
+            "a line lies where it lies, whoever reads it"
+        );
         text += &line("09:20:00", "leo");
         put(text.clone());
         let third = read(&bucket, &second.to).await;

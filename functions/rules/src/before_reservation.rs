@@ -35,12 +35,7 @@ pub fn local_session(
 }
 
 /// `local_mode_pending_reservation`: local mode is on and this reservation has not ended.
-pub fn local_mode(
-    state: &StationState,
-    reservation: &Reservation,
-    now: DateTime<Utc>,
-    passage: Passage,
-) -> Verdict {
+pub fn local_mode(state: &StationState, reservation: &Reservation, now: DateTime<Utc>, passage: Passage) -> Verdict {
     let Some(latest) = &state.latest else { return Verdict::Unjudged };
     if now >= reservation.end_at {
         return Verdict::Clear { at: left(reservation.end_at, now, passage), cause: Cause::WindowPassed };
@@ -144,7 +139,11 @@ mod tests {
             ("10:30:00", None, "10:30:00", "unjudged"),
         ] {
             let state = station(said, |snapshot| snapshot.local_mode_enabled = enabled);
-            assert_eq!(word(&local_mode(&state, &booked, instant(now), Passage::EveryTick)), expected, "{said} {enabled:?} {now}");
+            assert_eq!(
+                word(&local_mode(&state, &booked, instant(now), Passage::EveryTick)),
+                expected,
+                "{said} {enabled:?} {now}"
+            );
         }
     }
 

@@ -6,8 +6,9 @@ use crate::place;
 use crate::settings_file::{ConfigFile, parse};
 
 fn read(path: &std::path::Path) -> Result<ConfigFile, Failure> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::because(Exit::Configuration, format_args!("cannot read {}", path.display()), &error))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::because(Exit::Configuration, format_args!("cannot read {}", path.display()), &error)
+    })?;
     parse(&text).map_err(|said| Failure::new(Exit::Configuration, format!("{}: {said}", path.display())))
 }
 
@@ -23,7 +24,10 @@ pub async fn run(command: &ConfigCommand) -> Result<Option<Exit>, Failure> {
         }
         ConfigCommand::Apply { place, file: Some(file) } => {
             let ConfigFile::Settings(settings) = read(file)? else {
-                let said = format!("{} holds connections: they are given by --config and not kept in the database", file.display());
+                let said = format!(
+                    "{} holds connections: they are given by --config and not kept in the database",
+                    file.display()
+                );
                 return Err(Failure::new(Exit::Configuration, said));
             };
             let store = place::open_store(&place::connections(place)?).await?;

@@ -10,7 +10,9 @@ use crate::place;
 pub async fn run(place: &Place) -> Result<Option<Exit>, Failure> {
     let connections = place::connections(place)?;
     place::make_folder(&connections.data)?;
-    let cannot = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot open the database", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot open the database", &error)
+    };
     let store = match &connections.database {
         Some(url) => Store::open(url, StoreOptions::default()).await.map_err(cannot)?,
         None => Store::sqlite(&connections.database_file(), StoreOptions::default()).await.map_err(cannot)?,

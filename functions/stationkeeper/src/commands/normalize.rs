@@ -67,10 +67,10 @@ fn answer(
     limits: &Limits,
 ) -> Result<String, Rejection> {
     let host = match &arguments.host {
-        Some(text) => Some(HostName::parse(text).map_err(|error| Rejection {
-            reason: Reason::BadHost,
-            detail: format!("--host {text:?}: {error}"),
-        })?),
+        Some(text) => Some(
+            HostName::parse(text)
+                .map_err(|error| Rejection { reason: Reason::BadHost, detail: format!("--host {text:?}: {error}") })?,
+        ),
         None => host_of(&arguments.file),
     };
     match kind {
@@ -124,8 +124,8 @@ fn host_of(path: &Path) -> Option<HostName> {
     let after_stations = parts.iter().rposition(|part| *part == "stations").and_then(|place| parts.get(place + 1));
     let named = after_stations.or_else(|| {
         let name = *parts.last()?;
-        let of_a_lab = name.starts_with("heartbeat-")
-            || ObjectKind::ALL.into_iter().any(|kind| kind.file_name() == name);
+        let of_a_lab =
+            name.starts_with("heartbeat-") || ObjectKind::ALL.into_iter().any(|kind| kind.file_name() == name);
         if of_a_lab { parts.get(parts.len().checked_sub(2)?) } else { None }
     })?;
     HostName::parse(named).ok().filter(|host| host.as_str().contains(['-', '_']) || after_stations.is_some())

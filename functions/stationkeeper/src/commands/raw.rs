@@ -14,7 +14,9 @@ pub async fn run(arguments: &cli::Raw) -> Result<Option<Exit>, Failure> {
     let raw = store
         .raw(&host, arguments.timestamp)
         .await
-        .map_err(|error| Failure::because(Exit::Failed, format_args!("cannot give back the heartbeat of {host} at {at}"), &error))?
+        .map_err(|error| {
+            Failure::because(Exit::Failed, format_args!("cannot give back the heartbeat of {host} at {at}"), &error)
+        })?
         .ok_or_else(|| Failure::new(Exit::NoInput, format!("there is no heartbeat of {host} at {at}")))?;
     print_bytes(&raw.bytes)?;
     let hex: String = raw.sha256.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -27,7 +27,8 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     let connections = place::connections(place)?;
     place::make_folder(&connections.data)?;
     let store = place::open_store(&connections).await?;
-    let failed = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot add the station", &error);
+    let failed =
+        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot add the station", &error);
     let known = store.station(&host).await.map_err(failed)?;
     let entry = CatalogEntry {
         host: host.clone(),
@@ -64,7 +65,9 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
         print_line(format_args!("  AWS_ACCESS_KEY_ID={}", added.access_key_id))?;
         print_line(format_args!("  AWS_SECRET_ACCESS_KEY={}", added.secret_access_key))?;
         print_line("Any S3 client can upload; for example from the station's data folder:")?;
-        print_line(format_args!("  aws --endpoint-url {endpoint} s3 cp telemetry/heartbeat.json s3://{bucket}/stations/{host}/heartbeat.json"))?;
+        print_line(format_args!(
+            "  aws --endpoint-url {endpoint} s3 cp telemetry/heartbeat.json s3://{bucket}/stations/{host}/heartbeat.json"
+        ))?;
     }
     Ok(None)
 }

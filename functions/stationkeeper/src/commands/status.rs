@@ -3,8 +3,8 @@
 use stationkeeper_store::StationFilter;
 
 use crate::cli;
-use crate::commands::summary::{Line, table};
 use crate::commands::share;
+use crate::commands::summary::{Line, table};
 use crate::failure::{Exit, Failure, print_bytes, print_json};
 use crate::place;
 

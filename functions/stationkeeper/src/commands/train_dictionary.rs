@@ -30,6 +30,11 @@ pub fn run(arguments: &cli::TrainDictionary) -> Result<Option<Exit>, Failure> {
     std::fs::write(&arguments.out, &dictionary).map_err(|error| {
         Failure::because(Exit::CannotCreate, format_args!("cannot write {}", arguments.out.display()), &error)
     })?;
-    print_line(format_args!("{} bytes from {} heartbeats: {}", dictionary.len(), samples.len(), arguments.out.display()))?;
+    print_line(format_args!(
+        "{} bytes from {} heartbeats: {}",
+        dictionary.len(),
+        samples.len(),
+        arguments.out.display()
+    ))?;
     Ok(None)
 }

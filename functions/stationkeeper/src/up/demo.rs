@@ -54,7 +54,11 @@ pub fn make_anew(connections: &Connections) -> Result<(), Failure> {
             match std::fs::remove_file(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     let path = std::path::Path::new(&name).display();
-                    return Err(Failure::because(Exit::CannotCreate, format_args!("cannot begin anew: {path}"), &error));
+                    return Err(Failure::because(
+                        Exit::CannotCreate,
+                        format_args!("cannot begin anew: {path}"),
+                        &error,
+                    ));
                 }
                 _ => {}
             }
@@ -113,7 +117,9 @@ pub async fn with_history(
 }
 
 async fn save_catalog(store: &Store, lab: &Lab) -> Result<(), Failure> {
-    let cannot = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot write the catalog", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot write the catalog", &error)
+    };
     let entries: Vec<_> = lab
         .hosts()
         .map(|(host, _)| CatalogEntry {

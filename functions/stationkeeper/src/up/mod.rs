@@ -158,8 +158,9 @@ pub(crate) fn endpoint(url: &str, credential: &Credential) -> Endpoint {
 
 /// Makes the admin token at the first start; asked for JSON, a program wants one that it can use: a fresh one.
 async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failure> {
-    let cannot =
-        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot make the admin token", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot make the admin token", &error)
+    };
     let known = store.tokens().await.map_err(cannot)?;
     let valid = known.iter().any(|one| one.token.name == ADMIN_TOKEN && one.revoked_at.is_none());
     if valid && !fresh {
