@@ -135,7 +135,7 @@ fn record(
 }
 
 fn cursor(row: &EventCursor) -> Cursor {
-    Cursor { consumed: row.offset, lines: row.lines, tail_sha256: row.head_sha256 }
+    Cursor { consumed: row.offset, lines: row.lines, tail_sha256: row.tail_sha256 }
 }
 
 fn cursor_row(read: &TrailRead) -> EventCursor {
@@ -145,8 +145,8 @@ fn cursor_row(read: &TrailRead) -> EventCursor {
         offset: read.to.consumed,
         lines: read.to.lines,
         version: None,
-        head_length: 0,
-        head_sha256: read.to.tail_sha256,
+        tail_length: read.to.consumed.min(trail::OVERLAP),
+        tail_sha256: read.to.tail_sha256,
     }
 }
 

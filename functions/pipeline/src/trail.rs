@@ -15,7 +15,7 @@ use stationkeeper_telemetry::{
 use crate::bucket::{Bucket, BucketError, ObjectAddress};
 
 /// So many bytes before the offset are read again: they tell whether the file only grew.
-const OVERLAP: u64 = 64;
+pub(crate) const OVERLAP: u64 = 64;
 
 /// How far the trail of a station has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

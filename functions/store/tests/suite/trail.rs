@@ -66,8 +66,8 @@ pub async fn cursors_of_the_trail_are_kept(lab: Lab) {
         offset: 1 << 40,
         lines: 12,
         version: Some("v1".to_owned()),
-        head_length: 64,
-        head_sha256: Some(sha256(b"head")),
+        tail_length: 64,
+        tail_sha256: Some(sha256(b"head")),
     };
     assert_eq!(lab.store.event_cursor(&cursor.host, &cursor.object_key).await.unwrap(), None);
     for offset in [1 << 40, 7] {
