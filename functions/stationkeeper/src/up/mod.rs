@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli;
-use crate::connections::{Connections, DATA, DEMO_DATA};
+use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, print_json, print_line};
 use crate::place;
 use scaled_clock::ScaledClock;
@@ -47,8 +47,8 @@ struct Whereabouts {
 
 /// Runs `up` until it is told to stop.
 pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
-    let default_data = if arguments.demo.is_some() { DEMO_DATA } else { DATA };
-    let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_data)?;
+    let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
+    let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
     let gateway_listener = listen(connections.listen, "--listen").await?;
     let bucket_listener = listen(connections.s3_listen, "--s3-listen").await?;
