@@ -15,7 +15,10 @@ fn file(folder: &TempDir, text: &str) -> std::path::PathBuf {
 fn what_is_wrong_is_said_with_its_line_its_column_and_the_nearest_key() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, parts) in [
-        ("[alerts]\nintervall_seconds = 60\n", &["line 2, column 1", "intervall_seconds", "did you mean `interval_seconds`"][..]),
+        (
+            "[alerts]\nintervall_seconds = 60\n",
+            &["line 2, column 1", "intervall_seconds", "did you mean `interval_seconds`"][..],
+        ),
         ("[alert]\ninterval_seconds = 60\n", &["line 1, column 2", "did you mean `alerts`"]),
         ("listne = \"127.0.0.1:80\"\ndata = \"x\"\n", &["line 1, column 1", "did you mean `listen`"]),
         ("[alerts]\ninterval_seconds = \"often\"\n", &["line 2, column 20", "string"]),
@@ -69,7 +72,10 @@ fn settings_that_were_applied_are_printed_and_can_be_applied_again() {
     run(words(&[&"migrate", &"--data", &data])).succeeded();
     let printed = || run(words(&[&"config", &"apply", &"--data", &data])).succeeded().text();
     let defaults = printed();
-    let path = file(&folder, "[alerts]\nnot_ready_after_seconds = 300\n\n[ignored_issue_codes]\nLAB-WS01 = [\"autostart_missing\"]\n");
+    let path = file(
+        &folder,
+        "[alerts]\nnot_ready_after_seconds = 300\n\n[ignored_issue_codes]\nLAB-WS01 = [\"autostart_missing\"]\n",
+    );
     let said = run(words(&[&"config", &"apply", &path, &"--data", &data])).succeeded().text();
     assert!(said.starts_with("Applied to"), "{said}");
     let applied = printed();

@@ -71,7 +71,8 @@ fn every_event_of_a_bucket_means_what_is_expected() {
         let ran = run(words(&[&"decode-event", &file]));
         assert_eq!(ran.code.map(i64::from), entry["exit"].as_i64(), "{}: {}", ran.line, ran.text());
         assert_eq!(ran.stderr, "", "{}", ran.line);
-        let (mut answer, mut expected) = (ran.json(), corpus_json(&format!("bucket-events/{}", text(&entry, "expected"))));
+        let (mut answer, mut expected) =
+            (ran.json(), corpus_json(&format!("bucket-events/{}", text(&entry, "expected"))));
         // The detail is free text.
         for value in [&mut answer, &mut expected] {
             if let Some(rejected) = value["rejected"].as_object_mut() {
@@ -147,7 +148,8 @@ fn standard_input_is_read_up_to_the_limit() {
 
 #[test]
 fn a_status_needs_a_host_from_somewhere() {
-    let ran = run(words(&[&"normalize", &"--kind", &"status", &"--now", &NOW, &corpus("golden/status_json_file.json")]));
+    let ran =
+        run(words(&[&"normalize", &"--kind", &"status", &"--now", &NOW, &corpus("golden/status_json_file.json")]));
     assert_eq!(ran.code, Some(65));
     assert_rejected(&ran.line, &ran.json(), "missing_field");
 }

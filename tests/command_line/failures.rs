@@ -65,7 +65,17 @@ fn a_folder_that_cannot_be_made_is_named() {
     let below = file.join("below");
     for arguments in [
         words(&[&"up", &"--listen", &"127.0.0.1:0", &"--s3-listen", &"127.0.0.1:0", &"--data", &below]),
-        words(&[&"up", &"--demo", &"2", &"--listen", &"127.0.0.1:0", &"--s3-listen", &"127.0.0.1:0", &"--data", &below]),
+        words(&[
+            &"up",
+            &"--demo",
+            &"2",
+            &"--listen",
+            &"127.0.0.1:0",
+            &"--s3-listen",
+            &"127.0.0.1:0",
+            &"--data",
+            &below,
+        ]),
         words(&[&"migrate", &"--data", &below]),
         words(&[&"station", &"add", &"LAB-WS01", &"--data", &below]),
         words(&[&"simulate", &"--stations", &"1", &"--minutes", &"1", &"--out", &below]),
@@ -130,8 +140,11 @@ fn a_wrong_database_is_said_without_its_password() {
 #[test]
 fn a_file_that_is_no_database_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("stationkeeper.sqlite"), "this is no database, but it is long enough to be read as one")
-        .expect("a file");
+    std::fs::write(
+        folder.path().join("stationkeeper.sqlite"),
+        "this is no database, but it is long enough to be read as one",
+    )
+    .expect("a file");
     let ran = run(words(&[&"status", &"--data", &folder.path()]));
     assert!(ran.refused(69).contains("database"), "{}", ran.stderr);
 }
@@ -177,7 +190,8 @@ fn a_scenario_that_is_none_is_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let station = folder.path().join("LAB-WS01");
     std::fs::create_dir_all(&station).expect("a folder");
-    std::fs::copy(corpus("golden/hb_baseline_bom.json"), station.join("heartbeat-20261124T090009Z.json")).expect("copied");
+    std::fs::copy(corpus("golden/hb_baseline_bom.json"), station.join("heartbeat-20261124T090009Z.json"))
+        .expect("copied");
     std::fs::write(folder.path().join("scenario.json"), "{\"start_utc\":").expect("a file");
     let ran = run(words(&[&"replay", &folder.path()]));
     assert!(ran.refused(65).contains("scenario"), "{}", ran.stderr);

@@ -84,7 +84,8 @@ fn the_same_seed_writes_the_same_bytes_and_another_seed_others() {
     let folder = tempfile::tempdir().expect("a folder");
     let simulated = |name: &str, seed: &str| {
         let out = folder.path().join(name);
-        run(words(&[&"simulate", &"--stations", &"9", &"--minutes", &"12", &"--seed", &seed, &"--out", &out])).succeeded();
+        run(words(&[&"simulate", &"--stations", &"9", &"--minutes", &"12", &"--seed", &seed, &"--out", &out]))
+            .succeeded();
         files(&out)
     };
     let (one, same, other) = (simulated("one", "5"), simulated("same", "5"), simulated("other", "6"));

@@ -103,7 +103,8 @@ pub fn blocking<T>(future: impl Future<Output = T>) -> T {
 }
 
 async fn execute(url: &str, statement: String) {
-    let mut connection = MySqlConnection::connect(url).await.expect("the server of STATIONKEEPER_TEST_MYSQL_URL answers");
+    let mut connection =
+        MySqlConnection::connect(url).await.expect("the server of STATIONKEEPER_TEST_MYSQL_URL answers");
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("its user may create databases");
 }
 
@@ -118,7 +119,9 @@ async fn sqlite_rows(url: &str, table: &str, without: &[&str]) -> Vec<Row> {
     assert!(!columns.is_empty(), "there is a table {table}");
     let texts: Vec<String> = columns
         .iter()
-        .map(|name| format!("case typeof(\"{name}\") when 'blob' then hex(\"{name}\") else cast(\"{name}\" as text) end"))
+        .map(|name| {
+            format!("case typeof(\"{name}\") when 'blob' then hex(\"{name}\") else cast(\"{name}\" as text) end")
+        })
         .collect();
     let statement = format!("select {} from {table}", texts.join(", "));
     let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&mut connection).await.expect("readable");

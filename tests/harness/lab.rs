@@ -140,7 +140,8 @@ pub fn differences(got: &[Moved], expected: &[Moved], slack: TimeDelta) -> Vec<S
             && got.iter().zip(&expected).all(|(one, other)| one.to == other.to && (one.at - other.at).abs() <= slack);
         if !same {
             let shown = |moves: &[&Moved]| {
-                let words: Vec<_> = moves.iter().map(|moved| format!("{} {}", moved.to, moved.at.format("%H:%M:%S%.f"))).collect();
+                let words: Vec<_> =
+                    moves.iter().map(|moved| format!("{} {}", moved.to, moved.at.format("%H:%M:%S%.f"))).collect();
                 words.join(", ")
             };
             found.push(format!("{key:?}: [{}], expected [{}]", shown(&got), shown(&expected)));
@@ -161,7 +162,8 @@ pub fn table_differences(got: &Replayed, expected: &Replayed) -> Vec<String> {
         for (one, other) in differing.take(3) {
             let columns: Vec<_> = other.iter().filter(|(column, value)| one.get(*column) != Some(*value)).collect();
             let got: Vec<_> = columns.iter().map(|(column, _)| &one[*column]).collect();
-            let row: Vec<_> = ["host", "timestamp", "timestamp_utc"].iter().filter_map(|name| other.get(*name)?.clone()).collect();
+            let row: Vec<_> =
+                ["host", "timestamp", "timestamp_utc"].iter().filter_map(|name| other.get(*name)?.clone()).collect();
             found.push(format!("{table} {row:?}: {got:?}, expected {columns:?}"));
         }
     }

@@ -75,7 +75,8 @@ fn labs_raise_what_the_oracle_says(seeds: std::ops::Range<u64>) {
         let (moved, expected) = blocking(replayed(stations, minutes, seed));
         rules.extend(expected.iter().map(|moved| moved.rule.clone()));
         let found = differences(&moved, &expected, TimeDelta::zero());
-        wrong.extend(found.into_iter().map(|found| format!("{stations} stations, {minutes} min, seed {seed}: {found}")));
+        wrong
+            .extend(found.into_iter().map(|found| format!("{stations} stations, {minutes} min, seed {seed}: {found}")));
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
     for rule in Rule::MISSION {
@@ -106,7 +107,8 @@ fn ten_labs_of_large_seeds_raise_exactly_what_the_oracle_says() {
 #[test]
 fn six_hours_of_a_lab_raise_exactly_what_the_oracle_says() {
     let (moved, expected) = blocking(replayed(14, 360, 77));
-    let openings = |rule: Rule| expected.iter().filter(|moved| moved.rule == rule.as_str() && moved.to == "open").count();
+    let openings =
+        |rule: Rule| expected.iter().filter(|moved| moved.rule == rule.as_str() && moved.to == "open").count();
     for rule in [Rule::HeartbeatMissing, Rule::NotReady] {
         assert!(openings(rule) > 5, "{rule} opens again and again, not {} times", openings(rule));
     }

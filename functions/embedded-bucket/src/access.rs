@@ -9,7 +9,7 @@ use s3s::dto::{ListObjectsInput, ListObjectsV2Input};
 use s3s::{S3Request, S3Result, s3_error};
 
 use crate::bucket::EmbeddedBucket;
-use crate::credential::Scope;
+use crate::credential::{Credential, Scope};
 use crate::key::{BadKey, ObjectKey, station_of};
 
 /// The gate before the bucket.
@@ -76,6 +76,17 @@ fn signs(uri: &Uri, headers: &HeaderMap, name: &str) -> bool {
 }
 
 impl Gate {
+    async fn credential(&self, access_key: &str) -> S3Result<Credential> {
+        match self.0.credential(access_key).await {
+            Ok(Some(credential)) => Ok(credential),
+            Ok(None) => Err(s3_error!(InvalidAccessKeyId, "this access key is not known here")),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "an access key could not be looked up");
+                Err(s3_error!(ServiceUnavailable, "access keys cannot be looked up now: try again"))
+            }
+        }
+    }
+
     /// The scope that a request was admitted with.
     fn list<T>(request: &S3Request<T>, prefix: Option<&str>) -> S3Result<()> {
         match request.extensions.get::<Scope>() {
@@ -92,10 +103,7 @@ impl Gate {
 #[async_trait::async_trait]
 impl S3Auth for Gate {
     async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
-        match self.0.credential(access_key) {
-            Some(credential) => Ok(SecretKey::from(credential.secret.expose())),
-            None => Err(s3_error!(InvalidAccessKeyId, "this access key is not known here")),
-        }
+        Ok(SecretKey::from(self.credential(access_key).await?.secret.expose()))
     }
 }
 
@@ -108,9 +116,7 @@ impl S3Access for Gate {
         if is_version_2(cx.uri(), cx.headers()) {
             return Err(s3_error!(AccessDenied, "signature version 2 is not accepted: sign with version 4"));
         }
-        let Some(scope) = self.0.credential(&credentials.access_key).map(|credential| credential.scope) else {
-            return Err(s3_error!(InvalidAccessKeyId, "this access key is not known here"));
-        };
+        let scope = self.credential(&credentials.access_key).await?.scope;
         let need = need(cx.s3_op().name());
         if need == Need::Multipart {
             let limit = self.0.options.max_object_bytes;

@@ -63,6 +63,8 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         if self.deadline.as_mut().poll(context).is_ready() {
+            // Whoever was too slow is not waited for again.
+            self.ended = true;
             return Poll::Ready(Some(Err(BodyError::TooSlow)));
         }
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };

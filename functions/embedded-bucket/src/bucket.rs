@@ -75,6 +75,14 @@ impl EmbeddedBucket {
         Ok(bucket)
     }
 
+    /// Nobody has the file at `path` now; a file that is not there is nobody's.
+    ///
+    /// # Errors
+    /// [`BucketError::Locked`] when another process has it, or it cannot be looked at.
+    pub fn nobody_has(path: &Path) -> Result<(), BucketError> {
+        if path.exists() { database::lock(path).map(drop) } else { Ok(()) }
+    }
+
     /// The bucket's name.
     pub fn name(&self) -> &str {
         &self.options.name

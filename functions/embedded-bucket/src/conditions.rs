@@ -67,6 +67,7 @@ pub(crate) fn write_condition(
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

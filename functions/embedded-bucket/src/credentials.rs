@@ -1,13 +1,17 @@
 //! Access keys in the file, with a copy in memory that every request looks into.
 
+use std::path::Path;
 use std::sync::PoisonError;
 
+use chrono::{DateTime, Utc};
+use sqlx::SqlitePool;
 use stationkeeper_telemetry::HostName;
 
 use crate::bucket::EmbeddedBucket;
 use crate::credential::{Credential, Scope, SecretAccessKey};
-use crate::database::micros;
+use crate::database::{self, micros};
 use crate::error::BucketError;
+use crate::options::BucketOptions;
 
 impl EmbeddedBucket {
     /// Adds a credential, or replaces the one with its access key.
@@ -41,20 +45,27 @@ impl EmbeddedBucket {
     /// # Errors
     /// The file could not be read or written.
     pub async fn credential_for_station(&self, host: &HostName) -> Result<Credential, BucketError> {
-        let scope = Scope::Station(host.clone());
-        let find =
-            "select access_key_id, secret from credentials where host = ? order by made_at_us, access_key_id limit 1";
-        let found = sqlx::query_as::<_, (String, String)>(find)
-            .bind(scope.host())
-            .fetch_optional(&self.writes)
-            .await
-            .map_err(BucketError::doing("read the access key of a station"))?;
-        if let Some((access_key_id, secret)) = found {
-            return Ok(Credential { access_key_id, secret: SecretAccessKey::new(secret), scope });
-        }
-        let made = Credential::generate(scope)?;
-        self.store_credential(made.clone(), false).await?;
-        Ok(made)
+        let credential = of_station(&self.writes, host, self.now()).await?;
+        let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
+        known.insert(credential.access_key_id.clone(), credential.clone());
+        Ok(credential)
+    }
+
+    /// [`credential_for_station`](Self::credential_for_station) for a bucket that another process has: that one admits the key
+    /// from its next request on. The file must be a bucket already.
+    ///
+    /// # Errors
+    /// The file could not be read or written.
+    pub async fn credential_for_station_beside(
+        path: &Path,
+        options: BucketOptions,
+        host: &HostName,
+    ) -> Result<Credential, BucketError> {
+        let pools = database::open(path, &options).await?;
+        let credential = of_station(&pools.writes, host, (options.clock)()).await;
+        pools.reads.close().await;
+        pools.writes.close().await;
+        credential
     }
 
     /// Takes an access key out of use at once. `false`: there was none of that name.
@@ -71,25 +82,67 @@ impl EmbeddedBucket {
         Ok(known.remove(access_key_id).is_some())
     }
 
-    /// The credential of an access key, if it is in use.
-    pub(crate) fn credential(&self, access_key_id: &str) -> Option<Credential> {
-        self.credentials.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned()
+    /// The credential of an access key, if it is in use. What another process added is looked up in the file, and not remembered:
+    /// a key that is revoked meanwhile must not come back.
+    pub(crate) async fn credential(&self, access_key_id: &str) -> Result<Option<Credential>, BucketError> {
+        let known = self.credentials.read().unwrap_or_else(PoisonError::into_inner).get(access_key_id).cloned();
+        match known {
+            Some(credential) => Ok(Some(credential)),
+            None => database::load_credential(&self.reads, access_key_id).await,
+        }
     }
 
     async fn store_credential(&self, credential: Credential, root: bool) -> Result<(), BucketError> {
-        let sql = "insert into credentials (access_key_id, secret, host, root, made_at_us) values (?, ?, ?, ?, ?)
-            on conflict (access_key_id) do update set secret = excluded.secret, host = excluded.host, root = excluded.root";
-        sqlx::query(sql)
-            .bind(&credential.access_key_id)
-            .bind(credential.secret.expose())
-            .bind(credential.scope.host())
-            .bind(root)
-            .bind(micros(self.now()))
-            .execute(&self.writes)
-            .await
-            .map_err(BucketError::doing("store an access key"))?;
+        insert(&self.writes, &credential, root, self.now()).await?;
         let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(credential.access_key_id.clone(), credential);
         Ok(())
     }
+}
+
+/// The oldest credential of a station; made when it has none.
+async fn of_station(writes: &SqlitePool, host: &HostName, now: DateTime<Utc>) -> Result<Credential, BucketError> {
+    let scope = Scope::Station(host.clone());
+    if let Some(found) = oldest(writes, &scope).await? {
+        return Ok(found);
+    }
+    let made = Credential::generate(scope)?;
+    insert(writes, &made, false, now).await?;
+    // Another process may have made one at the same time: both are valid, and everybody is told the same.
+    Ok(oldest(writes, &made.scope).await?.unwrap_or(made))
+}
+
+async fn oldest(writes: &SqlitePool, scope: &Scope) -> Result<Option<Credential>, BucketError> {
+    let find =
+        "select access_key_id, secret from credentials where host = ? order by made_at_us, access_key_id limit 1";
+    let found = sqlx::query_as::<_, (String, String)>(find)
+        .bind(scope.host())
+        .fetch_optional(writes)
+        .await
+        .map_err(BucketError::doing("read the access key of a station"))?;
+    Ok(found.map(|(access_key_id, secret)| Credential {
+        access_key_id,
+        secret: SecretAccessKey::new(secret),
+        scope: scope.clone(),
+    }))
+}
+
+async fn insert(
+    writes: &SqlitePool,
+    credential: &Credential,
+    root: bool,
+    now: DateTime<Utc>,
+) -> Result<(), BucketError> {
+    let sql = "insert into credentials (access_key_id, secret, host, root, made_at_us) values (?, ?, ?, ?, ?)
+        on conflict (access_key_id) do update set secret = excluded.secret, host = excluded.host, root = excluded.root";
+    sqlx::query(sql)
+        .bind(&credential.access_key_id)
+        .bind(credential.secret.expose())
+        .bind(credential.scope.host())
+        .bind(root)
+        .bind(micros(now))
+        .execute(writes)
+        .await
+        .map_err(BucketError::doing("store an access key"))?;
+    Ok(())
 }

@@ -148,19 +148,29 @@ pub(crate) async fn load_credentials(writes: &SqlitePool) -> Result<HashMap<Stri
         .fetch_all(writes)
         .await
         .map_err(BucketError::doing("read the access keys"))?;
-    let read = |row: &sqlx::sqlite::SqliteRow| -> Result<Option<(String, Credential)>, sqlx::Error> {
-        let access_key_id: String = row.try_get(0)?;
-        let scope = Scope::from_host(row.try_get::<&str, _>(2)?);
-        // A host that no longer reads as one reaches nothing, rather than everything.
-        Ok(scope.map(|scope| {
-            let secret = SecretAccessKey::new(row.get::<String, _>(1));
-            (access_key_id.clone(), Credential { access_key_id, secret, scope })
-        }))
-    };
-    rows.iter()
-        .filter_map(|row| read(row).transpose())
-        .collect::<Result<_, _>>()
-        .map_err(BucketError::doing("read the access keys"))
+    let credentials = rows.iter().map(credential).collect::<Result<Vec<_>, _>>();
+    let credentials = credentials.map_err(BucketError::doing("read the access keys"))?;
+    Ok(credentials.into_iter().flatten().map(|credential| (credential.access_key_id.clone(), credential)).collect())
+}
+
+/// One credential by its access key.
+pub(crate) async fn load_credential(
+    reads: &SqlitePool,
+    access_key_id: &str,
+) -> Result<Option<Credential>, BucketError> {
+    let row = sqlx::query("select access_key_id, secret, host from credentials where access_key_id = ?")
+        .bind(access_key_id)
+        .fetch_optional(reads)
+        .await
+        .map_err(BucketError::doing("read an access key"))?;
+    row.as_ref().map_or(Ok(None), credential).map_err(BucketError::doing("read an access key"))
+}
+
+/// A host that no longer reads as one reaches nothing, rather than everything.
+fn credential(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Credential>, sqlx::Error> {
+    let (access_key_id, secret) = (row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?);
+    let scope = Scope::from_host(row.try_get::<&str, _>(2)?);
+    Ok(scope.map(|scope| Credential { access_key_id, secret: SecretAccessKey::new(secret), scope }))
 }
 
 /// Reads a row, and takes the write lock for a moment.

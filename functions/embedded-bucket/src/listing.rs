@@ -202,7 +202,7 @@ mod tests {
         ] {
             assert_eq!(beyond(prefix).as_deref(), bound, "{prefix:?}");
         }
-        assert!(after("a") > "a".to_owned() && after("a") < "a\u{1}".to_owned());
+        assert!(after("a").as_str() > "a" && after("a").as_str() < "a\u{1}");
     }
 
     #[test]

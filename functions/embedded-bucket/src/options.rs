@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// The clock of the computer, and the only place of this crate that reads it.
+#[expect(clippy::disallowed_methods, reason = "the one clock of this crate")]
 pub fn system_clock() -> Clock {
     Arc::new(Utc::now)
 }

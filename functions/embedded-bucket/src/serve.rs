@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::{Method, Request, Response, StatusCode, header};
-use hyper::body::Incoming;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -98,6 +98,7 @@ impl EmbeddedBucket {
         let refused = (form && request.method() == Method::POST)
             .then(|| s3_error!(NotImplemented, "uploads by form are not supported: send it in a PUT"));
         let waits = request.headers().contains_key(header::EXPECT);
+        let empty = request.body().is_end_stream();
         // Signatures of chunks come on top: 87 bytes each, of chunks that hold 8 KiB or more.
         let room = self.options.max_object_bytes.max(XML_BYTES) / 16 * 17 + HEAD_BYTES;
         request.extensions_mut().insert(Peer(peer.ip()));
@@ -107,11 +108,16 @@ impl EmbeddedBucket {
             Some(error) => error.to_http_response().ok(),
             None => service.call(request.map(Body::http_body)).await.ok(),
         };
-        answered.unwrap_or_else(|| {
+        let mut answer = answered.unwrap_or_else(|| {
             let mut failed = Response::new(Body::empty());
             *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             failed
-        })
+        });
+        // botocore takes a final answer that came in place of `100 Continue` for the answer to the next request of that connection too.
+        if waits && (empty || !answer.status().is_success()) {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
     }
 }
 

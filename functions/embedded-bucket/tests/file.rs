@@ -1,5 +1,8 @@
 //! The queue, retention, and a file that fails.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
+
 mod common;
 
 use std::path::Path;

@@ -1,5 +1,8 @@
 //! What is stored, and what a reader sees of it.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
+
 mod common;
 
 use std::sync::Arc;

@@ -45,8 +45,11 @@ impl LambdaConfig {
 
     /// The handler over the real parts. Brings the schema up to date.
     pub async fn connect(&self) -> Result<Ingest<S3Bucket, SystemClock>, StartError> {
-        let options =
-            StoreOptions { connections: CONNECTIONS, acquire_timeout: Duration::from_secs(10), ..StoreOptions::default() };
+        let options = StoreOptions {
+            connections: CONNECTIONS,
+            acquire_timeout: Duration::from_secs(10),
+            ..StoreOptions::default()
+        };
         let store = Store::open(&self.database_url, options).await.map_err(StartError::Database)?;
         store.migrate().await.map_err(StartError::Database)?;
         let bucket = S3Bucket::from_environment(self.bucket.clone()).await;

@@ -93,10 +93,11 @@ async fn write_trails(
         let none = Vec::new();
         let booked = reservations.get(&read.host).unwrap_or(&none);
         let before = before.remove(&read.host).unwrap_or_default();
-        for (event, occurrence) in trail::with_occurrence(read.events.events.clone(), before) {
+        let numbered = trail::with_occurrence(read.events.events.clone(), before);
+        for ((event, occurrence), offset) in numbered.zip(read.offsets.iter().copied()) {
             let reservation_id = links::of_forced_logoff(event.timestamp, booked, &settings.reservations).cloned();
             records.push(record(&read.host, &event, occurrence, reservation_id));
-            rows.push(HostEventRecord { host: read.host.clone(), occurrence, offset: read.base, event });
+            rows.push(HostEventRecord { host: read.host.clone(), occurrence, offset, event });
         }
     }
     if !rows.is_empty() {
@@ -134,7 +135,7 @@ fn record(
 }
 
 fn cursor(row: &EventCursor) -> Cursor {
-    Cursor { consumed: row.offset, lines: row.lines, tail_sha256: row.head_sha256 }
+    Cursor { consumed: row.offset, lines: row.lines, tail_sha256: row.tail_sha256 }
 }
 
 fn cursor_row(read: &TrailRead) -> EventCursor {
@@ -144,8 +145,8 @@ fn cursor_row(read: &TrailRead) -> EventCursor {
         offset: read.to.consumed,
         lines: read.to.lines,
         version: None,
-        head_length: 0,
-        head_sha256: read.to.tail_sha256,
+        tail_length: read.to.consumed.min(trail::OVERLAP),
+        tail_sha256: read.to.tail_sha256,
     }
 }
 

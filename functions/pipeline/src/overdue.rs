@@ -265,10 +265,11 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 unresolved: &of_station,
                 rules: self.judging.rules,
                 off: self.judging.off,
+                passage: self.judging.passage,
                 grace_from,
                 running: None,
             };
-            let outcome = on_passage(&state, now, self.judging.passage, &context);
+            let outcome = on_passage(&state, now, &context);
             let next = &outcome.state;
             if (state.word, state.word_since) != (next.word, next.word_since) {
                 let turn = Turn { from_at: next.word_since, word: next.word, cause: next.word_cause.clone() };

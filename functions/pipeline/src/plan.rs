@@ -346,6 +346,7 @@ impl Folding<'_> {
             unresolved: &self.unresolved,
             rules: self.judging.rules,
             off: self.judging.off,
+            passage: self.judging.passage,
             grace_from: None,
             running: None,
         }

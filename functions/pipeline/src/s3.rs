@@ -96,7 +96,11 @@ fn timeouts() -> TimeoutConfig {
         .build()
 }
 
-fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(action: String, key: &str, error: &SdkError<E>) -> BucketError {
+fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+    action: String,
+    key: &str,
+    error: &SdkError<E>,
+) -> BucketError {
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.code().unwrap_or_default().to_owned();
     match (status, code.as_str()) {

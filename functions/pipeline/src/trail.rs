@@ -8,13 +8,14 @@ use sha2::{Digest, Sha256};
 use stationkeeper_rules::links::{SAME_LOGOFF_WITHIN, SIGHTING_WAITS, is_same_logoff};
 use stationkeeper_rules::{FoundIn, Reservation, ReservationId, ReservationSettings, links};
 use stationkeeper_telemetry::{
-    Events, ForcedLogoff, HostEvent, HostName, Limits, ObjectKey, ObjectKind, Rejection, normalize_events, resume_events,
+    Events, ForcedLogoff, HostEvent, HostName, Limits, ObjectKey, ObjectKind, Rejection, normalize_events,
+    resume_events,
 };
 
 use crate::bucket::{Bucket, BucketError, ObjectAddress};
 
 /// So many bytes before the offset are read again: they tell whether the file only grew.
-const OVERLAP: u64 = 64;
+pub(crate) const OVERLAP: u64 = 64;
 
 /// How far the trail of a station has been read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct TrailRead {
     pub base: u64,
     /// What it says, lines numbered through the whole file.
     pub events: Events,
+    /// Where in the file the line of each event begins, in their order: the same in whichever read it came.
+    pub offsets: Vec<u64>,
 }
 
 /// Why a trail was not read.
@@ -99,6 +102,7 @@ fn parse(
             to: start.clone(),
             base: start.consumed,
             events,
+            offsets: Vec::new(),
         });
     }
     let events = match start.consumed {
@@ -116,7 +120,22 @@ fn parse(
         lines: start.lines + events.lines,
         tail_sha256: (overlap as u64 == OVERLAP.min(consumed)).then(|| Sha256::digest(tail).into()),
     };
-    Ok(TrailRead { host: host.clone(), from: from.clone(), to, base: start.consumed, events })
+    let offsets = offsets(&rest, start, &events);
+    Ok(TrailRead { host: host.clone(), from: from.clone(), to, base: start.consumed, events, offsets })
+}
+
+/// Where the lines of these events begin; `rest` begins in line `start.lines + 1`.
+fn offsets(rest: &Bytes, start: &Cursor, events: &Events) -> Vec<u64> {
+    let mut lines = rest.split_inclusive(|byte| *byte == b'\n');
+    let (mut line, mut offset) = (start.lines + 1, start.consumed);
+    let begin = |event: &HostEvent| {
+        while line < event.line {
+            offset += lines.next().map_or(0, <[u8]>::len) as u64;
+            line += 1;
+        }
+        offset
+    };
+    events.events.iter().map(begin).collect()
 }
 
 /// Where the trail of a station stands, newest version.
@@ -274,6 +293,13 @@ mod tests {
         put(format!("{text}{{\"force\":tr"));
         let second = read(&bucket, &first.to).await;
         assert_eq!((users(&second), second.events.events[0].line), (vec!["eva"], 2));
+        let at_once = read(&bucket, &Cursor::default()).await;
+        assert_eq!(users(&at_once), ["ana", "eva"]);
+        assert_eq!(
+            at_once.offsets,
+            [first.offsets[0], second.offsets[0]],
+            "a line lies where it lies, whoever reads it"
+        );
         text += &line("09:20:00", "leo");
         put(text.clone());
         let third = read(&bucket, &second.to).await;

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::judge::seconds;
-use crate::{AlertSettings, Cause, Reservation, StationState, Verdict};
+use crate::{AlertSettings, Cause, Passage, Reservation, StationState, Verdict};
 
 /// `local_session_before_reservation`: somebody is logged on and start − lead ≤ now < start.
 pub fn local_session(
@@ -11,11 +11,12 @@ pub fn local_session(
     reservation: &Reservation,
     now: DateTime<Utc>,
     settings: &AlertSettings,
+    passage: Passage,
 ) -> Verdict {
     let opens = reservation.start_at - seconds(settings.local_session_lead_seconds);
     let Some(latest) = &state.latest else { return Verdict::Unjudged };
     if now >= reservation.start_at {
-        return Verdict::Clear { at: reservation.start_at, cause: Cause::WindowPassed };
+        return Verdict::Clear { at: left(reservation.start_at, now, passage), cause: Cause::WindowPassed };
     }
     if now < opens {
         return Verdict::Clear { at: now, cause: Cause::WindowPassed }; // it was moved away
@@ -34,10 +35,10 @@ pub fn local_session(
 }
 
 /// `local_mode_pending_reservation`: local mode is on and this reservation has not ended.
-pub fn local_mode(state: &StationState, reservation: &Reservation, now: DateTime<Utc>) -> Verdict {
+pub fn local_mode(state: &StationState, reservation: &Reservation, now: DateTime<Utc>, passage: Passage) -> Verdict {
     let Some(latest) = &state.latest else { return Verdict::Unjudged };
     if now >= reservation.end_at {
-        return Verdict::Clear { at: reservation.end_at, cause: Cause::WindowPassed };
+        return Verdict::Clear { at: left(reservation.end_at, now, passage), cause: Cause::WindowPassed };
     }
     match latest.snapshot.local_mode_enabled {
         Some(true) => Verdict::Holds {
@@ -57,10 +58,11 @@ pub fn stale_forced_logoff(
     reservation: &Reservation,
     now: DateTime<Utc>,
     settings: &AlertSettings,
+    passage: Passage,
 ) -> Verdict {
     let opens = reservation.start_at - seconds(settings.forced_logoff_check_lead_seconds);
     if now >= reservation.start_at {
-        return Verdict::Clear { at: reservation.start_at, cause: Cause::WindowPassed };
+        return Verdict::Clear { at: left(reservation.start_at, now, passage), cause: Cause::WindowPassed };
     }
     if now < opens {
         return Verdict::Clear { at: now, cause: Cause::WindowPassed };
@@ -75,6 +77,14 @@ pub fn stale_forced_logoff(
     Verdict::Holds {
         at: said_at(state, now).max(opens),
         cause: Cause::StaleForcedLogoff { last, start: reservation.start_at },
+    }
+}
+
+/// When a window that ended at `end` was left: then, or at the heartbeat that found it so where nothing is judged in between.
+fn left(end: DateTime<Utc>, now: DateTime<Utc>, passage: Passage) -> DateTime<Utc> {
+    match passage {
+        Passage::EveryTick => end,
+        Passage::OverdueOnly => now,
     }
 }
 
@@ -113,7 +123,7 @@ mod tests {
             ("10:00:40", Some(true), "10:00:40", "clear 10:00:00"),
         ] {
             let state = station(said, |snapshot| snapshot.local_session_active = active);
-            let verdict = local_session(&state, &booked, instant(now), &settings);
+            let verdict = local_session(&state, &booked, instant(now), &settings, Passage::EveryTick);
             assert_eq!(word(&verdict), expected, "said at {said}: {active:?}, judged at {now}");
         }
     }
@@ -129,7 +139,11 @@ mod tests {
             ("10:30:00", None, "10:30:00", "unjudged"),
         ] {
             let state = station(said, |snapshot| snapshot.local_mode_enabled = enabled);
-            assert_eq!(word(&local_mode(&state, &booked, instant(now))), expected, "{said} {enabled:?} {now}");
+            assert_eq!(
+                word(&local_mode(&state, &booked, instant(now), Passage::EveryTick)),
+                expected,
+                "{said} {enabled:?} {now}"
+            );
         }
     }
 
@@ -167,8 +181,25 @@ mod tests {
                     user: None,
                 });
             });
-            let verdict = stale_forced_logoff(&state, &booked, instant(now), &settings);
+            let verdict = stale_forced_logoff(&state, &booked, instant(now), &settings, Passage::EveryTick);
             assert_eq!(word(&verdict), expected, "last {last:?}, prepared {prepared:?}, judged at {now}");
+        }
+    }
+
+    #[test]
+    fn a_window_is_left_when_it_ends_or_by_the_first_heartbeat_after_it() {
+        let settings = AlertSettings::default();
+        let booked = reservation("R", "10:00:00", "11:00:00");
+        for (passage, at_start, at_end) in [
+            (Passage::EveryTick, "clear 10:00:00", "clear 11:00:00"),
+            (Passage::OverdueOnly, "clear 10:01:07", "clear 11:01:07"),
+        ] {
+            let state = station("10:01:07", |snapshot| snapshot.local_session_active = Some(true));
+            let now = instant("10:01:07");
+            assert_eq!(word(&local_session(&state, &booked, now, &settings, passage)), at_start);
+            assert_eq!(word(&stale_forced_logoff(&state, &booked, now, &settings, passage)), at_start);
+            let state = station("11:01:07", |snapshot| snapshot.local_mode_enabled = Some(true));
+            assert_eq!(word(&local_mode(&state, &booked, instant("11:01:07"), passage)), at_end);
         }
     }
 }

@@ -86,10 +86,10 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
 }
 
 /// Judges a station on nothing but the time that has passed, or on a document that is no heartbeat.
-pub fn on_passage(state: &StationState, now: DateTime<Utc>, passage: Passage, context: &Context<'_>) -> Outcome {
+pub fn on_passage(state: &StationState, now: DateTime<Utc>, context: &Context<'_>) -> Outcome {
     let mut judged = Judged::new(state, context);
     judged.answer(Rule::HeartbeatMissing, None, heartbeat_missing(state, now, context));
-    if passage == Passage::EveryTick {
+    if context.passage == Passage::EveryTick {
         judged.windows(now);
     }
     let transitions = judged.transitions;
@@ -153,18 +153,17 @@ impl<'a> Judged<'a> {
 
     /// The rules that look at what stands before a reservation.
     fn windows(&mut self, now: DateTime<Utc>) {
-        let settings = self.context.settings;
-        let reservations = self.context.reservations;
+        let Context { settings, reservations, passage, .. } = *self.context;
         for reservation in reservations {
             self.answer(
                 Rule::LocalSessionBeforeReservation,
                 Some(reservation),
-                local_session(self.state, reservation, now, settings),
+                local_session(self.state, reservation, now, settings, passage),
             );
             self.answer(
                 Rule::StaleForcedLogoff,
                 Some(reservation),
-                stale_forced_logoff(self.state, reservation, now, settings),
+                stale_forced_logoff(self.state, reservation, now, settings, passage),
             );
         }
         // One alert for the next that has not ended; it passes on to its successor.
@@ -174,7 +173,7 @@ impl<'a> Judged<'a> {
                 self.answer(
                     Rule::LocalModePendingReservation,
                     Some(reservation),
-                    local_mode(self.state, reservation, now),
+                    local_mode(self.state, reservation, now, passage),
                 );
             }
         }
@@ -312,6 +311,7 @@ mod tests {
                 unresolved: &self.unresolved,
                 rules: RuleSet::ALL,
                 off: OffPolicy::Excuses,
+                passage: Passage::EveryTick,
                 grace_from: None,
                 running: None,
             };
@@ -333,7 +333,7 @@ mod tests {
         }
 
         fn tick(&mut self, at: &str) -> &mut Self {
-            self.settle(|state, context| on_passage(state, instant(at), Passage::EveryTick, context));
+            self.settle(|state, context| on_passage(state, instant(at), context));
             self
         }
     }
@@ -459,11 +459,12 @@ mod tests {
             unresolved: &[],
             rules: RuleSet::ALL,
             off: OffPolicy::Excuses,
+            passage: Passage::EveryTick,
             grace_from: None,
             running: None,
         };
         for (now, expected) in [("10:00:00", "10:02:00"), ("10:02:00", "10:02:01"), ("10:02:01", "10:03:01")] {
-            let outcome = on_passage(&state, instant(now), Passage::EveryTick, &context);
+            let outcome = on_passage(&state, instant(now), &context);
             assert_eq!(outcome.state.check_at, Some(instant(expected)), "at {now}");
         }
     }

@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{instant, station};
-    use crate::{RuleSet, RunningCommand};
+    use crate::{Passage, RuleSet, RunningCommand};
 
     fn context<'a>(settings: &'a AlertSettings) -> Context<'a> {
         Context {
@@ -82,6 +82,7 @@ mod tests {
             unresolved: &[],
             rules: RuleSet::ALL,
             off: OffPolicy::Excuses,
+            passage: Passage::EveryTick,
             grace_from: None,
             running: None,
         }

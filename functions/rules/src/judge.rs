@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_telemetry::{ForcedLogoff, PowerAction, SessionOperation};
 
-use crate::{Alert, AlertKey, AlertSettings, Cause, Reservation, ReservationId, Rule, StationState};
+use crate::{Alert, AlertKey, AlertSettings, Cause, Passage, Reservation, ReservationId, Rule, StationState};
 
 /// What a rule says of a station at an instant.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +78,8 @@ pub struct Context<'a> {
     pub rules: RuleSet,
     /// Whether a power action excuses silence.
     pub off: OffPolicy,
+    /// Which rules are also judged between heartbeats.
+    pub passage: Passage,
     /// Until then plus three intervals nobody is missing (the ingest, or the check itself, was away).
     pub grace_from: Option<DateTime<Utc>>,
     /// What runs on it now.

@@ -72,7 +72,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{host, instant, reservation, station};
-    use crate::{Alert, AlertId, AlertKey, AlertSettings, AlertState, RuleSet, RunningCommand};
+    use crate::{Alert, AlertId, AlertKey, AlertSettings, AlertState, Passage, RuleSet, RunningCommand};
 
     fn alert(rule: Rule) -> Alert {
         let key = AlertKey { rule, host: Some(host()), reservation_id: None };
@@ -139,6 +139,7 @@ mod tests {
                 unresolved: &unresolved,
                 rules: RuleSet::ALL,
                 off: OffPolicy::Excuses,
+                passage: Passage::EveryTick,
                 grace_from: None,
                 running,
             };

@@ -19,16 +19,22 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs everything: bucket, ingest, alerts, status page
-    #[command(after_help = "Example: a lab of 12 simulated stations, with a day of history\n  stationkeeper up --demo 12")]
+    #[command(
+        after_help = "Example: a lab of 12 simulated stations, with a day of history\n  stationkeeper up --demo 12"
+    )]
     Up(Up),
     /// Shows what a telemetry file means
-    #[command(after_help = "Example:\n  stationkeeper normalize --host LAB-WS01 heartbeat.json\n\nExit code 65: the file is rejected; the reason is on standard output.")]
+    #[command(
+        after_help = "Example:\n  stationkeeper normalize --host LAB-WS01 heartbeat.json\n\nExit code 65: the file is rejected; the reason is on standard output."
+    )]
     Normalize(Normalize),
     /// Shows what a bucket's event means
     #[command(name = "decode-event", after_help = "Example:\n  stationkeeper decode-event event.json")]
     DecodeEvent(DecodeEvent),
     /// Feeds the files of a lab through the real handlers under a simulated clock
-    #[command(after_help = "Example:\n  stationkeeper simulate --stations 12 --minutes 45 --seed 7 --out lab\n  stationkeeper replay lab")]
+    #[command(
+        after_help = "Example:\n  stationkeeper simulate --stations 12 --minutes 45 --seed 7 --out lab\n  stationkeeper replay lab"
+    )]
     Replay(Replay),
     /// Writes or uploads what the stations of a simulated lab write
     #[command(after_help = "Example:\n  stationkeeper simulate --stations 12 --minutes 45 --seed 7 --out lab")]
@@ -40,13 +46,17 @@ pub enum Command {
     #[command(after_help = "Example:\n  stationkeeper alerts --state any --rule heartbeat_missing")]
     Alerts(Alerts),
     /// Acknowledges an alert: somebody is on it
-    #[command(after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable replaced\"\n\nThe start of an id is enough where it is the only one.")]
+    #[command(
+        after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable replaced\"\n\nThe start of an id is enough where it is the only one."
+    )]
     Ack(Ack),
     /// Gives back a heartbeat byte for byte, checked against its SHA-256
     #[command(after_help = "Example:\n  stationkeeper raw LAB-WS01 2026-11-24T09:00:09Z > heartbeat.json")]
     Raw(Raw),
     /// Brings the database to the newest schema (every start does it too)
-    #[command(after_help = "Example:\n  stationkeeper migrate --database mysql://stationkeeper@db.example/stationkeeper")]
+    #[command(
+        after_help = "Example:\n  stationkeeper migrate --database mysql://stationkeeper@db.example/stationkeeper"
+    )]
     Migrate(Place),
     /// Checks or applies configuration
     #[command(subcommand)]
@@ -55,7 +65,10 @@ pub enum Command {
     #[command(subcommand)]
     Station(StationCommand),
     /// Trains the dictionary by which heartbeats are compressed, from simulated ones
-    #[command(name = "train-dictionary", after_help = "Example:\n  stationkeeper train-dictionary --out heartbeat-2.zstd-dictionary")]
+    #[command(
+        name = "train-dictionary",
+        after_help = "Example:\n  stationkeeper train-dictionary --out heartbeat-2.zstd-dictionary"
+    )]
     TrainDictionary(TrainDictionary),
     /// Writes the completions of a shell to standard output
     #[command(after_help = "Example:\n  stationkeeper completions bash > /etc/bash_completion.d/stationkeeper")]
@@ -288,7 +301,9 @@ pub enum ConfigCommand {
         file: PathBuf,
     },
     /// Writes a settings file (thresholds, windows, retention) into the database
-    #[command(after_help = "Example:\n  stationkeeper config apply settings.toml\n\nWithout a file: prints the settings in force, as such a file.")]
+    #[command(
+        after_help = "Example:\n  stationkeeper config apply settings.toml\n\nWithout a file: prints the settings in force, as such a file."
+    )]
     Apply {
         #[command(flatten)]
         #[expect(missing_docs, reason = "documented at the type")]

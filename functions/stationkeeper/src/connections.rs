@@ -10,9 +10,9 @@ use crate::failure::{Exit, Failure};
 use crate::settings_file;
 
 /// Folder of all data when nothing else is said.
-pub const DATA: &str = "stationkeeper-data";
+pub const DATA_FOLDER: &str = "stationkeeper-data";
 /// Folder of a demo.
-pub const DEMO_DATA: &str = "stationkeeper-demo";
+pub const DEMO_FOLDER: &str = "stationkeeper-demo";
 
 /// The configuration file: where things are. Every key may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ impl Connections {
         place: &Place,
         listen: Option<SocketAddr>,
         s3_listen: Option<SocketAddr>,
-        default_data: &str,
+        default_folder: &str,
     ) -> Result<Self, Failure> {
         let file = match &place.config {
             Some(path) => read(path)?,
@@ -60,7 +60,7 @@ impl Connections {
         };
         let loopback = |port| SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
         Ok(Self {
-            data: place.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from(default_data)),
+            data: place.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from(default_folder)),
             database: place.database.clone().or(file.database),
             listen: listen.or(file.listen).unwrap_or_else(|| loopback(8080)),
             s3_listen: s3_listen.or(file.s3_listen).unwrap_or_else(|| loopback(9000)),

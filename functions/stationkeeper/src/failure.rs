@@ -74,32 +74,45 @@ pub fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Reads a file or, for `-`, standard input.
-pub fn read_input(path: &std::path::Path) -> Result<Vec<u8>, Failure> {
+/// Reads a file or, for `-`, standard input, up to one byte more than `most`: whoever judges it sees that it is too large.
+pub fn read_input(path: &std::path::Path, most: u64) -> Result<Vec<u8>, Failure> {
     use std::io::Read;
 
     let mut bytes = Vec::new();
     if path.as_os_str() == "-" {
         std::io::stdin()
             .lock()
+            .take(most + 1)
             .read_to_end(&mut bytes)
             .map_err(|error| Failure::because(Exit::NoInput, "cannot read standard input", &error))?;
         return Ok(bytes);
     }
-    std::fs::read(path)
-        .map_err(|error| Failure::because(Exit::NoInput, format_args!("cannot read {}", path.display()), &error))
+    std::fs::File::open(path)
+        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+        .map_err(|error| Failure::because(Exit::NoInput, format_args!("cannot read {}", path.display()), &error))?;
+    Ok(bytes)
+}
+
+/// Prints bytes as they are; whoever stopped reading has seen enough.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), Failure> {
+    use std::io::Write;
+
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        done => done.map_err(|error| Failure::because(Exit::Failed, "cannot write to standard output", &error)),
+    }
+}
+
+/// Prints a line. Not by `println!`, which panics when whoever reads it is gone.
+pub fn print_line(line: impl std::fmt::Display) -> Result<(), Failure> {
+    print_bytes(format!("{line}\n").as_bytes())
 }
 
 /// Prints a value as one line of JSON.
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    use std::io::Write;
-
     let mut line = serde_json::to_vec(value)
         .map_err(|error| Failure::because(Exit::Failed, "cannot write the answer as JSON", &error))?;
     line.push(b'\n');
-    match std::io::stdout().lock().write_all(&line) {
-        // Whoever read has seen enough.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        done => done.map_err(|error| Failure::because(Exit::Failed, "cannot write to standard output", &error)),
-    }
+    print_bytes(&line)
 }

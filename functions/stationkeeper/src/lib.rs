@@ -56,18 +56,20 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Station(command) => commands::station::run(&command).await,
         Command::TrainDictionary(arguments) => commands::train_dictionary::run(&arguments),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "stationkeeper", &mut std::io::stdout());
-            Ok(None)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "stationkeeper", &mut script);
+            failure::print_bytes(&script).map(|()| None)
         }
     }
 }
 
 /// Logs go to standard error. `STATIONKEEPER_LOG` says how much, as `info` or `stationkeeper_pipeline=debug`.
 fn log(command: &Command) {
-    // Only a service tells of its work; of a demo, only what is wrong is worth a line in a person's terminal.
+    // Only a service tells of its work; in a person's terminal a line is worth what needs them. A demo's hostile station makes
+    // warnings all day, and they are on the page.
     let default = match command {
         Command::Up(up) if up.demo.is_none() => "info",
-        _ => "warn",
+        _ => "error",
     };
     let level = environment::variable("STATIONKEEPER_LOG").unwrap_or_else(|| default.to_owned());
     // s3s writes every refused request as an error; a refused request is the client's trouble.

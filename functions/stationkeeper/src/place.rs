@@ -7,12 +7,13 @@ use stationkeeper_store::{Store, StoreOptions};
 use stationkeeper_telemetry::HostName;
 
 use crate::cli::Place;
-use crate::connections::{Connections, DATA, DEMO_DATA};
+use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure};
 
 /// Connections for a command that reads what `up` writes: the default folder or, where only a demo was run, the demo's.
 pub fn connections(place: &Place) -> Result<Connections, Failure> {
-    let default = if !Path::new(DATA).exists() && Path::new(DEMO_DATA).exists() { DEMO_DATA } else { DATA };
+    let default =
+        if !Path::new(DATA_FOLDER).exists() && Path::new(DEMO_FOLDER).exists() { DEMO_FOLDER } else { DATA_FOLDER };
     Connections::resolve(place, None, None, default)
 }
 

@@ -32,7 +32,8 @@ pub fn parse(text: &str) -> Result<ConfigFile, String> {
     let keys = known_keys();
     let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
     let table: toml::Table = toml::from_str(text).map_err(|error| explain(text, &error, &keys))?;
-    let is_settings = table.keys().any(|key| nearest(key, &SECTIONS).is_some() && !ConnectionsFile::KEYS.contains(&key.as_str()));
+    let is_settings =
+        table.keys().any(|key| nearest(key, &SECTIONS).is_some() && !ConnectionsFile::KEYS.contains(&key.as_str()));
     let is_connections = table.keys().any(|key| ConnectionsFile::KEYS.contains(&key.as_str()));
     if is_settings && is_connections {
         let said = "connections (data, database, listen, s3_listen) and settings stand in two files: the first is for --config, \
@@ -100,7 +101,10 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_its_place() {
         for (text, said) in [
-            ("[alerts]\nintervall_seconds = 60\n", "line 2, column 1: unknown key `intervall_seconds`: did you mean `interval_seconds`?"),
+            (
+                "[alerts]\nintervall_seconds = 60\n",
+                "line 2, column 1: unknown key `intervall_seconds`: did you mean `interval_seconds`?",
+            ),
             ("[alert]\ninterval_seconds = 60\n", "line 1, column 2: unknown key `alert`: did you mean `alerts`?"),
             ("[alerts]\ninterval_seconds = 5\n", "alerts.interval_seconds = 5: it must be from 10 to 3600"),
             ("[history]\nraw = \"gzip\"\n", "line 2, column 7: unknown variant `gzip`, expected `zstd` or `json`"),

@@ -42,6 +42,12 @@ pub enum StoreError {
         /// Which step, and why.
         source: Box<sqlx::migrate::MigrateError>,
     },
+    /// Another process is migrating, and does not come to an end.
+    #[error("could not migrate the database: another process has been migrating it for {seconds} s")]
+    MigrationLocked {
+        /// How long it was waited for.
+        seconds: i64,
+    },
     /// A stored value is not what its column may hold.
     #[error("inconsistent row {row} of {table}: {column} cannot be read")]
     Inconsistent {
@@ -123,7 +129,7 @@ impl StoreError {
     /// It may pass by itself (locked, deadlock, connection lost, no free connection, read-only, disk full, …): try the batch later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::NoAnswer { .. } => true,
+            Self::NoAnswer { .. } | Self::MigrationLocked { .. } => true,
             _ => self.sqlx().is_some_and(transient),
         }
     }

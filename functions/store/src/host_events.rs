@@ -16,7 +16,7 @@ pub struct HostEventRecord {
     pub host: HostName,
     /// 0 for the first line of its timestamp, user and session, 1 for the next equal one, …
     pub occurrence: u32,
-    /// Where the line begins in the object, bytes.
+    /// Where the read that found the line began in the object, bytes: equal lines before it were counted then.
     pub offset: u64,
     /// What it says.
     pub event: HostEvent,
@@ -35,10 +35,10 @@ pub struct EventCursor {
     pub lines: u64,
     /// Version or ETag of the object that was read.
     pub version: Option<String>,
-    /// How many bytes `head_sha256` covers.
-    pub head_length: u64,
-    /// SHA-256 of the first bytes: other ones mean that the file was replaced.
-    pub head_sha256: Option<[u8; 32]>,
+    /// How many bytes before `offset` `tail_sha256` covers.
+    pub tail_length: u64,
+    /// SHA-256 of the last bytes before `offset`: other ones mean that the file was replaced.
+    pub tail_sha256: Option<[u8; 32]>,
 }
 
 /// The trail in a unit of work.
@@ -113,8 +113,8 @@ impl HostEvents<'_> {
                     cursor.offset.into(),
                     cursor.lines.into(),
                     cursor.version.as_ref().into(),
-                    cursor.head_length.into(),
-                    cursor.head_sha256.into(),
+                    cursor.tail_length.into(),
+                    cursor.tail_sha256.into(),
                 ]
             })
             .collect();
@@ -195,7 +195,7 @@ fn cursor(row: &Row) -> Result<EventCursor, StoreError> {
         offset: row.unsigned("consumed_bytes")?,
         lines: row.unsigned("consumed_lines")?,
         version: row.optional_text("version")?,
-        head_length: row.unsigned("head_length")?,
-        head_sha256: row.optional_sha256("head_sha256")?,
+        tail_length: row.unsigned("tail_length")?,
+        tail_sha256: row.optional_sha256("tail_sha256")?,
     })
 }

@@ -63,18 +63,20 @@ impl Store {
     /// Opens the database of `url`: `sqlite:PATH[?…]` or `mysql://USER:PASSWORD@HOST[:PORT]/DATABASE[?…]`. Connects at once, so
     /// that what is wrong is said here, in one sentence and without the password. Does not migrate.
     pub async fn open(url: &str, options: StoreOptions) -> Result<Self, StoreError> {
-        match url.split_once(':').map(|(scheme, _)| scheme) {
+        // With its slashes: without them a password could pass for the name of a database.
+        let is_mysql = url.starts_with("mysql://") || url.starts_with("mariadb://");
+        match () {
             #[cfg(feature = "sqlite")]
-            Some("sqlite") => sqlite::open_url(url, &options).await,
+            () if url.starts_with("sqlite:") => sqlite::open_url(url, &options).await,
             #[cfg(feature = "mysql")]
-            Some("mysql" | "mariadb") => mysql::open(url, &options).await,
+            () if is_mysql => mysql::open(url, &options).await,
             #[cfg(not(feature = "sqlite"))]
-            Some("sqlite") => Err(StoreError::Url { problem: "this program was built without SQLite".to_owned() }),
-            #[cfg(not(feature = "mysql"))]
-            Some("mysql" | "mariadb") => {
-                Err(StoreError::Url { problem: "this program was built without MySQL".to_owned() })
+            () if url.starts_with("sqlite:") => {
+                Err(StoreError::Url { problem: "this program was built without SQLite".to_owned() })
             }
-            _ => Err(StoreError::Url { problem: "it begins with neither `sqlite:` nor `mysql:`".to_owned() }),
+            #[cfg(not(feature = "mysql"))]
+            () if is_mysql => Err(StoreError::Url { problem: "this program was built without MySQL".to_owned() }),
+            () => Err(StoreError::Url { problem: "it begins with neither `sqlite:` nor `mysql://`".to_owned() }),
         }
     }
 

@@ -1,5 +1,5 @@
 //! A bucket on a port of its own, and clients of it.
-#![allow(dead_code, reason = "each test binary uses its part")]
+#![expect(dead_code, reason = "each test binary uses its part")]
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -7,7 +7,7 @@ use stationkeeper_telemetry::format_instant;
 
 use crate::cli;
 use crate::commands::summary::{columns, harmless};
-use crate::failure::{Exit, Failure, print_json};
+use crate::failure::{Exit, Failure, print_bytes, print_json, print_line};
 use crate::place;
 
 fn unreadable(error: &StoreError) -> Failure {
@@ -44,7 +44,7 @@ pub async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
         return Ok(None);
     }
     if alerts.is_empty() {
-        println!("No such alerts.");
+        print_line("No such alerts.")?;
         return Ok(None);
     }
     let mut rows = vec![["Id", "Opened", "State", "Host", "Rule", "Cause"].map(str::to_owned)];
@@ -55,15 +55,15 @@ pub async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
             alert.state.as_str().to_owned(),
             alert.key.host.as_ref().map(ToString::to_string).unwrap_or_default(),
             alert.key.rule.as_str().to_owned(),
-            harmless(&text(Language::English, &alert.cause)),
+            harmless(&text(Language::En, &alert.cause)),
         ]
     }));
-    print!("{}", columns(&rows));
+    print_bytes(columns(&rows).as_bytes())?;
     Ok(None)
 }
 
 fn view(alert: &Alert) -> AlertView {
-    AlertView::new(alert, None, Language::English)
+    AlertView::new(alert, None, Language::En)
 }
 
 /// Runs `ack`.
@@ -87,7 +87,7 @@ pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
     } else {
         let by = found.alert.acknowledged_by.as_deref().unwrap_or("somebody");
         let said = if is_new { "Acknowledged by" } else { "It was acknowledged before, by" };
-        println!("{said} {}: {} {id}", harmless(by), found.alert.key.rule);
+        print_line(format_args!("{said} {}: {} {id}", harmless(by), found.alert.key.rule))?;
     }
     Ok(None)
 }

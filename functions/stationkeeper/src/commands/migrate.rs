@@ -3,14 +3,16 @@
 use stationkeeper_store::{Store, StoreOptions};
 
 use crate::cli::Place;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, print_line};
 use crate::place;
 
 /// Runs `migrate`.
 pub async fn run(place: &Place) -> Result<Option<Exit>, Failure> {
     let connections = place::connections(place)?;
     place::make_folder(&connections.data)?;
-    let cannot = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot open the database", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot open the database", &error)
+    };
     let store = match &connections.database {
         Some(url) => Store::open(url, StoreOptions::default()).await.map_err(cannot)?,
         None => Store::sqlite(&connections.database_file(), StoreOptions::default()).await.map_err(cannot)?,
@@ -20,10 +22,10 @@ pub async fn run(place: &Place) -> Result<Option<Exit>, Failure> {
         .await
         .map_err(|error| Failure::because(Exit::Failed, "cannot bring the database up to date", &error))?;
     if ran.is_empty() {
-        println!("{}: up to date.", store.describe());
+        print_line(format_args!("{}: up to date.", store.describe()))?;
     }
     for step in ran {
-        println!("{}: ran {} {}", store.describe(), step.version, step.description);
+        print_line(format_args!("{}: ran {} {}", store.describe(), step.version, step.description))?;
     }
     store.close().await;
     Ok(None)

@@ -10,7 +10,7 @@ use stationkeeper_telemetry::{
 };
 
 use crate::cli;
-use crate::failure::{Exit, Failure, print_json, read_input};
+use crate::failure::{Exit, Failure, print_json, print_line, read_input};
 
 #[derive(Serialize)]
 struct Rejected<'a> {
@@ -37,7 +37,7 @@ pub fn normalize(arguments: &cli::Normalize) -> Result<Option<Exit>, Failure> {
     let now = arguments.now.unwrap_or_else(|| SystemClock.now());
     match bytes.and_then(|bytes| answer(kind, &bytes, arguments, now, &limits)) {
         Ok(answer) => {
-            println!("{answer}");
+            print_line(answer)?;
             Ok(None)
         }
         Err(rejection) => {
@@ -56,7 +56,7 @@ fn read_bounded(path: &Path, limits: &Limits) -> Result<Result<Vec<u8>, Rejectio
     {
         return Ok(Err(rejection));
     }
-    read_input(path).map(Ok)
+    read_input(path, limits.max_bytes).map(Ok)
 }
 
 fn answer(
@@ -67,10 +67,10 @@ fn answer(
     limits: &Limits,
 ) -> Result<String, Rejection> {
     let host = match &arguments.host {
-        Some(text) => Some(HostName::parse(text).map_err(|error| Rejection {
-            reason: Reason::BadHost,
-            detail: format!("--host {text:?}: {error}"),
-        })?),
+        Some(text) => Some(
+            HostName::parse(text)
+                .map_err(|error| Rejection { reason: Reason::BadHost, detail: format!("--host {text:?}: {error}") })?,
+        ),
         None => host_of(&arguments.file),
     };
     match kind {
@@ -124,8 +124,8 @@ fn host_of(path: &Path) -> Option<HostName> {
     let after_stations = parts.iter().rposition(|part| *part == "stations").and_then(|place| parts.get(place + 1));
     let named = after_stations.or_else(|| {
         let name = *parts.last()?;
-        let of_a_lab = name.starts_with("heartbeat-")
-            || ObjectKind::ALL.into_iter().any(|kind| kind.file_name() == name);
+        let of_a_lab =
+            name.starts_with("heartbeat-") || ObjectKind::ALL.into_iter().any(|kind| kind.file_name() == name);
         if of_a_lab { parts.get(parts.len().checked_sub(2)?) } else { None }
     })?;
     HostName::parse(named).ok().filter(|host| host.as_str().contains(['-', '_']) || after_stations.is_some())
@@ -133,7 +133,7 @@ fn host_of(path: &Path) -> Option<HostName> {
 
 /// Runs `decode-event`.
 pub fn decode(arguments: &cli::DecodeEvent) -> Result<Option<Exit>, Failure> {
-    let bytes = read_input(&arguments.file)?;
+    let bytes = read_input(&arguments.file, Limits::default().max_bytes)?;
     let decoded = decode_event(&bytes);
     print_json(&decoded)?;
     Ok(decoded.rejected.is_some().then_some(Exit::Rejected))

@@ -1,11 +1,9 @@
 //! `raw`: a heartbeat byte for byte.
 
-use std::io::Write;
-
 use stationkeeper_telemetry::format_instant;
 
 use crate::cli;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, print_bytes};
 use crate::place;
 
 /// Runs `raw`. The store checks the bytes against their SHA-256 before it gives them out.
@@ -16,14 +14,11 @@ pub async fn run(arguments: &cli::Raw) -> Result<Option<Exit>, Failure> {
     let raw = store
         .raw(&host, arguments.timestamp)
         .await
-        .map_err(|error| Failure::because(Exit::Failed, format_args!("cannot give back the heartbeat of {host} at {at}"), &error))?
+        .map_err(|error| {
+            Failure::because(Exit::Failed, format_args!("cannot give back the heartbeat of {host} at {at}"), &error)
+        })?
         .ok_or_else(|| Failure::new(Exit::NoInput, format!("there is no heartbeat of {host} at {at}")))?;
-    match std::io::stdout().lock().write_all(&raw.bytes) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            return Err(Failure::because(Exit::Failed, "cannot write to standard output", &error));
-        }
-        _ => {}
-    }
+    print_bytes(&raw.bytes)?;
     let hex: String = raw.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
     eprintln!("{} bytes, SHA-256 {hex}, arrived {}", raw.bytes.len(), format_instant(raw.arrived_at));
     Ok(None)

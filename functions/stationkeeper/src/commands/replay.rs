@@ -26,7 +26,9 @@ pub async fn run(arguments: &cli::Replay) -> Result<Option<Exit>, Failure> {
     let scenario = replay::read_scenario(&arguments.dir)?;
     let timeline = Timeline::read(&arguments.dir)?;
     let folder = TemporaryFolder::make()?;
-    let cannot = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot open the database", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot open the database", &error)
+    };
     let store = match &arguments.database {
         Some(url) => Store::open(url, StoreOptions::default()).await.map_err(cannot)?,
         None => Store::sqlite(&folder.0.join("replay.sqlite"), StoreOptions::default()).await.map_err(cannot)?,
@@ -63,7 +65,8 @@ pub async fn run(arguments: &cli::Replay) -> Result<Option<Exit>, Failure> {
 }
 
 async fn transitions(store: &Store) -> Result<Vec<Line>, Failure> {
-    let cannot = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot read the alerts", &error);
+    let cannot =
+        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot read the alerts", &error);
     let mut moved = Vec::new();
     let mut after = None;
     loop {
@@ -76,7 +79,13 @@ async fn transitions(store: &Store) -> Result<Vec<Line>, Failure> {
             }
         }
     }
-    moved.sort_by(|one, other| (one.at, &one.key, one.to == AlertState::Resolved).cmp(&(other.at, &other.key, other.to == AlertState::Resolved)));
+    moved.sort_by(|one, other| {
+        (one.at, &one.key, one.to == AlertState::Resolved).cmp(&(
+            other.at,
+            &other.key,
+            other.to == AlertState::Resolved,
+        ))
+    });
     Ok(moved
         .into_iter()
         .map(|transition| Line {
@@ -85,7 +94,7 @@ async fn transitions(store: &Store) -> Result<Vec<Line>, Failure> {
             host: transition.key.host.map(|host| host.to_string()),
             reservation_id: transition.key.reservation_id.map(|id| id.0),
             to: transition.to.as_str(),
-            cause: text(Language::English, &transition.cause),
+            cause: text(Language::En, &transition.cause),
         })
         .collect())
 }

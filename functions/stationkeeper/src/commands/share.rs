@@ -19,8 +19,9 @@ const PLACES: [&str; 5] = [
 
 /// Reads every station below `dir`: the lines, and a sentence for each that has none.
 pub fn read(dir: &Path) -> Result<(Vec<Line>, Vec<String>), Failure> {
-    let entries = std::fs::read_dir(dir)
-        .map_err(|error| Failure::because(Exit::NoInput, format_args!("cannot read the folder {}", dir.display()), &error))?;
+    let entries = std::fs::read_dir(dir).map_err(|error| {
+        Failure::because(Exit::NoInput, format_args!("cannot read the folder {}", dir.display()), &error)
+    })?;
     let mut stations: Vec<(HostName, PathBuf)> = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.path().is_dir())
@@ -30,8 +31,7 @@ pub fn read(dir: &Path) -> Result<(Vec<Line>, Vec<String>), Failure> {
     let (mut lines, mut sentences) = (Vec::new(), Vec::new());
     for (host, folder) in stations {
         match heartbeat(&folder) {
-            None => sentences
-                .push(format!("Heartbeat not found on {host}. Ensure the LabStation share is published.")),
+            None => sentences.push(format!("Heartbeat not found on {host}. Ensure the LabStation share is published.")),
             Some(path) => match line(&path, &host) {
                 Ok(line) => lines.push(line),
                 Err(said) => sentences.push(format!("Heartbeat of {host} is unreadable: {said}.")),

@@ -32,7 +32,9 @@ fn lab(arguments: &cli::Simulate, start: DateTime<Utc>) -> Result<Lab, Failure> 
 fn write(arguments: &cli::Simulate, dir: &Path) -> Result<(), Failure> {
     let cannot = |path: &Path| {
         let path = path.to_owned();
-        move |error: std::io::Error| Failure::because(Exit::CannotCreate, format_args!("cannot write {}", path.display()), &error)
+        move |error: std::io::Error| {
+            Failure::because(Exit::CannotCreate, format_args!("cannot write {}", path.display()), &error)
+        }
     };
     std::fs::create_dir_all(dir).map_err(cannot(dir))?;
     if std::fs::read_dir(dir).map_err(cannot(dir))?.next().is_some() {

@@ -1,13 +1,13 @@
 //! `station add`: the access key by which a station uploads to the embedded bucket.
 
 use serde::Serialize;
-use stationkeeper_embedded_bucket::{BucketOptions, EmbeddedBucket};
+use stationkeeper_embedded_bucket::{BucketError, BucketOptions, Credential, EmbeddedBucket};
 use stationkeeper_store::{CatalogEntry, HostStatus};
 use stationkeeper_telemetry::HostName;
 
 use crate::cli::StationCommand;
 use crate::connections::Connections;
-use crate::failure::{Exit, Failure, print_json};
+use crate::failure::{Exit, Failure, print_json, print_line};
 use crate::place;
 
 #[derive(Serialize)]
@@ -27,7 +27,8 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     let connections = place::connections(place)?;
     place::make_folder(&connections.data)?;
     let store = place::open_store(&connections).await?;
-    let failed = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot add the station", &error);
+    let failed =
+        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot add the station", &error);
     let known = store.station(&host).await.map_err(failed)?;
     let entry = CatalogEntry {
         host: host.clone(),
@@ -41,21 +42,18 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     transaction.states().save_catalog(&[entry]).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
 
-    let no_bucket = |error: stationkeeper_embedded_bucket::BucketError| {
-        Failure::because(Exit::Unavailable, "cannot make an access key", &error)
-    };
-    let bucket =
-        EmbeddedBucket::open(&connections.bucket_file(), BucketOptions::default()).await.map_err(no_bucket)?;
-    let credential = bucket.credential_for_station(&host).await.map_err(no_bucket)?;
+    let no_bucket = |error: BucketError| Failure::because(Exit::Unavailable, "cannot make an access key", &error);
+    let options = BucketOptions::default();
+    let bucket = options.name.clone();
+    let credential = credential(&connections, options, &host).await.map_err(no_bucket)?;
     let endpoint = endpoint(&connections);
     let command = format!(
-        "stationkeeper-uplink --folder C:\\LabStation\\labstation\\data --host {host} --endpoint {endpoint} --bucket {}",
-        bucket.name()
+        "stationkeeper-uplink --folder C:\\LabStation\\labstation\\data --host {host} --endpoint {endpoint} --bucket {bucket}"
     );
     let added = Added {
         host: &host,
         endpoint: &endpoint,
-        bucket: bucket.name(),
+        bucket: &bucket,
         access_key_id: &credential.access_key_id,
         secret_access_key: credential.secret.expose(),
         uplink_command: &command,
@@ -63,14 +61,33 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     if *json {
         print_json(&added)?;
     } else {
-        println!("{host} may write below stations/{host}/ of the bucket {} at {endpoint}, by", bucket.name());
-        println!("  AWS_ACCESS_KEY_ID={}", added.access_key_id);
-        println!("  AWS_SECRET_ACCESS_KEY={}", added.secret_access_key);
-        println!("Any S3 client can upload; for example from the station's data folder:");
-        println!("  aws --endpoint-url {endpoint} s3 cp telemetry/heartbeat.json s3://{}/stations/{host}/heartbeat.json", bucket.name());
+        print_line(format_args!("{host} may write below stations/{host}/ of the bucket {bucket} at {endpoint}, by"))?;
+        print_line(format_args!("  AWS_ACCESS_KEY_ID={}", added.access_key_id))?;
+        print_line(format_args!("  AWS_SECRET_ACCESS_KEY={}", added.secret_access_key))?;
+        print_line("Any S3 client can upload; for example from the station's data folder:")?;
+        print_line(format_args!(
+            "  aws --endpoint-url {endpoint} s3 cp telemetry/heartbeat.json s3://{bucket}/stations/{host}/heartbeat.json"
+        ))?;
     }
-    bucket.close().await;
     Ok(None)
+}
+
+/// Of the file itself or, when a running `up` has it, beside that one.
+async fn credential(
+    connections: &Connections,
+    options: BucketOptions,
+    host: &HostName,
+) -> Result<Credential, BucketError> {
+    let file = connections.bucket_file();
+    match EmbeddedBucket::open(&file, options.clone()).await {
+        Ok(bucket) => {
+            let credential = bucket.credential_for_station(host).await;
+            bucket.close().await;
+            credential
+        }
+        Err(BucketError::Locked { .. }) => EmbeddedBucket::credential_for_station_beside(&file, options, host).await,
+        Err(error) => Err(error),
+    }
 }
 
 fn endpoint(connections: &Connections) -> String {

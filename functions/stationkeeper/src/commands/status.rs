@@ -3,9 +3,9 @@
 use stationkeeper_store::StationFilter;
 
 use crate::cli;
-use crate::commands::summary::{Line, table};
 use crate::commands::share;
-use crate::failure::{Exit, Failure, print_json};
+use crate::commands::summary::{Line, table};
+use crate::failure::{Exit, Failure, print_bytes, print_json};
 use crate::place;
 
 /// Stations read at once.
@@ -20,7 +20,7 @@ pub async fn run(arguments: &cli::Status) -> Result<Option<Exit>, Failure> {
     if arguments.json {
         print_json(&lines)?;
     } else {
-        print!("{}", table(&lines));
+        print_bytes(table(&lines).as_bytes())?;
     }
     for sentence in sentences {
         eprintln!("{sentence}");

@@ -5,7 +5,7 @@ use stationkeeper_simulator::{Document, Lab, LabPlan};
 use stationkeeper_store::train_dictionary;
 
 use crate::cli;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, print_line};
 
 /// Stations of the lab that it is trained on: every role several times, names unlike one another.
 const STATIONS: usize = 56;
@@ -30,6 +30,11 @@ pub fn run(arguments: &cli::TrainDictionary) -> Result<Option<Exit>, Failure> {
     std::fs::write(&arguments.out, &dictionary).map_err(|error| {
         Failure::because(Exit::CannotCreate, format_args!("cannot write {}", arguments.out.display()), &error)
     })?;
-    println!("{} bytes from {} heartbeats: {}", dictionary.len(), samples.len(), arguments.out.display());
+    print_line(format_args!(
+        "{} bytes from {} heartbeats: {}",
+        dictionary.len(),
+        samples.len(),
+        arguments.out.display()
+    ))?;
     Ok(None)
 }

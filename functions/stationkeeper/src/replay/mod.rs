@@ -57,9 +57,9 @@ pub fn read_scenario(dir: &Path) -> Result<Option<Scenario>, Failure> {
             return Err(Failure::because(Exit::NoInput, format_args!("cannot read {}", path.display()), &error));
         }
     };
-    serde_json::from_slice(&text).map(Some).map_err(|error| {
-        Failure::because(Exit::Rejected, format_args!("{} is no scenario", path.display()), &error)
-    })
+    serde_json::from_slice(&text)
+        .map(Some)
+        .map_err(|error| Failure::because(Exit::Rejected, format_args!("{} is no scenario", path.display()), &error))
 }
 
 /// Settings by the scenario's policy.
@@ -104,8 +104,9 @@ pub fn reservations(scenario: &Scenario) -> Result<Vec<Reservation>, Failure> {
 
 /// Puts reservations into the store, before anything is replayed.
 pub async fn put_reservations(store: &Store, reservations: &[Reservation]) -> Result<(), Failure> {
-    let cannot =
-        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot write the reservations", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot write the reservations", &error)
+    };
     let mut transaction = store.begin().await.map_err(cannot)?;
     transaction.reservations().save(reservations).await.map_err(cannot)?;
     transaction.commit().await.map_err(cannot)
@@ -171,4 +172,3 @@ pub async fn run(
     clock.advance_to(clock.now().max(end) + SETTLE_AFTER);
     ingest.settle_sightings().await.map_err(failed("cannot settle forced logoffs"))
 }
-

@@ -40,7 +40,10 @@ impl Timeline {
             }
         }
         if puts.is_empty() {
-            let said = format!("there is no station in {}: it should hold a folder for each, DIR/HOST/heartbeat-….json", dir.display());
+            let said = format!(
+                "there is no station in {}: it should hold a folder for each, DIR/HOST/heartbeat-….json",
+                dir.display()
+            );
             return Err(Failure::new(Exit::NoInput, said));
         }
         puts.sort_by(|one, other| (one.at, &one.host, &one.key).cmp(&(other.at, &other.host, &other.key)));
@@ -54,8 +57,9 @@ impl Timeline {
 }
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let cannot =
-        |error: &std::io::Error| Failure::because(Exit::NoInput, format_args!("cannot read the folder {}", dir.display()), error);
+    let cannot = |error: &std::io::Error| {
+        Failure::because(Exit::NoInput, format_args!("cannot read the folder {}", dir.display()), error)
+    };
     let mut paths: Vec<PathBuf> = std::fs::read_dir(dir)
         .map_err(|error| cannot(&error))?
         .map(|entry| entry.map(|entry| entry.path()).map_err(|error| cannot(&error)))
@@ -77,7 +81,8 @@ fn station(dir: &Path, host: &HostName, puts: &mut Vec<Put>) -> Result<(), Failu
         if name.starts_with("heartbeat") && name.ends_with(".json") {
             let body = body()?;
             let at = heartbeat_at(&name, &body).ok_or_else(|| {
-                let said = format!("cannot tell when {} was put: neither its name nor its timestamp says so", path.display());
+                let said =
+                    format!("cannot tell when {} was put: neither its name nor its timestamp says so", path.display());
                 Failure::new(Exit::Rejected, said)
             })?;
             last = last.max(Some(at));
@@ -127,7 +132,8 @@ fn trail(host: &HostName, key: &str, body: &Bytes, last: Option<DateTime<Utc>>, 
     let mut newest = ends.iter().find_map(|(at, _)| *at).or(last);
     for (index, (at, end)) in ends.iter().enumerate() {
         newest = newest.max(*at);
-        let same_instant_follows = ends.get(index + 1).is_some_and(|(next, _)| next.is_none_or(|next| Some(next) <= newest));
+        let same_instant_follows =
+            ends.get(index + 1).is_some_and(|(next, _)| next.is_none_or(|next| Some(next) <= newest));
         if let Some(at) = newest
             && !same_instant_follows
         {
@@ -143,7 +149,8 @@ mod tests {
     #[test]
     fn a_trail_is_put_as_it_grew() {
         let host = HostName::parse("LAB-01").expect("a host");
-        let line = |clock: &str| format!("{{\"timestamp\":\"2026-11-24T{clock}Z\",\"user\":\"a\",\"sessionId\":\"1\"}}\n");
+        let line =
+            |clock: &str| format!("{{\"timestamp\":\"2026-11-24T{clock}Z\",\"user\":\"a\",\"sessionId\":\"1\"}}\n");
         let text = format!("{}{}{}{{\"time", line("08:00:00"), line("08:00:00"), line("08:10:00"));
         let mut puts = Vec::new();
         trail(&host, "k", &Bytes::from(text.clone()), None, &mut puts);

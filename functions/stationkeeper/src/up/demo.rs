@@ -22,7 +22,7 @@ use super::work::UpIngest;
 use crate::commands::simulate;
 use crate::connections::Connections;
 use crate::failure::{Exit, Failure};
-use crate::{place, progress};
+use crate::progress;
 
 /// How much history the demo has when it begins.
 const HISTORY: TimeDelta = TimeDelta::hours(24);
@@ -40,6 +40,9 @@ pub struct DemoLab {
 
 /// Removes the files of an earlier demo, and nothing else.
 pub fn make_anew(connections: &Connections) -> Result<(), Failure> {
+    // Another `up` may be running in this folder: its files are not ours to remove.
+    EmbeddedBucket::nobody_has(&connections.bucket_file())
+        .map_err(|error| Failure::because(Exit::Unavailable, "cannot begin anew", &error))?;
     let mut files = vec![connections.bucket_file()];
     if connections.database.is_none() {
         files.push(connections.database_file());
@@ -51,7 +54,11 @@ pub fn make_anew(connections: &Connections) -> Result<(), Failure> {
             match std::fs::remove_file(&name) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     let path = std::path::Path::new(&name).display();
-                    return Err(Failure::because(Exit::CannotCreate, format_args!("cannot begin anew: {path}"), &error));
+                    return Err(Failure::because(
+                        Exit::CannotCreate,
+                        format_args!("cannot begin anew: {path}"),
+                        &error,
+                    ));
                 }
                 _ => {}
             }
@@ -110,7 +117,9 @@ pub async fn with_history(
 }
 
 async fn save_catalog(store: &Store, lab: &Lab) -> Result<(), Failure> {
-    let cannot = |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot write the catalog", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot write the catalog", &error)
+    };
     let entries: Vec<_> = lab
         .hosts()
         .map(|(host, _)| CatalogEntry {

@@ -23,8 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli;
-use crate::connections::{Connections, DATA, DEMO_DATA};
-use crate::failure::{Exit, Failure, print_json};
+use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
+use crate::failure::{Exit, Failure, print_json, print_line};
 use crate::place;
 use scaled_clock::ScaledClock;
 use vitals::Observed;
@@ -47,8 +47,8 @@ struct Whereabouts {
 
 /// Runs `up` until it is told to stop.
 pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
-    let default_data = if arguments.demo.is_some() { DEMO_DATA } else { DATA };
-    let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_data)?;
+    let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
+    let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
     let gateway_listener = listen(connections.listen, "--listen").await?;
     let bucket_listener = listen(connections.s3_listen, "--s3-listen").await?;
@@ -158,8 +158,9 @@ pub(crate) fn endpoint(url: &str, credential: &Credential) -> Endpoint {
 
 /// Makes the admin token at the first start; asked for JSON, a program wants one that it can use: a fresh one.
 async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failure> {
-    let cannot =
-        |error: stationkeeper_store::StoreError| Failure::because(Exit::Unavailable, "cannot make the admin token", &error);
+    let cannot = |error: stationkeeper_store::StoreError| {
+        Failure::because(Exit::Unavailable, "cannot make the admin token", &error)
+    };
     let known = store.tokens().await.map_err(cannot)?;
     let valid = known.iter().any(|one| one.token.name == ADMIN_TOKEN && one.revoked_at.is_none());
     if valid && !fresh {
@@ -176,26 +177,26 @@ fn tell(whereabouts: &Whereabouts, arguments: &cli::Up) -> Result<(), Failure> {
         return print_json(whereabouts);
     }
     let Whereabouts { page, api, s3, bucket, admin_token, database, .. } = whereabouts;
-    println!("Page      {page}/");
-    println!("API       {api}");
-    println!("Bucket    {s3}, name {bucket}");
-    println!("Database  {database}");
+    print_line(format_args!("Page      {page}/"))?;
+    print_line(format_args!("API       {api}"))?;
+    print_line(format_args!("Bucket    {s3}, name {bucket}"))?;
+    print_line(format_args!("Database  {database}"))?;
     match admin_token {
-        Some(token) => println!("Token     {token}   (admin; shown once, log in to the page with it)"),
-        None => println!("Token     the admin token that the first start showed"),
+        Some(token) => print_line(format_args!("Token     {token}   (admin; shown once, log in to the page with it)"))?,
+        None => print_line("Token     the admin token that the first start showed")?,
     }
-    println!();
+    print_line("")?;
     if arguments.demo.is_some() {
-        println!("A lab of simulated stations has run for 24 hours and goes on. Try:");
-        println!("  stationkeeper status");
-        println!("  stationkeeper alerts --state any");
+        print_line("A lab of simulated stations has run for 24 hours and goes on. Try:")?;
+        print_line("  stationkeeper status")?;
+        print_line("  stationkeeper alerts --state any")?;
     } else {
-        println!("To connect the first real station:");
-        println!("  1. stationkeeper station add LAB-WS01    makes its access key and says how to use it");
-        println!("  2. on the station, upload heartbeat.json to stations/LAB-WS01/heartbeat.json every minute");
-        println!("  3. stationkeeper status                  shows it within two seconds of its first upload");
+        print_line("To connect the first real station:")?;
+        print_line("  1. stationkeeper station add LAB-WS01    makes its access key and says how to use it")?;
+        print_line("  2. on the station, upload heartbeat.json to stations/LAB-WS01/heartbeat.json every minute")?;
+        print_line("  3. stationkeeper status                  shows it within two seconds of its first upload")?;
     }
-    println!("Ctrl-C stops it.");
+    print_line("Ctrl-C stops it.")?;
     Ok(())
 }
 

@@ -73,8 +73,7 @@ async fn take<C: Clock>(
         .collect();
     let report = ingest.batch(&deliveries).await;
     let failed: Vec<usize> = report.failed.iter().filter_map(|failure| failure.id.parse().ok()).collect();
-    let (back, done): (Vec<_>, Vec<_>) =
-        queued.into_iter().enumerate().partition(|(place, _)| failed.contains(place));
+    let (back, done): (Vec<_>, Vec<_>) = queued.into_iter().enumerate().partition(|(place, _)| failed.contains(place));
     let done: Vec<_> = done.into_iter().map(|(_, one)| one.id).collect();
     bucket.delete(&done).await?;
     for (_, one) in back {
@@ -100,11 +99,7 @@ async fn pause(stop: &CancellationToken) {
 }
 
 /// Checks stations until told to stop.
-pub async fn check<C: Clock>(
-    ingest: Arc<UpIngest<C>>,
-    speed: f64,
-    stop: CancellationToken,
-) {
+pub async fn check<C: Clock>(ingest: Arc<UpIngest<C>>, speed: f64, stop: CancellationToken) {
     let mut every = tokio::time::interval(CHECK_EVERY.div_f64(speed.max(1.0)).max(Duration::from_millis(200)));
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {

@@ -36,8 +36,8 @@ create table host_event_cursors (
     consumed_bytes bigint not null,
     consumed_lines bigint not null,
     version        mediumtext,
-    head_length    bigint not null, -- bytes that head_sha256 covers: other ones mean that the file was replaced
-    head_sha256    binary(32),
+    tail_length    bigint not null, -- bytes that tail_sha256 covers: other ones mean that the file was replaced
+    tail_sha256    binary(32),
     primary key (host, object_key)
 ) engine = InnoDB row_format = dynamic default character set utf8mb4 collate utf8mb4_bin;
 

@@ -36,8 +36,8 @@ create table host_event_cursors (
     consumed_bytes integer not null,
     consumed_lines integer not null,
     version        text,
-    head_length    integer not null, -- bytes that head_sha256 covers: other ones mean that the file was replaced
-    head_sha256    blob,
+    tail_length    integer not null, -- bytes that tail_sha256 covers: other ones mean that the file was replaced
+    tail_sha256    blob,
     primary key (host, object_key)
 );
 

@@ -1,0 +1,1 @@
+select get_lock(sha1(concat('stationkeeper migrations ', database())), ?)

@@ -1,0 +1,138 @@
+//! The same promises on SQLite and on MariaDB (DESIGN.md section 8).
+//!
+//! MariaDB is the server of `STATIONKEEPER_TEST_MYSQL_URL` (`mysql://USER:PASSWORD@HOST:PORT`), which `tests/run` starts; each test
+//! makes a database of its own there. Without the variable the MariaDB half fails: what was not run was not proven.
+#![cfg(all(feature = "sqlite", feature = "mysql"))]
+
+mod suite;
+
+use sqlx::{AssertSqlSafe, Connection, Executor};
+use stationkeeper_store::{Store, StoreOptions};
+
+/// A migrated, empty store of one test, and a way around it.
+pub struct Lab {
+    /// What is tested.
+    pub store: Store,
+    /// Opens the same database again, as another process would.
+    pub url: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Sqlite,
+    MariaDb,
+}
+
+impl Lab {
+    /// A second store on the same database.
+    pub async fn again(&self, options: StoreOptions) -> Store {
+        Store::open(&self.url, options).await.expect("the database opens again")
+    }
+
+    /// Changes rows behind the store's back.
+    pub async fn tamper(&self, sql: &str) -> u64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.kind {
+            Kind::Sqlite => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("connects");
+                connection.execute(sql).await.expect("runs").rows_affected()
+            }
+            Kind::MariaDb => {
+                let mut connection = sqlx::MySqlConnection::connect(&self.url).await.expect("connects");
+                connection.execute(sql).await.expect("runs").rows_affected()
+            }
+        }
+    }
+}
+
+async fn on_sqlite(test: impl AsyncFnOnce(Lab)) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("test.sqlite");
+    let store = Store::sqlite(&path, StoreOptions::default()).await.expect("opens");
+    store.migrate().await.expect("migrates");
+    test(Lab { store, url: format!("sqlite:{}", path.display()), kind: Kind::Sqlite }).await;
+}
+
+async fn on_mariadb(name: &str, test: impl AsyncFnOnce(Lab)) {
+    let server = std::env::var("STATIONKEEPER_TEST_MYSQL_URL").expect(
+        "STATIONKEEPER_TEST_MYSQL_URL is not set: start a MariaDB or MySQL for tests (tests/run does) and set it to mysql://USER:PASSWORD@HOST:PORT",
+    );
+    let server = server.trim_end_matches('/').to_owned();
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+    let database = format!("sk_{name:.30}_{:x}_{nanos:x}", std::process::id());
+    let mut connection = sqlx::MySqlConnection::connect(&server).await.expect("the test server answers");
+    connection.execute(AssertSqlSafe(format!("create database {database}"))).await.expect("makes a database");
+    let url = format!("{server}/{database}");
+    let store = Store::open(&url, StoreOptions::default()).await.expect("opens");
+    store.migrate().await.expect("migrates");
+    test(Lab { store: store.clone(), url, kind: Kind::MariaDb }).await;
+    store.close().await;
+    connection.execute(AssertSqlSafe(format!("drop database {database}"))).await.expect("drops it");
+}
+
+macro_rules! conformance {
+    ($($module:ident::{$($test:ident),* $(,)?}),* $(,)?) => {
+        mod sqlite {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::on_sqlite(super::suite::$module::$test).await;
+            })*)*
+        }
+        mod mariadb {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                super::on_mariadb(stringify!($test), super::suite::$module::$test).await;
+            })*)*
+        }
+    };
+}
+
+conformance! {
+    work::{
+        migrations_run_once_and_say_which,
+        what_is_not_committed_did_not_happen,
+        two_writers_of_one_station_are_one_after_the_other,
+        a_lock_that_is_not_got_is_a_conflict,
+        a_database_without_its_schema_says_so,
+        the_clock_and_the_sizes_are_told,
+        settings_are_kept_whole,
+        updates_are_read_after_a_sequence,
+        objects_are_known_once_they_are_marked,
+        quarantine_keeps_the_first_record,
+        the_overdue_check_remembers,
+        tokens_are_found_by_hash_until_revoked,
+        old_rows_are_pruned_in_steps,
+    },
+    stations::{
+        unknown_stations_become_new_ones,
+        states_come_back_as_they_were,
+        stations_are_listed_by_filter_and_page,
+        what_is_due_and_expected,
+        state_runs_follow_one_another,
+    },
+    history::{
+        a_heartbeat_comes_back_byte_by_byte,
+        a_heartbeat_is_inserted_once,
+        other_bytes_are_kept_beside_the_winner,
+        first_arrivals_only_sink,
+        history_is_read_in_pages_and_linked,
+        a_large_batch_goes_through,
+        damaged_rows_are_named,
+        every_dictionary_stays_readable,
+        instants_of_far_years_are_kept_or_refused,
+    },
+    trail::{
+        lines_of_the_trail_are_kept_once,
+        cursors_of_the_trail_are_kept,
+        reservations_are_found_by_station_and_time,
+        sightings_wait_until_they_are_settled,
+        forced_logoffs_are_kept_listed_and_linked,
+    },
+    alerts::{
+        an_alert_lives_and_repeats_harmlessly,
+        a_batch_may_resolve_and_open_again,
+        a_second_unresolved_alert_is_refused,
+        alerts_are_listed_by_filter_and_page,
+    },
+}

@@ -1,0 +1,95 @@
+//! `up --demo`: whoever starts it for the first time sees a lab with a day behind it, and everything that can go wrong.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stationkeeper_rules::Rule;
+use stationkeeper_store::ForcedLogoffFilter;
+
+use crate::harness::programs::stationkeeper_says;
+use crate::harness::until;
+use crate::harness::up::{Up, data_folder};
+
+/// Making a day of history may take this long on a loaded computer; what follows counts from its line.
+const MAKING: Duration = Duration::from_secs(300);
+/// "Within 60 s of its line".
+const SHOWN: Duration = Duration::from_secs(60);
+
+fn newest(stations: &[Value]) -> Vec<String> {
+    let mut instants: Vec<_> =
+        stations.iter().filter_map(|station| station["timestamp_utc"].as_str().map(str::to_owned)).collect();
+    instants.sort();
+    instants
+}
+
+#[tokio::test]
+async fn a_demo_shows_twelve_stations_all_five_rules_and_a_forced_logoff_and_goes_on() {
+    let folder = data_folder();
+    let mut up = Up::start_with(folder.path(), &["--demo", "12", "--speed", "60"], MAKING);
+    let begun = Instant::now();
+    let data = folder.path().to_str().unwrap();
+
+    let stations = until("12 stations", SHOWN, async || {
+        let stations = up.all("/api/v1/stations").await;
+        (stations.len() == 12).then_some(stations)
+    })
+    .await;
+    let lines: Vec<Value> = serde_json::from_str(&stationkeeper_says(&["status", "--data", data, "--json"])).unwrap();
+    assert_eq!(lines.len(), 12);
+
+    let mission: BTreeSet<_> = Rule::MISSION.iter().map(|rule| rule.as_str().to_owned()).collect();
+    until("an alert of each of the five rules", SHOWN, async || {
+        let alerts = up.all("/api/v1/alerts?state=any").await;
+        let rules: BTreeSet<_> = alerts.iter().filter_map(|alert| alert["rule"].as_str().map(str::to_owned)).collect();
+        mission.is_subset(&rules).then_some(())
+    })
+    .await;
+
+    let store = up.store().await;
+    until("a forced logoff with its reservation", SHOWN, async || {
+        let found = store.forced_logoffs(&ForcedLogoffFilter::default(), None, 1_000).await.unwrap();
+        found.iter().any(|row| row.reservation_id.is_some()).then_some(())
+    })
+    .await;
+    assert!(begun.elapsed() < SHOWN, "all of it within 60 s of the line: {:?}", begun.elapsed());
+
+    // At 60 times the speed each station sends every second or so.
+    let before = newest(&stations);
+    until("heartbeats that keep coming", SHOWN, async || {
+        let now = newest(&up.all("/api/v1/stations").await);
+        let moved = before.iter().zip(&now).filter(|(before, now)| before < now).count();
+        (moved >= 6).then_some(())
+    })
+    .await;
+    let between = newest(&up.all("/api/v1/stations").await);
+    until("heartbeats that still keep coming", SHOWN, async || {
+        let now = newest(&up.all("/api/v1/stations").await);
+        (between.last() < now.last()).then_some(())
+    })
+    .await;
+    let health = up.get_openly("/health").await;
+    assert_eq!(health.status, 200, "{}", health.text());
+    assert!(up.program.runs());
+    up.terminate();
+}
+
+#[tokio::test]
+async fn a_second_start_makes_the_demo_anew() {
+    let folder = data_folder();
+    let up = Up::start_with(folder.path(), &["--demo", "3"], MAKING);
+    let first: BTreeSet<_> =
+        up.all("/api/v1/stations").await.iter().map(|station| station["host"].to_string()).collect();
+    assert_eq!(first.len(), 3);
+    let old_token = up.token().to_owned();
+    let store = up.store().await;
+    let count = store.count_heartbeats(None).await.unwrap();
+    assert!(count > 1_000, "a day of three stations: {count}");
+    store.close().await;
+    up.terminate();
+
+    let again = Up::start_with(folder.path(), &["--demo", "2"], MAKING);
+    assert_eq!(again.all("/api/v1/stations").await.len(), 2, "nothing of the first demo is left");
+    let by_old_token = again.get_with("/api/v1/stations", &[("X-Lab-Manager-Token", &old_token)]).await;
+    assert_eq!(by_old_token.status, 401);
+}

@@ -1,0 +1,9 @@
+//! The real programs, as their users have them: `up` under real S3 clients, the demo, the Lambda binaries over a Runtime API.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod harness;
+
+mod demo;
+mod lambda;
+mod up;
