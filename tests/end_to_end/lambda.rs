@@ -198,7 +198,7 @@ async fn a_missing_variable_is_one_sentence_before_the_first_poll() {
             let said = function.program.log();
             assert!(!status.success(), "{program} without {missing}: {status}");
             assert!(!function.has_polled(), "{program} polled without {missing}");
-            assert!(said.contains(missing), "{program}: {said}");
+            assert!(said.contains(&format!("{missing} is not set: ")), "{program}: {said}");
             assert_eq!(said.trim().lines().count(), 1, "{program}, one sentence: {said}");
             assert!(!said.contains("sk:sk@"), "no password: {said}");
         }
@@ -211,7 +211,8 @@ async fn a_missing_variable_is_one_sentence_before_the_first_poll() {
         .env("STATIONKEEPER_BUCKET", "stationkeeper");
     let output = nowhere.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(!output.status.success() && said.contains("database"), "{said}");
+    assert!(!output.status.success() && said.contains("cannot open the database MySQL"), "{said}");
+    assert_eq!(said.trim().lines().count(), 1, "one sentence: {said}");
     assert!(!said.contains("sk:sk@"), "no password: {said}");
 }
 

@@ -20,15 +20,27 @@ pub struct LambdaConfig {
     bucket: String,
 }
 
-/// Why a function cannot start.
-#[derive(Debug, thiserror::Error)]
+/// Why a function cannot start. Its debug form is the sentence with all its causes: that is what `main` prints of it.
+#[derive(thiserror::Error)]
 pub enum StartError {
     /// A variable is missing.
     #[error("{0} is not set: {1}")]
     Missing(&'static str, &'static str),
     /// The database does not answer, or its schema cannot be brought up to date.
-    #[error("cannot open the database")]
-    Database(#[source] StoreError),
+    #[error(transparent)]
+    Database(StoreError),
+}
+
+impl std::fmt::Debug for StartError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
 }
 
 impl LambdaConfig {
@@ -60,4 +72,15 @@ impl LambdaConfig {
 #[expect(clippy::disallowed_methods, reason = "this is where a Lambda reads its configuration")]
 fn variable(name: &'static str, what_to_do: &'static str) -> Result<String, StartError> {
     std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(StartError::Missing(name, what_to_do))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_main_prints_is_a_sentence() {
+        let missing = StartError::Missing("STATIONKEEPER_BUCKET", "give its name");
+        assert_eq!(format!("{missing:?}"), "STATIONKEEPER_BUCKET is not set: give its name");
+    }
 }

@@ -32,8 +32,10 @@ async fn up_says_where_everything_is_and_all_of_it_answers() {
     for headers in [&[][..], &[("Authorization", "Bearer wrong")], &[("X-Lab-Manager-Token", "")]] {
         assert_eq!(up.get_with("/api/v1/stations", headers).await.status, 401, "{headers:?}");
     }
-    let page = up.get_openly("/").await;
-    assert!(page.status < 400, "the page answers: {}", page.status);
+    // The page is a login form for whoever is not known.
+    let (form, page) = (up.get_openly("/").await, up.get("/").await);
+    assert_eq!((form.status, page.status), (401, 200));
+    assert!(form.text().contains("<form") && page.text().contains("<html"), "{}\n{}", form.text(), page.text());
 }
 
 #[tokio::test]
