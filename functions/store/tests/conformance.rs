@@ -58,7 +58,12 @@ async fn on_mariadb(name: &str, test: impl AsyncFnOnce(Lab)) {
     let server = std::env::var("STATIONKEEPER_TEST_MYSQL_URL").expect(
         "STATIONKEEPER_TEST_MYSQL_URL is not set: start a MariaDB or MySQL for tests (tests/run does) and set it to mysql://USER:PASSWORD@HOST:PORT",
     );
-    let server = server.trim_end_matches('/').to_owned();
+    // Whatever database the URL names: each test makes one of its own beside it.
+    let authority = server.find("://").map_or(0, |at| at + 3);
+    let server = match server[authority..].find('/') {
+        Some(path) => server[..authority + path].to_owned(),
+        None => server,
+    };
     let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
     let database = format!("sk_{name:.30}_{:x}_{nanos:x}", std::process::id());
     let mut connection = sqlx::MySqlConnection::connect(&server).await.expect("the test server answers");
