@@ -24,7 +24,7 @@ fn text<'v>(entry: &'v Value, name: &str) -> &'v str {
 fn assert_rejected(shows: &str, answer: &Value, reason: &str) {
     let rejected = answer["rejected"].as_object().unwrap_or_else(|| panic!("{shows}: {answer}"));
     assert_eq!(answer.as_object().map(serde_json::Map::len), Some(1), "{shows}: {answer}");
-    assert_eq!(rejected.keys().collect::<Vec<_>>(), ["detail", "reason"], "{shows}");
+    assert_eq!(rejected.len(), 2, "{shows}: {answer}");
     assert_eq!(rejected["reason"], reason, "{shows}: {answer}");
     assert!(rejected["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{shows}: {answer}");
 }
