@@ -135,8 +135,8 @@ pub fn differences(got: &[Moved], expected: &[Moved], slack: TimeDelta) -> Vec<S
     let keys: std::collections::BTreeSet<_> = got.keys().chain(expected.keys()).collect();
     let mut found = Vec::new();
     for key in keys {
-        let steps = |steps: &Steps<'_>| steps.get(key).cloned().unwrap_or_default();
-        let (got, expected) = (steps(&got), steps(&expected));
+        let got = got.get(key).cloned().unwrap_or_default();
+        let expected = expected.get(key).cloned().unwrap_or_default();
         let same = got.len() == expected.len()
             && got.iter().zip(&expected).all(|(one, other)| one.to == other.to && (one.at - other.at).abs() <= slack);
         if !same {

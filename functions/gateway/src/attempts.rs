@@ -15,32 +15,38 @@ const MOST: usize = 10_000;
 
 /// Wrong tokens by address. Requests whose address is not known share one entry.
 #[derive(Default)]
-pub(crate) struct Attempts(Mutex<HashMap<Option<IpAddr>, (DateTime<Utc>, u32)>>);
+pub(crate) struct Attempts(Mutex<HashMap<Option<IpAddr>, Window>>);
+
+#[derive(Clone, Copy)]
+struct Window {
+    ends_at: DateTime<Utc>,
+    wrong: u32,
+}
 
 impl Attempts {
     /// How long to wait before the next attempt; none: it may be made now.
     pub fn wait(&self, address: Option<IpAddr>, now: DateTime<Utc>) -> Option<TimeDelta> {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (ends_at, wrong) = *seen.get(&address)?;
-        (wrong >= ALLOWED && now < ends_at).then(|| ends_at - now)
+        let window = *seen.get(&address)?;
+        (window.wrong >= ALLOWED && now < window.ends_at).then(|| window.ends_at - now)
     }
 
     /// Remembers a wrong token; the first of an address opens a window that ends at `ends_at`.
     pub fn wrong(&self, address: Option<IpAddr>, now: DateTime<Utc>, ends_at: DateTime<Utc>) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.len() >= MOST {
-            seen.retain(|_, (ends_at, _)| now < *ends_at);
+            seen.retain(|_, window| now < window.ends_at);
         }
         if seen.len() >= MOST
-            && let Some(oldest) = seen.iter().min_by_key(|(_, (ends_at, _))| *ends_at).map(|(key, _)| *key)
+            && let Some(oldest) = seen.iter().min_by_key(|(_, window)| window.ends_at).map(|(key, _)| *key)
         {
             seen.remove(&oldest);
         }
-        let entry = seen.entry(address).or_insert((ends_at, 0));
-        if now >= entry.0 {
-            *entry = (ends_at, 0);
+        let window = seen.entry(address).or_insert(Window { ends_at, wrong: 0 });
+        if now >= window.ends_at {
+            *window = Window { ends_at, wrong: 0 };
         }
-        entry.1 += 1;
+        window.wrong += 1;
     }
 
     /// Forgets an address that has shown a valid token.

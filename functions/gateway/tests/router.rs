@@ -1,5 +1,7 @@
 //! The router in-process, over a real SQLite store: what a client sees.
 
+#![expect(clippy::unwrap_used, reason = "a test that panics has said what is wrong")]
+
 mod app;
 
 use app::{Answer, App};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 use stationkeeper_rules::fleet::{self, Fleet, FleetOutcome};
 use stationkeeper_rules::{Context, OffPolicy, Rule, Settings, StationState, StationWord, off, on_passage};
@@ -20,6 +20,8 @@ use crate::{IngestError, observe};
 const STEP: u32 = 200;
 /// Looks in flight at once.
 const CONCURRENCY: usize = 16;
+/// Reservations that ended within this time are still judged.
+const LATELY: TimeDelta = TimeDelta::days(1);
 /// A run judges at most so many stations; the rest is due at once in the next.
 const MOST: u32 = 10_000;
 
@@ -253,7 +255,8 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let mut transaction = self.store.begin().await?;
         let states = transaction.states().lock(hosts).await?;
         let unresolved = transaction.alerts().unresolved(hosts).await?;
-        let reservations = reservations_of(&mut transaction, hosts, now).await?;
+        // Also those that ended lately: an alert about one resolves when it ended, not when that was noticed.
+        let reservations = reservations_of(&mut transaction, hosts, now - LATELY).await?;
         let (mut saved, mut turns, mut transitions) = (Vec::new(), Vec::new(), Vec::new());
         for state in states {
             let of_station: Vec<_> =

@@ -313,7 +313,7 @@ mod tests {
 
         put(format!("\u{feff}{}", line("09:00:00", "ana")));
         let older = read(&bucket, &third.to).await;
-        assert_eq!((users(&older), older.to), (vec!["ana"], third.to), "an older version leaves the cursor");
+        assert_eq!((users(&older), &older.to), (vec!["ana"], &third.to), "an older version leaves the cursor");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 /// The settings of verdicts, links and retention. Every key may be left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Limits of the alert rules.
@@ -77,17 +77,6 @@ pub struct HistorySettings {
     pub retention_days: u32,
     /// Days that host events, forced logoffs and alert transitions are kept. Default 730.
     pub audit_retention_days: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            alerts: AlertSettings::default(),
-            reservations: ReservationSettings::default(),
-            history: HistorySettings::default(),
-            ignored_issue_codes: BTreeMap::new(),
-        }
-    }
 }
 
 impl Default for AlertSettings {

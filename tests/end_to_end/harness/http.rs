@@ -41,7 +41,7 @@ pub async fn request(method: &str, base: &str, path: &str, headers: &[(&str, &st
         stream.write_all(head.as_bytes()).await?;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await?;
-        Ok(bytes)
+        Ok::<_, std::io::Error>(bytes)
     };
     let bytes = tokio::time::timeout(Duration::from_secs(20), exchange)
         .await

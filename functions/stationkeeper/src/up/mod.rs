@@ -86,7 +86,7 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
         store.clone(),
         vitals_receiver,
         Arc::new(move || clock.now()),
-        GatewayOptions { metrics: Some(metrics), ..GatewayOptions::default() },
+        GatewayOptions { metrics: Some(metrics), speed: arguments.speed, ..GatewayOptions::default() },
     );
     let stopped = stop.clone();
     let serving = tasks.spawn(gateway.serve(gateway_listener, async move { stopped.cancelled().await }));
