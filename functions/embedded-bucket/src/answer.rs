@@ -184,7 +184,6 @@ pub(crate) fn listed(listing: &Listing, spelling: Spelling) -> (ObjectList, Comm
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

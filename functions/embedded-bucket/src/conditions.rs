@@ -67,7 +67,6 @@ pub(crate) fn write_condition(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
 

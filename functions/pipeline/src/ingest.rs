@@ -303,7 +303,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             if let Some(rejection) = too_large(size) {
                 return self.put_aside(&one, size, &Bytes::new(), rejection).await;
             }
-            let fetched = match self.bucket.get(&one.address, 0, self.limits.max_bytes as u64).await {
+            let fetched = match self.bucket.get(&one.address, 0, self.limits.max_bytes).await {
                 Ok(fetched) => fetched,
                 Err(BucketError::TooLarge { size, .. }) => {
                     let rejection = too_large(size).unwrap_or_else(|| over_limit(size));

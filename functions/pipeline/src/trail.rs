@@ -66,7 +66,7 @@ pub async fn read_trail<B: Bucket>(
     limits: &Limits,
 ) -> Result<TrailRead, TrailError> {
     let overlap = OVERLAP.min(from.consumed);
-    let fetched = bucket.get(address, from.consumed - overlap, limits.max_bytes as u64).await?;
+    let fetched = bucket.get(address, from.consumed - overlap, limits.max_bytes).await?;
     let size = fetched.head.size;
     let grew = size >= from.consumed && fetched.body.len() as u64 >= overlap && {
         let (before, _) = fetched.body.split_at(usize::try_from(overlap).unwrap_or_default());
@@ -77,7 +77,7 @@ pub async fn read_trail<B: Bucket>(
         let read = parse(host, &from, &from, &fetched.body, rest, limits)?;
         return Ok(read);
     }
-    let whole = bucket.get(address, 0, limits.max_bytes as u64).await?;
+    let whole = bucket.get(address, 0, limits.max_bytes).await?;
     let start = Cursor::default();
     let mut read = parse(host, &from, &start, &whole.body, whole.body.clone(), limits)?;
     if size < from.consumed {

@@ -108,7 +108,9 @@ mod tests {
         let running = RunningCommand { command: "session guard".to_owned(), since: instant("10:00:00") };
         let soon = [reservation("R", "10:10:00", "11:00:00")];
         type Says = fn(&mut Snapshot);
-        let rows: [(&str, Says, &[Rule], Option<&RunningCommand>, &[_], &str, &str); 12] = [
+        type Row<'a> =
+            (&'a str, Says, &'a [Rule], Option<&'a RunningCommand>, &'a [crate::Reservation], &'a str, &'a str);
+        let rows: [Row<'_>; 12] = [
             ("all is well", |_| {}, &[], None, &[], "10:01:00", "ready"),
             ("120 s after its last word", |_| {}, &[], None, &[], "10:02:00", "ready"),
             ("121 s after it", |_| {}, &[], None, &[], "10:02:01", "late"),

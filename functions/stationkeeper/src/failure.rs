@@ -52,6 +52,11 @@ impl Failure {
         Self::new(exit, format!("{doing}: {}", chain(error)))
     }
 
+    /// All that the error and its sources say, where the error itself says what was being done.
+    pub fn of(exit: Exit, error: &dyn Error) -> Self {
+        Self::new(exit, chain(error))
+    }
+
     /// With which code to leave.
     pub fn exit(&self) -> Exit {
         self.exit

@@ -37,11 +37,8 @@ pub async fn open_store(connections: &Connections) -> Result<Store, Failure> {
         Some(url) => Store::open(url, StoreOptions::default()).await,
         None => Store::sqlite(&connections.database_file(), StoreOptions::default()).await,
     }
-    .map_err(|error| Failure::because(Exit::Unavailable, "cannot open the database", &error))?;
-    store
-        .migrate()
-        .await
-        .map_err(|error| Failure::because(Exit::Unavailable, "cannot bring the database up to date", &error))?;
+    .map_err(|error| Failure::of(Exit::Unavailable, &error))?;
+    store.migrate().await.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
     Ok(store)
 }
 

@@ -10,17 +10,12 @@ use crate::place;
 pub async fn run(place: &Place) -> Result<Option<Exit>, Failure> {
     let connections = place::connections(place)?;
     place::make_folder(&connections.data)?;
-    let cannot = |error: stationkeeper_store::StoreError| {
-        Failure::because(Exit::Unavailable, "cannot open the database", &error)
-    };
+    let cannot = |error: stationkeeper_store::StoreError| Failure::of(Exit::Unavailable, &error);
     let store = match &connections.database {
         Some(url) => Store::open(url, StoreOptions::default()).await.map_err(cannot)?,
         None => Store::sqlite(&connections.database_file(), StoreOptions::default()).await.map_err(cannot)?,
     };
-    let ran = store
-        .migrate()
-        .await
-        .map_err(|error| Failure::because(Exit::Failed, "cannot bring the database up to date", &error))?;
+    let ran = store.migrate().await.map_err(|error| Failure::of(Exit::Failed, &error))?;
     if ran.is_empty() {
         print_line(format_args!("{}: up to date.", store.describe()))?;
     }

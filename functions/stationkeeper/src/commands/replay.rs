@@ -26,9 +26,7 @@ pub async fn run(arguments: &cli::Replay) -> Result<Option<Exit>, Failure> {
     let scenario = replay::read_scenario(&arguments.dir)?;
     let timeline = Timeline::read(&arguments.dir)?;
     let folder = TemporaryFolder::make()?;
-    let cannot = |error: stationkeeper_store::StoreError| {
-        Failure::because(Exit::Unavailable, "cannot open the database", &error)
-    };
+    let cannot = |error: stationkeeper_store::StoreError| Failure::of(Exit::Unavailable, &error);
     let store = match &arguments.database {
         Some(url) => Store::open(url, StoreOptions::default()).await.map_err(cannot)?,
         None => Store::sqlite(&folder.0.join("replay.sqlite"), StoreOptions::default()).await.map_err(cannot)?,

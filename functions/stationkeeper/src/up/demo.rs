@@ -178,7 +178,7 @@ pub async fn live(
     stop: CancellationToken,
 ) {
     let mut clients: HashMap<HostName, S3Bucket> = HashMap::new();
-    while let Some(upload) = demo.rest.next() {
+    for upload in demo.rest.by_ref() {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(clock.until(upload.at)) => {}
