@@ -2,7 +2,11 @@
 //!
 //! MariaDB is the server of `STATIONKEEPER_TEST_MYSQL_URL` (`mysql://USER:PASSWORD@HOST:PORT`), which `tests/run` starts; each test
 //! makes a database of its own there. Without the variable the MariaDB half fails: what was not run was not proven.
-#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test stops where something is not as it should be")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test stops where something is not as it should be"
+)]
 #![expect(clippy::cloned_ref_to_slice_refs, reason = "rows of one read like rows of many")]
 #![cfg(all(feature = "sqlite", feature = "mysql"))]
 
