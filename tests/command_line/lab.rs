@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use stationkeeper_tests::binary::run;
-use stationkeeper_tests::corpus;
+use stationkeeper_tests::{corpus, database};
 
 use crate::words;
 
@@ -162,6 +162,10 @@ fn alerts_of_a_lab_are_listed_filtered_and_acknowledged() {
     assert_eq!(acknowledged.succeeded().json()["state"], "acknowledged");
     assert_eq!(alerts(&["--state", "acknowledged"]).len(), 1);
     assert_eq!(alerts(&["--state", "open"]).len(), open.len() - 1);
+    // Whoever watches the page learns of it as of any other change.
+    let told = database::blocking(database::sqlite_rows(&url, "updates", &[]));
+    let told = told.iter().filter_map(|row| row["payload"].as_deref()).filter(|payload| payload.contains("acknowledged"));
+    assert_eq!(told.filter(|payload| payload.contains(id)).count(), 1);
     let nobody = run(words(&[&"ack", &"zzzz", &"--by", &"ana", &"--database", &url]));
     assert!(matches!(nobody.code, Some(65 | 66)), "{nobody:?}");
     nobody.refused(nobody.code.unwrap_or_default());

@@ -108,7 +108,11 @@ async fn execute(url: &str, statement: String) {
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("its user may create databases");
 }
 
-async fn sqlite_rows(url: &str, table: &str, without: &[&str]) -> Vec<Row> {
+/// All rows of a table of a SQLite file, without some of its columns.
+///
+/// # Panics
+/// Where the table cannot be read.
+pub async fn sqlite_rows(url: &str, table: &str, without: &[&str]) -> Vec<Row> {
     let mut connection = SqliteConnection::connect(url).await.expect("the file is there");
     let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?)")
         .bind(table)

@@ -27,7 +27,7 @@ mod status_page;
 mod token;
 mod vitals;
 
-pub use alerts::acknowledge::{AcknowledgeError, acknowledge};
+pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, acknowledge};
 pub use gateway::{Clock, Gateway, GatewayOptions};
 pub use token::mint_token;
 pub use vitals::{QueueVitals, Vitals};

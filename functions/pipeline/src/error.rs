@@ -1,5 +1,7 @@
 //! What can go wrong with a batch or a check.
 
+use std::error::Error;
+
 use stationkeeper_store::StoreError;
 
 /// Why a batch or a check did not happen.
@@ -40,16 +42,45 @@ impl IngestError {
     pub(crate) fn is_stale_trail(&self) -> bool {
         matches!(self, Self::StaleTrail)
     }
+}
 
-    /// The error and its sources, as one line.
-    pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
+/// An error and its sources in one line, for a log or a person.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        // Some libraries repeat their source's text in their own.
+        if !text.ends_with(&said) {
             text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
+            text.push_str(&said);
         }
-        text
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("{said}")]
+    struct Said {
+        said: &'static str,
+        source: Option<Box<Said>>,
+    }
+
+    #[test]
+    fn an_error_and_its_sources_are_one_line_and_nothing_is_said_twice() {
+        for (texts, line) in [
+            (vec!["cannot upload"], "cannot upload"),
+            (vec!["cannot upload", "no route to host"], "cannot upload: no route to host"),
+            (vec!["cannot upload: no route to host", "no route to host"], "cannot upload: no route to host"),
+            (vec!["a", "b", "c"], "a: b: c"),
+        ] {
+            let nested = texts.into_iter().rev().fold(None, |source, said| Some(Box::new(Said { said, source })));
+            assert_eq!(chain(&nested.unwrap()), line);
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::observe;
 use crate::plan::{Judging, Tally};
 use crate::quarantine::Quarantined;
 use crate::trail::{self, TrailError, TrailRead};
-use crate::{IngestError, settings_cache::SettingsCache};
+use crate::{IngestError, chain, settings_cache::SettingsCache};
 use crate::{commit, logoffs};
 
 /// GETs in flight at once within a batch.
@@ -155,7 +155,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let outcome = self.take(wanted, unreadable, &mut failures, &mut report).await;
         if let Err(error) = outcome {
             // Nothing of this batch happened: all of it comes back.
-            let reason = error.chain();
+            let reason = chain(&error);
             for place in 0..deliveries.len() {
                 failures.entry(place).or_insert_with(|| reason.clone());
             }
@@ -238,7 +238,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                     report.quarantined += done.quarantined;
                 }
                 Err(error) => {
-                    let reason = error.chain();
+                    let reason = chain(&error);
                     for place in reads.iter().flat_map(|read| &read.deliveries) {
                         failures.entry(*place).or_insert_with(|| reason.clone());
                     }

@@ -22,6 +22,6 @@ pub mod trail;
 mod upkeep;
 
 pub use document::{Document, HeartbeatDocument};
-pub use error::IngestError;
+pub use error::{IngestError, chain};
 pub use overdue::CheckReport;
 pub use quarantine::Quarantined;

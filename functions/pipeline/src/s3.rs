@@ -12,6 +12,7 @@ use bytes::BytesMut;
 use chrono::{DateTime, Utc};
 
 use crate::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectHead};
+use crate::chain;
 
 /// A bucket behind the S3 protocol.
 #[derive(Debug, Clone)]
@@ -118,17 +119,6 @@ fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
             BucketError::Unavailable { action, reason }
         }
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 fn instant(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc>> {

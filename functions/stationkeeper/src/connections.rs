@@ -76,6 +76,23 @@ impl Connections {
     pub fn bucket_file(&self) -> PathBuf {
         self.data.join("bucket.sqlite")
     }
+
+    /// Keeps where the bucket of `up` answers, for commands that tell others.
+    pub fn remember_endpoint(&self, url: &str) -> Result<(), Failure> {
+        let file = self.endpoint_file();
+        std::fs::write(&file, url).map_err(|error| {
+            Failure::because(Exit::CannotCreate, format_args!("cannot write {}", file.display()), &error)
+        })
+    }
+
+    /// Where the bucket of the last `up` on this data answered; before the first, where it will by this configuration.
+    pub fn endpoint(&self) -> String {
+        std::fs::read_to_string(self.endpoint_file()).unwrap_or_else(|_| format!("http://{}", self.s3_listen))
+    }
+
+    fn endpoint_file(&self) -> PathBuf {
+        self.data.join("s3-endpoint")
+    }
 }
 
 fn read(path: &Path) -> Result<ConnectionsFile, Failure> {

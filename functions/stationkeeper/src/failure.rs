@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+pub use stationkeeper_pipeline::chain;
+
 /// Exit codes, after `sysexits.h` where it has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -61,22 +63,6 @@ impl Failure {
     pub fn exit(&self) -> Exit {
         self.exit
     }
-}
-
-/// An error and its sources in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        // Some libraries repeat their source's text in their own.
-        if !text.ends_with(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// Reads a file or, for `-`, standard input, up to one byte more than `most`: whoever judges it sees that it is too large.

@@ -152,9 +152,9 @@ impl Up {
         let added: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
         assert_eq!(added["host"], host);
         let text = |name: &str| added[name].as_str().expect("a text").to_owned();
+        assert_eq!(text("endpoint"), self.access.endpoint, "where this `up` listens, whatever port it took");
         Access {
-            // It names the usual port; this `up` took a free one.
-            endpoint: self.access.endpoint.clone(),
+            endpoint: text("endpoint"),
             bucket: text("bucket"),
             access_key_id: text("access_key_id"),
             secret_access_key: text("secret_access_key"),

@@ -41,6 +41,15 @@ impl From<StoreError> for AcknowledgeError {
     }
 }
 
+/// What acknowledging came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// It was open until now.
+    Now,
+    /// Somebody had taken it; it stays theirs.
+    Before,
+}
+
 /// How often a commit that met another one is repeated.
 const ATTEMPTS: u32 = 5;
 
@@ -54,7 +63,7 @@ pub async fn acknowledge(
     person: &str,
     note: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), AcknowledgeError> {
+) -> Result<Acknowledged, AcknowledgeError> {
     let mut attempt = 1;
     loop {
         match once(store, id, person, note, now).await {
@@ -70,12 +79,12 @@ async fn once(
     person: &str,
     note: Option<&str>,
     now: DateTime<Utc>,
-) -> Result<(), AcknowledgeError> {
+) -> Result<Acknowledged, AcknowledgeError> {
     let mut work = store.begin().await?;
     let Some(alert) = work.alerts().lock(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
     let step = stationkeeper_rules::acknowledge(&alert, By::Person(person.to_owned()), note.map(str::to_owned), now)
         .map_err(AcknowledgeError::Life)?;
-    let Some(step) = step else { return Ok(()) };
+    let Some(step) = step else { return Ok(Acknowledged::Before) };
     let update = NewUpdate {
         at: step.at,
         kind: "alert".to_owned(),
@@ -86,7 +95,7 @@ async fn once(
     work.updates().append(&[update]).await?;
     work.commit().await?;
     tracing::info!(alert.id = %id, alert.rule = %alert.key.rule, "an alert was acknowledged");
-    Ok(())
+    Ok(Acknowledged::Now)
 }
 
 pub(crate) async fn post(
@@ -100,7 +109,7 @@ pub(crate) async fn post(
     actor.may_acknowledge()?;
     let note = request.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
     match acknowledge(gateway.store(), &AlertId(id.clone()), &actor.name, note, gateway.now()).await {
-        Ok(()) => view(&gateway, id, language).await.map(Json),
+        Ok(Acknowledged::Now | Acknowledged::Before) => view(&gateway, id, language).await.map(Json),
         Err(AcknowledgeError::Unknown(AlertId(id))) => Err(ApiError::UnknownAlert(id)),
         Err(AcknowledgeError::Life(error)) => Err(ApiError::Life(error)),
         Err(AcknowledgeError::Store(error)) => Err(error.into()),

@@ -1,7 +1,8 @@
 //! `alerts` and `ack`.
 
 use stationkeeper_api::{AlertView, Language, text};
-use stationkeeper_rules::{Actor, Alert, AlertId, AlertState, Rule, acknowledge};
+use stationkeeper_gateway::{AcknowledgeError, Acknowledged, acknowledge};
+use stationkeeper_rules::{Alert, AlertId, AlertState, Rule};
 use stationkeeper_store::{AlertFilter, Store, StoreError};
 use stationkeeper_telemetry::format_instant;
 
@@ -70,23 +71,26 @@ fn view(alert: &Alert) -> AlertView {
 pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
     let store = place::existing_store(&arguments.place).await?;
     let id = find(&store, &arguments.id).await?;
-    let actor = Actor::Person(arguments.by.clone().unwrap_or_else(|| "command line".to_owned()));
-    let failed = |error: StoreError| Failure::because(Exit::Unavailable, "cannot acknowledge the alert", &error);
-    let mut transaction = store.begin().await.map_err(failed)?;
-    let alert = transaction.alerts().lock(&id).await.map_err(failed)?.ok_or_else(|| none(&arguments.id))?;
-    let moved = acknowledge(&alert, actor, arguments.note.clone(), place::now())
-        .map_err(|error| Failure::because(Exit::Rejected, format_args!("cannot acknowledge {id}"), &error))?;
-    let is_new = moved.is_some();
-    if let Some(moved) = moved {
-        transaction.alerts().apply(&[moved]).await.map_err(failed)?;
-        transaction.commit().await.map_err(failed)?;
-    }
-    let Some(found) = store.alert(&id).await.map_err(failed)? else { return Err(none(&arguments.id)) };
+    let person = arguments.by.as_deref().unwrap_or("command line");
+    let done = acknowledge(&store, &id, person, arguments.note.as_deref(), place::now()).await.map_err(|error| {
+        let exit = match error {
+            AcknowledgeError::Unknown(_) => Exit::NoInput,
+            AcknowledgeError::Life(_) => Exit::Rejected,
+            AcknowledgeError::Store(_) => Exit::Unavailable,
+        };
+        Failure::because(exit, format_args!("cannot acknowledge {id}"), &error)
+    })?;
+    let Some(found) = store.alert(&id).await.map_err(|error| unreadable(&error))? else {
+        return Err(none(&arguments.id));
+    };
     if arguments.json {
         print_json(&view(&found.alert))?;
     } else {
         let by = found.alert.acknowledged_by.as_deref().unwrap_or("somebody");
-        let said = if is_new { "Acknowledged by" } else { "It was acknowledged before, by" };
+        let said = match done {
+            Acknowledged::Now => "Acknowledged by",
+            Acknowledged::Before => "It was acknowledged before, by",
+        };
         print_line(format_args!("{said} {}: {} {id}", harmless(by), found.alert.key.rule))?;
     }
     Ok(None)

@@ -46,7 +46,7 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     let options = BucketOptions::default();
     let bucket = options.name.clone();
     let credential = credential(&connections, options, &host).await.map_err(no_bucket)?;
-    let endpoint = endpoint(&connections);
+    let endpoint = connections.endpoint();
     let command = format!(
         "stationkeeper-uplink --folder C:\\LabStation\\labstation\\data --host {host} --endpoint {endpoint} --bucket {bucket}"
     );
@@ -88,8 +88,4 @@ async fn credential(
         Err(BucketError::Locked { .. }) => EmbeddedBucket::credential_for_station_beside(&file, options, host).await,
         Err(error) => Err(error),
     }
-}
-
-fn endpoint(connections: &Connections) -> String {
-    format!("http://{}", connections.s3_listen)
 }

@@ -62,6 +62,7 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
     let root = bucket.root_credential().await.map_err(no_bucket)?;
     let s3 = format!("http://{}", local_address(&bucket_listener, connections.s3_listen));
     let page = format!("http://{}", local_address(&gateway_listener, connections.listen));
+    connections.remember_endpoint(&s3)?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;

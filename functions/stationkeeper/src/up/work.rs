@@ -108,7 +108,7 @@ pub async fn check<C: Clock>(ingest: Arc<UpIngest<C>>, speed: f64, stop: Cancell
             _ = every.tick() => {}
         }
         if let Err(error) = ingest.check_overdue().await {
-            tracing::error!(error = error.chain(), "the overdue check failed");
+            tracing::error!(error = chain(&error), "the overdue check failed");
         }
     }
 }
@@ -125,7 +125,7 @@ pub async fn sweep<C: Clock>(bucket: Arc<EmbeddedBucket>, ingest: Arc<UpIngest<C
             tracing::warn!(error = chain(&error), "cannot sweep the bucket; it is tried again");
         }
         if let Err(error) = ingest.prune().await {
-            tracing::warn!(error = error.chain(), "cannot prune the database; it is tried again");
+            tracing::warn!(error = chain(&error), "cannot prune the database; it is tried again");
         }
     }
 }
