@@ -164,7 +164,8 @@ fn alerts_of_a_lab_are_listed_filtered_and_acknowledged() {
     assert_eq!(alerts(&["--state", "open"]).len(), open.len() - 1);
     // Whoever watches the page learns of it as of any other change.
     let told = database::blocking(database::sqlite_rows(&url, "updates", &[]));
-    let told = told.iter().filter_map(|row| row["payload"].as_deref()).filter(|payload| payload.contains("acknowledged"));
+    let told =
+        told.iter().filter_map(|row| row["payload"].as_deref()).filter(|payload| payload.contains("acknowledged"));
     assert_eq!(told.filter(|payload| payload.contains(id)).count(), 1);
     let nobody = run(words(&[&"ack", &"zzzz", &"--by", &"ana", &"--database", &url]));
     assert!(matches!(nobody.code, Some(65 | 66)), "{nobody:?}");

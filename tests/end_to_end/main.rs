@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod browser;
 mod demo;
 mod lambda;
 mod up;

@@ -3,6 +3,14 @@
 use axum::http::header;
 use axum::response::IntoResponse;
 
+/// The sign of the page in a browser's tab.
+pub(crate) async fn icon() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=300")],
+        include_str!("../templates/icon.svg"),
+    )
+}
+
 /// The style sheet.
 pub(crate) async fn style() -> impl IntoResponse {
     (

@@ -35,6 +35,7 @@ impl Gateway {
         Router::new()
             .route("/", get(status_page::page))
             .route("/assets/status.css", get(assets::style))
+            .route("/assets/icon.svg", get(assets::icon))
             .route("/lab-manager/login", post(login::login))
             .route("/lab-manager/logout", post(login::logout))
             .route("/admin/logout", post(login::logout)) // the older service's
