@@ -1,6 +1,6 @@
 //! Instants as each database keeps them: MySQL `datetime(6)`, SQLite text of fixed width, so that text order is time order.
 
-use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, Datelike, Timelike, Utc};
 
 use crate::StoreError;
 
@@ -31,6 +31,7 @@ pub(crate) fn to_text(at: DateTime<Utc>) -> String {
 }
 
 /// What [`to_text`] wrote; nothing else.
+#[cfg(any(feature = "sqlite", test))]
 pub(crate) fn from_text(text: &str) -> Option<DateTime<Utc>> {
     let bytes = text.as_bytes();
     if bytes.len() != WIDTH {
@@ -46,7 +47,7 @@ pub(crate) fn from_text(text: &str) -> Option<DateTime<Utc>> {
             .iter()
             .try_fold(0u32, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
     };
-    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    let date = chrono::NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
     Some(date.and_hms_micro_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 26)?)?.and_utc())
 }
 
@@ -87,7 +88,7 @@ mod tests {
     #[test]
     fn a_year_that_does_not_fit_is_an_error() {
         for (year, fits) in [(0, false), (1, true), (9999, true), (10_000, false)] {
-            let at = NaiveDate::from_ymd_opt(year, 6, 1).unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc();
+            let at = chrono::NaiveDate::from_ymd_opt(year, 6, 1).unwrap().and_hms_opt(0, 0, 0).unwrap().and_utc();
             assert_eq!(stored(at).is_ok(), fits, "{year}");
         }
     }
