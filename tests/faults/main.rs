@@ -5,5 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod conservation;
+mod nth_call;
 mod run;
 mod scenario;
