@@ -12,6 +12,8 @@ compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both"
 mod alerts;
 mod database;
 mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod forced_logoffs;
 mod health;
 mod heartbeats;
@@ -41,7 +43,7 @@ pub use forced_logoffs::{
     ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffKey, ForcedLogoffRecord, ForcedLogoffSighting, ForcedLogoffs,
 };
 pub use health::TableSize;
-pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat};
+pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat, StoredVariant};
 pub use history::{HeartbeatRow, RawHeartbeat};
 pub use host_events::{EventCursor, HostEventRecord, HostEvents};
 pub use migrate::AppliedMigration;
