@@ -173,13 +173,21 @@ fn credential(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Credential>, sqlx:
     Ok(scope.map(|scope| Credential { access_key_id, secret: SecretAccessKey::new(secret), scope }))
 }
 
-/// Reads a row, and takes the write lock for a moment.
-pub(crate) async fn check(reads: &SqlitePool, writes: &SqlitePool) -> Result<(), BucketError> {
+/// Reads a row, and takes the write lock for a moment; with `commit` it also leaves out a sequence number, a change that nobody sees.
+pub(crate) async fn check(reads: &SqlitePool, writes: &SqlitePool, commit: bool) -> Result<(), BucketError> {
     sqlx::query("select sequence from bucket where id = 1")
         .fetch_one(reads)
         .await
         .map_err(BucketError::doing("read"))?;
-    let transaction = writes.begin_with("begin immediate").await.map_err(BucketError::doing("take the write lock"))?;
+    let mut transaction =
+        writes.begin_with("begin immediate").await.map_err(BucketError::doing("take the write lock"))?;
+    if commit {
+        sqlx::query("update bucket set sequence = sequence + 1 where id = 1")
+            .execute(&mut *transaction)
+            .await
+            .map_err(BucketError::doing("write"))?;
+        return transaction.commit().await.map_err(BucketError::doing("write"));
+    }
     transaction.rollback().await.map_err(BucketError::doing("give back the write lock"))
 }
 
