@@ -7,8 +7,16 @@
 pub mod binary;
 #[path = "harness/database.rs"]
 pub mod database;
+#[path = "harness/exchange.rs"]
+pub mod exchange;
+#[path = "harness/faulty_s3.rs"]
+pub mod faulty_s3;
 #[path = "harness/lab.rs"]
 pub mod lab;
+#[path = "harness/mariadb_server.rs"]
+pub mod mariadb_server;
+#[path = "harness/tmpfs.rs"]
+pub mod tmpfs;
 
 use std::path::{Path, PathBuf};
 

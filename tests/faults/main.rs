@@ -1,0 +1,14 @@
+//! Faults that must cost nothing: whatever fails, for now or for good, afterwards nothing is lost and nothing is double.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+#[expect(dead_code, reason = "shared with the end-to-end tests, which use the rest of it")]
+#[path = "../end_to_end/harness/mod.rs"]
+mod harness;
+
+mod bucket_faults;
+mod conflicts;
+mod database_faults;
+mod health_faults;
+mod memory;
+mod outside;
