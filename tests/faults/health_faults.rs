@@ -16,10 +16,16 @@ use crate::outside::named;
 const NAMED_WITHIN: Duration = Duration::from_secs(5);
 
 async fn until_named(up: &Up, parts: &[&str], within: Duration) {
-    until(&format!("/health names {parts:?}"), within, async || {
-        (named(&up.get_openly("/health").await.json()) == parts).then_some(())
-    })
-    .await;
+    let mut seen = Vec::new();
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < within {
+        seen = named(&up.get_openly("/health").await.json());
+        if seen == parts {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("/health names {seen:?} and not {parts:?} within {} s", within.as_secs());
 }
 
 /// As another process would lock it: until the connection is closed.

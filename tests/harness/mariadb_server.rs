@@ -157,6 +157,8 @@ impl MariaDbServer {
         #[expect(clippy::disallowed_methods, reason = "programs are found by it")]
         let path = std::env::var("PATH").unwrap_or_default();
         command.env("PATH", format!("{path}:/usr/sbin:/sbin"));
+        // Servers that install their tables at the same time would find one another's files in a common folder.
+        command.env("TMPDIR", &self.place);
         command
     }
 }

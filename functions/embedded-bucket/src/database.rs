@@ -78,7 +78,12 @@ pub(crate) async fn open(path: &Path, options: &BucketOptions) -> Result<Pools, 
     first.close().await.map_err(BucketError::opening(path))?;
 
     let wait = options.busy + std::time::Duration::from_secs(1);
-    let writes = SqlitePoolOptions::new().max_connections(1).acquire_timeout(wait);
+    // After some errors (no room, no access) SQLite has ended the transaction itself, and the driver, whose rollback found none,
+    // believes that it is still in one: such a connection never begins another.
+    let writes = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(wait)
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     let reads = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(wait);
     Ok(Pools {
         writes: writes.connect_with(connect.clone()).await.map_err(BucketError::opening(path))?,
