@@ -76,7 +76,7 @@ async fn eight_handlers_at_the_same_stations_end_as_one_does_whatever_deadlocks_
     let timeouts = metric(&server, "lock_timeouts");
     assert!(deadlocks >= 3, "deadlocks that a handler was the victim of: {deadlocks}");
     assert!(timeouts >= 2, "waits in vain: {timeouts}");
-    beats.assert_all_there(&store).await;
+    beats.assert_all_there(&server.url()).await;
 
     let expected = Beats::of(STATIONS, BEATS);
     let server_alone = MariaDbServer::start(&[]);

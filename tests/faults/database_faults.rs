@@ -110,7 +110,7 @@ async fn a_sqlite_file_on_a_disk_that_is_read_only_costs_nothing() {
     let store = Store::sqlite(&file, quick()).await.unwrap();
     let report = handler(&beats, store.clone()).batch(&beats.deliveries()).await;
     assert!(report.failed.is_empty(), "{report:?}");
-    beats.assert_all_there(&store).await;
+    beats.assert_all_there(&format!("sqlite:{}", file.display())).await;
     store.close().await;
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sqlx::{Connection, Executor, SqliteConnection};
+use stationkeeper_tests::conservation::{Conservation, accepted_by_embedded, waiting_in_embedded};
 use stationkeeper_tests::tmpfs::Tmpfs;
 
 use crate::harness::station::{heartbeat, host, newest_key, spool_key};
@@ -42,6 +43,19 @@ async fn rows(up: &Up, name: &str) -> u64 {
     rows
 }
 
+/// Everything that the bucket accepted is there, so many heartbeats among it.
+async fn nothing_is_lost(up: &Up, heartbeats: u64) {
+    let bucket = up.data.join("bucket.sqlite");
+    let store = format!("sqlite:{}", up.data.join("stationkeeper.sqlite").display());
+    let counts = Conservation::of(store)
+        .accepted(accepted_by_embedded(&bucket).await)
+        .waiting(waiting_in_embedded(&bucket).await)
+        .at_least("history", heartbeats)
+        .holds()
+        .await;
+    assert_eq!((counts["history"], counts["quarantined"]), (heartbeats, 0));
+}
+
 async fn until_rows(up: &Up, name: &str, count: u64) {
     until(&format!("{count} heartbeats of {name}"), PATIENCE, async || (rows(up, name).await == count).then_some(()))
         .await;
@@ -62,6 +76,7 @@ async fn a_database_file_that_another_process_locks_is_named() {
     other.close().await.unwrap();
     until_named(&up, &[], NAMED_WITHIN).await;
     until_rows(&up, "LAB-01", 1).await;
+    nothing_is_lost(&up, 1).await;
     up.terminate();
 }
 
@@ -80,6 +95,7 @@ async fn a_bucket_that_answers_with_errors_is_named() {
     until_named(&up, &[], NAMED_WITHIN).await;
     up.access.put(&newest_key("LAB-01"), bytes).await.unwrap();
     until_rows(&up, "LAB-01", 1).await;
+    nothing_is_lost(&up, 1).await;
     up.terminate();
 }
 
@@ -125,5 +141,6 @@ async fn a_data_folder_without_room_is_named_and_what_was_accepted_is_there_in_t
     disk.empty();
     until_named(&up, &[], Duration::from_secs(10)).await;
     until_rows(&up, "LAB-01", accepted).await;
+    nothing_is_lost(&up, accepted).await;
     up.terminate();
 }

@@ -10,15 +10,14 @@ use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_store::Store;
 use stationkeeper_telemetry::Limits;
+use stationkeeper_tests::conservation::{Conservation, accepted_by_memory};
 
-use crate::harness::station::{heartbeat, host, spool_key};
-use crate::outside::{Accepted, assert_rows};
+use crate::harness::station::{heartbeat, spool_key};
 
 /// See the module.
 pub struct Beats {
     pub bucket: Arc<MemoryBucket>,
     announced: Vec<String>,
-    accepted: Vec<Accepted>,
     end: DateTime<Utc>,
 }
 
@@ -27,22 +26,17 @@ impl Beats {
     pub fn of(stations: usize, beats: usize) -> Self {
         let bucket = Arc::new(MemoryBucket::default());
         let start: DateTime<Utc> = "2026-11-24T10:00:00Z".parse().unwrap();
-        let (mut announced, mut accepted) = (Vec::new(), Vec::new());
+        let mut announced = Vec::new();
         let minutes = |beat: usize| TimeDelta::minutes(i64::try_from(beat).unwrap());
         for beat in 0..beats {
             for station in 0..stations {
                 let name = format!("LAB-{station:02}");
                 let at = start + minutes(beat);
                 let bytes = heartbeat(&name, at);
-                announced.push(bucket.put(
-                    &spool_key(&name, at),
-                    Bytes::from(bytes.clone()),
-                    at + TimeDelta::seconds(1),
-                ));
-                accepted.push(Accepted { host: host(&name), at, bytes });
+                announced.push(bucket.put(&spool_key(&name, at), Bytes::from(bytes), at + TimeDelta::seconds(1)));
             }
         }
-        Self { bucket, announced, accepted, end: start + minutes(beats) }
+        Self { bucket, announced, end: start + minutes(beats) }
     }
 
     /// All of them, with the ids 0, 1, …, in order of arrival.
@@ -62,9 +56,12 @@ impl Beats {
         deliveries
     }
 
-    /// Each is one row with its bytes.
-    pub async fn assert_all_there(&self, store: &Store) {
-        assert_rows(store, &self.accepted).await;
+    /// Each is one row of this database with its bytes.
+    pub async fn assert_all_there(&self, url: &str) {
+        let beats = self.announced.len() as u64;
+        let conservation = Conservation::of(url).accepted(accepted_by_memory(&self.bucket)).at_least("history", beats);
+        let counts = conservation.holds().await;
+        assert_eq!((counts["history"], counts["variants"], counts["quarantined"]), (beats, 0, 0));
     }
 }
 

@@ -1,7 +1,7 @@
 //! A laboratory whose faults lie outside of the handlers: the loops of `up` over a real bucket and a real database, with something between
 //! the handlers and the bucket that breaks answers.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
 use stationkeeper_store::{Store, StoreOptions};
 use stationkeeper_telemetry::{HostName, Limits};
+use stationkeeper_tests::conservation::{Conservation, accepted_by_embedded};
 use stationkeeper_tests::faulty_s3::FaultyS3;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -30,14 +31,6 @@ use crate::harness::http::get;
 use crate::harness::station::{heartbeat, host, spool_key};
 use crate::harness::{now, until};
 
-/// A heartbeat that the bucket accepted.
-#[derive(Debug, Clone)]
-pub struct Accepted {
-    pub host: HostName,
-    pub at: DateTime<Utc>,
-    pub bytes: Vec<u8>,
-}
-
 /// See the module.
 pub struct Lab {
     pub bucket: Arc<EmbeddedBucket>,
@@ -46,7 +39,9 @@ pub struct Lab {
     pub vitals: watch::Receiver<Vitals>,
     page: String,
     uploads: S3Bucket,
-    accepted: Mutex<BTreeMap<(HostName, DateTime<Utc>), Accepted>>,
+    /// Stations and instants of the heartbeats that were accepted.
+    accepted: Mutex<BTreeSet<(HostName, DateTime<Utc>)>>,
+    database: String,
     stop: CancellationToken,
     tasks: TaskTracker,
     folder: TempDir,
@@ -107,7 +102,7 @@ impl Lab {
         let stopped = stop.clone();
         tasks.spawn(async move { gateway.serve(listener, async move { stopped.cancelled().await }).await.unwrap() });
         let accepted = Mutex::default();
-        Self { bucket, between, store, vitals, page, uploads, accepted, stop, tasks, folder }
+        Self { bucket, between, store, vitals, page, uploads, accepted, database: url.to_owned(), stop, tasks, folder }
     }
 
     /// A station's uploads: so many heartbeats, a minute apart, the last of them now. All must be accepted.
@@ -120,11 +115,9 @@ impl Lab {
 
     /// One heartbeat, or S3's word for its refusal.
     pub async fn upload_one(&self, name: &str, at: DateTime<Utc>) -> Result<(), String> {
-        let bytes = heartbeat(name, at);
-        put(&self.uploads, &spool_key(name, at), bytes.clone()).await?;
-        let one = Accepted { host: host(name), at, bytes };
+        put(&self.uploads, &spool_key(name, at), heartbeat(name, at)).await?;
         // Two uploads of one second are the same document.
-        self.accepted.lock().unwrap().insert((one.host.clone(), at), one);
+        self.accepted.lock().unwrap().insert((host(name), at));
         Ok(())
     }
 
@@ -168,14 +161,20 @@ impl Lab {
     }
 
     /// Everything that was accepted is one row with its bytes, nothing is waiting any more, and so many objects are put aside.
-    pub async fn assert_nothing_lost(&self, quarantined: usize) {
+    pub async fn assert_nothing_lost(&self, quarantined: u64) {
         until("the queue is empty", Duration::from_secs(60), async || {
             (self.bucket.queue_depth().await.unwrap() == 0).then_some(())
         })
         .await;
-        let accepted: Vec<_> = self.accepted.lock().unwrap().values().cloned().collect();
-        assert_rows(&self.store, &accepted).await;
-        assert_eq!(self.store.quarantined(None, None, 1_000).await.unwrap().len(), quarantined);
+        let accepted = self.accepted.lock().unwrap().len() as u64;
+        let file = self.folder.path().join("bucket.sqlite");
+        let counts = Conservation::of(&self.database)
+            .accepted(accepted_by_embedded(&file).await)
+            .at_least("history", accepted)
+            .holds()
+            .await;
+        assert_eq!((counts["history"], counts["variants"]), (accepted, 0), "each heartbeat is one row");
+        assert_eq!(counts["quarantined"], quarantined);
     }
 
     /// Ends the loops as `up` does.
@@ -209,27 +208,4 @@ pub fn named(view: &Value) -> Vec<String> {
     let mut named: Vec<_> = parts.iter().filter(|(_, part)| part["ok"] != true).map(|(name, _)| name.clone()).collect();
     named.sort();
     named
-}
-
-/// These heartbeats and no others are in history, each once, with its bytes; the latest of each station is its newest.
-pub async fn assert_rows(store: &Store, accepted: &[Accepted]) {
-    let mut newest: BTreeMap<HostName, DateTime<Utc>> = BTreeMap::new();
-    for one in accepted {
-        let raw = store.raw(&one.host, one.at).await.unwrap();
-        let raw = raw.unwrap_or_else(|| panic!("the heartbeat of {} at {} is lost", one.host, one.at));
-        assert!(raw.bytes == one.bytes, "the bytes of {} at {} are others", one.host, one.at);
-        assert!(
-            store.raw_variants(&one.host, one.at).await.unwrap().is_empty(),
-            "{} at {} is double",
-            one.host,
-            one.at
-        );
-        let known = newest.entry(one.host.clone()).or_insert(one.at);
-        *known = one.at.max(*known);
-    }
-    assert_eq!(store.count_heartbeats(None).await.unwrap(), accepted.len() as u64, "rows and accepted heartbeats");
-    for (name, at) in newest {
-        let latest = store.station(&name).await.unwrap().unwrap().state.latest.unwrap();
-        assert_eq!(latest.snapshot.timestamp_utc, at, "the latest of {name}");
-    }
 }
