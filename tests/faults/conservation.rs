@@ -39,7 +39,7 @@ async fn an_undisturbed_run_passes_on_both_databases() {
             .at_least("events", 2)
             .at_least("forced_logoffs", 3)
             .at_least("alerts", 5)
-            .at_least("transitions", 8)
+            .at_least("transitions", 9)
             .holds()
             .await;
         assert!(counts["unresolved"] < counts["alerts"], "{kind:?}: {counts:?}");

@@ -14,6 +14,7 @@ mod conservation;
 mod database_faults;
 mod health_faults;
 mod memory;
+mod nth_call;
 mod outside;
 mod run;
 mod scenario;

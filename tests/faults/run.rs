@@ -31,7 +31,7 @@ pub struct Plans {
 /// A run.
 pub struct Run {
     url: String,
-    plans: Plans,
+    pub plans: Plans,
     /// After each failure another process takes over, which remembers nothing.
     restarts: bool,
     pub objects: Arc<MemoryBucket>,

@@ -135,6 +135,7 @@ pub fn steps() -> Vec<Step> {
                 unready("LAB-02", "10:03:01").delivered(2),
             ],
         ),
+        step("10:02:20", What::Check),
         step("10:03:30", What::Check),
         upload(
             "10:04:10",
@@ -146,17 +147,20 @@ pub fn steps() -> Vec<Step> {
                 ),
                 put(latest("LAB-03", ObjectKind::ServiceState), guarded.service_state_bytes(), "10:03:50"),
                 newest(occupied("10:04:00").forced_logoff(second), "LAB-03", "10:04:00"),
+                beat("LAB-01", "10:04:00"),
                 beat("LAB-02", "10:04:02"),
                 spooled("LAB-01", "10:01:00", HeartbeatBuilder::new("LAB-01", at("10:01:00")).bytes(), "10:04:05"),
                 beat("LAB-04", "10:04:00"),
             ],
         ),
+        step("10:05:30", What::Check),
         upload(
             "10:06:10",
             vec![beat("LAB-01", "10:06:00").delivered(0), newest(occupied("10:06:00"), "LAB-03", "10:06:00")],
         ),
         // LAB-02 and LAB-04 are silent; of LAB-01 the bucket has something newer, whose event is late.
         step("10:07:30", What::Check),
+        // And the check is away for a while.
         upload(
             "10:13:10",
             vec![

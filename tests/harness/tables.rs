@@ -114,7 +114,7 @@ impl Tables {
     async fn columns_of(&mut self, table: &str) -> Result<Vec<(String, bool)>, sqlx::Error> {
         match &mut self.connection {
             Connected::Sqlite(connection) => sqlx::query_as(
-                "select name, type = 'blob' from pragma_table_xinfo(?) where hidden <> 2 and hidden <> 3 order by cid",
+                "select name, lower(type) = 'blob' from pragma_table_xinfo(?) where hidden <> 2 and hidden <> 3 order by cid",
             )
             .bind(table)
             .fetch_all(connection)

@@ -162,9 +162,21 @@ async fn load(
     let mut known: HashMap<HostName, HashMap<DateTime<Utc>, Known>> = HashMap::new();
     if !keys.is_empty() {
         for row in transaction.heartbeats().existing(&keys).await? {
-            let stored =
-                Known { sha256: row.sha256, first_arrived_at: row.first_arrived_at, arrived_at: row.arrived_at };
+            let stored = Known {
+                sha256: row.sha256,
+                first_arrived_at: row.first_arrived_at,
+                arrived_at: row.arrived_at,
+                variants: HashMap::new(),
+            };
             known.entry(row.host).or_default().insert(row.timestamp_utc, stored);
+        }
+        let disputed = disputed(documents, &known);
+        if !disputed.is_empty() {
+            for variant in transaction.heartbeats().variants(&disputed).await? {
+                if let Some(known) = known.get_mut(&variant.host).and_then(|of| of.get_mut(&variant.timestamp_utc)) {
+                    known.variants.insert(variant.sha256, variant.arrived_at);
+                }
+            }
         }
     }
     let mut unresolved: HashMap<HostName, Vec<Alert>> = HashMap::new();
@@ -178,6 +190,25 @@ async fn load(
         None => Reservations::new(),
     };
     Ok(Loaded { known, unresolved, reservations })
+}
+
+/// Timestamps of history for which other bytes come: seldom any.
+fn disputed(
+    documents: &BTreeMap<HostName, Vec<Document>>,
+    known: &HashMap<HostName, HashMap<DateTime<Utc>, Known>>,
+) -> Vec<(HostName, DateTime<Utc>)> {
+    let mut disputed = BTreeSet::new();
+    for (host, documents) in documents {
+        let Some(known) = known.get(host) else { continue };
+        for document in documents {
+            let Document::Heartbeat(heartbeat) = document else { continue };
+            let timestamp = heartbeat.snapshot.timestamp_utc;
+            if known.get(&timestamp).is_some_and(|known| known.sha256 != heartbeat.sha256) {
+                disputed.insert((host.clone(), timestamp));
+            }
+        }
+    }
+    disputed.into_iter().collect()
 }
 
 /// Standing reservations of these stations that end after `from`.

@@ -20,6 +20,10 @@ use crate::{IngestError, observe};
 const STEP: u32 = 200;
 /// Looks in flight at once.
 const CONCURRENCY: usize = 16;
+/// How often the bucket is looked into before a check says that it cannot be.
+const LOOKS: u32 = 3;
+/// How long it waits in between: nobody is asked more than once a second for the same object.
+const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Reservations that ended within this time are still judged.
 const LATELY: TimeDelta = TimeDelta::days(1);
 /// A run judges at most so many stations; the rest is due at once in the next.
@@ -44,6 +48,12 @@ enum Look {
     Failed(BucketError),
 }
 
+/// Why the bucket could not be looked into.
+struct LookFailure {
+    reason: String,
+    may_pass: bool,
+}
+
 impl<B: Bucket, C: Clock> Ingest<B, C> {
     /// What time it is here.
     pub fn now(&self) -> DateTime<Utc> {
@@ -60,7 +70,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let due = self.store.due(now, MOST).await?;
         let suspects = self.suspects(&due, away, now, &settings).await?;
         let looked = suspects.len();
-        let look_error = self.look_at(suspects).await?;
+        let look_error = self.look_at(&suspects).await?;
         let outcome = self.judge_fleet(now, look_error, &settings).await?;
         let mut report = CheckReport {
             due: due.len(),
@@ -121,34 +131,55 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
     }
 
     /// Looks into the bucket for something newer of each suspect and ingests it. What the bucket said if it could not be looked into.
-    async fn look_at(&self, suspects: Vec<StationState>) -> Result<Option<String>, IngestError> {
+    /// One reply that is lost is no outage: what may pass is tried again.
+    async fn look_at(&self, suspects: &[StationState]) -> Result<Option<String>, IngestError> {
+        let mut looks = 1;
+        loop {
+            match self.look_once(suspects).await? {
+                Some(failed) if failed.may_pass && looks < LOOKS => {
+                    looks += 1;
+                    tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+                }
+                done => return Ok(done.map(|failed| failed.reason)),
+            }
+        }
+    }
+
+    async fn look_once(&self, suspects: &[StationState]) -> Result<Option<LookFailure>, IngestError> {
         let mut found = Vec::new();
-        let mut looks = stream::iter(suspects.into_iter().map(|state| self.look_for(state))).buffered(CONCURRENCY);
+        let latest: Vec<_> = suspects
+            .iter()
+            .filter_map(|state| Some((state.host.clone(), state.latest.as_ref()?.snapshot.timestamp_utc)))
+            .collect();
+        let looks = latest.into_iter().map(|(host, timestamp)| self.look_for(host, timestamp));
+        let mut looks = stream::iter(looks).buffered(CONCURRENCY);
         while let Some(look) = looks.next().await {
             match look {
                 Look::Objects(objects) => found.extend(objects),
-                Look::Failed(error) => return Ok(Some(error.to_string())),
+                Look::Failed(error) => {
+                    let may_pass = !matches!(error, BucketError::Denied { .. });
+                    return Ok(Some(LookFailure { reason: error.to_string(), may_pass }));
+                }
             }
         }
         drop(looks);
         for objects in found.chunks(STEP as usize) {
             match self.look(objects.to_vec()).await {
                 Ok(_) => {}
-                Err(IngestError::Unfinished { reason }) => return Ok(Some(reason)),
+                Err(IngestError::Unfinished { reason }) => return Ok(Some(LookFailure { reason, may_pass: true })),
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
     }
 
-    async fn look_for(&self, state: StationState) -> Look {
-        let Some(latest) = &state.latest else { return Look::Objects(Vec::new()) };
+    async fn look_for(&self, host: HostName, timestamp: DateTime<Utc>) -> Look {
         let mut objects = Vec::new();
-        let key = ObjectKey::latest(&state.host, ObjectKind::Heartbeat).into_string();
+        let key = ObjectKey::latest(&host, ObjectKind::Heartbeat).into_string();
         match self.bucket.head(&key).await {
             Ok(head) => objects.push(ObjectEvent {
                 key,
-                host: Some(state.host.clone()),
+                host: Some(host.clone()),
                 kind: Some(ObjectKind::Heartbeat),
                 size: Some(head.size),
                 version_id: head.version_id,
@@ -159,7 +190,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             Err(BucketError::NotFound { .. }) => {}
             Err(error) => return Look::Failed(error),
         }
-        let last_known = ObjectKey::heartbeat_at(&state.host, latest.snapshot.timestamp_utc).into_string();
+        let last_known = ObjectKey::heartbeat_at(&host, timestamp).into_string();
         let prefix = last_known.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
         match self.bucket.list(&prefix, Some(&last_known)).await {
             // Its newest makes the board true; the others come with their own events.

@@ -31,7 +31,7 @@ impl Default for Judging {
 }
 
 /// A heartbeat of history, as far as a second one of the same instant must know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Of the body that won.
     pub sha256: [u8; 32],
@@ -39,6 +39,8 @@ pub struct Known {
     pub first_arrived_at: DateTime<Utc>,
     /// The arrival of the body that won.
     pub arrived_at: DateTime<Utc>,
+    /// The other bodies, by SHA-256, each with its first arrival.
+    pub variants: HashMap<[u8; 32], DateTime<Utc>>,
 }
 
 /// What happens to history.
@@ -48,7 +50,8 @@ pub enum HistoryWrite {
     New(HistoryRow),
     /// Another body of a known timestamp that arrived later: it wins, the former becomes a variant.
     Replace(HistoryRow),
-    /// Another body of a known timestamp that arrived earlier: kept beside it.
+    /// Another body of a known timestamp that arrived earlier (or one that is kept, and arrived earlier than was known): kept beside
+    /// it.
     Variant(HistoryRow),
     /// The same body again, but this arrival is the earlier one.
     Earlier(HistoryRow),
@@ -209,7 +212,7 @@ impl Folding<'_> {
     fn heartbeat(&mut self, heartbeat: HeartbeatDocument) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         self.see_logoff(heartbeat.snapshot.last_forced_logoff.as_ref(), Some(timestamp), heartbeat.arrived_at);
-        let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).copied();
+        let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).cloned();
         match known {
             None => self.new_heartbeat(heartbeat),
             Some(known) if known.sha256 == heartbeat.sha256 => self.again(known, &heartbeat),
@@ -222,7 +225,9 @@ impl Folding<'_> {
         let arrived_at = heartbeat.arrived_at;
         let newer = rank(timestamp, arrived_at);
         let advances = self.plan.state.latest.as_ref().is_none_or(|latest| latest.rank() < newer);
-        self.known.insert(timestamp, Known { sha256: heartbeat.sha256, first_arrived_at: arrived_at, arrived_at });
+        let known =
+            Known { sha256: heartbeat.sha256, first_arrived_at: arrived_at, arrived_at, variants: HashMap::new() };
+        self.known.insert(timestamp, known);
         let row = self.row(&heartbeat, arrived_at);
         self.plan.history.push(HistoryWrite::New(row));
         if !advances {
@@ -249,16 +254,26 @@ impl Folding<'_> {
         self.first_arrival(timestamp, first_arrived_at);
     }
 
-    /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events.
-    fn other_bytes(&mut self, known: Known, heartbeat: HeartbeatDocument) {
-        let timestamp = heartbeat.snapshot.timestamp_utc;
-        let first_arrived_at = known.first_arrived_at.min(heartbeat.arrived_at);
-        let wins = (heartbeat.arrived_at, heartbeat.sha256) > (known.arrived_at, known.sha256);
-        let row = self.row(&heartbeat, first_arrived_at);
-        self.plan.tally.variants += 1;
+    /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events. A body
+    /// arrives when it first does: sent once more, one that lost wins nothing.
+    fn other_bytes(&mut self, mut known: Known, heartbeat: HeartbeatDocument) {
+        let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
+        let former = known.variants.get(&heartbeat.sha256).copied();
+        let first = former.map_or(arrived_at, |former| former.min(arrived_at));
+        match former {
+            Some(_) => self.plan.tally.duplicates += 1,
+            None => self.plan.tally.variants += 1,
+        }
+        let wins = (first, heartbeat.sha256) > (known.arrived_at, known.sha256);
+        if !wins && former == Some(first) {
+            return;
+        }
+        known.first_arrived_at = known.first_arrived_at.min(first);
+        let row = HistoryRow { arrived_at: first, ..self.row(&heartbeat, known.first_arrived_at) };
         if wins {
-            let arrived_at = heartbeat.arrived_at;
-            self.known.insert(timestamp, Known { sha256: heartbeat.sha256, first_arrived_at, arrived_at });
+            known.variants.remove(&heartbeat.sha256);
+            known.variants.insert(known.sha256, known.arrived_at);
+            (known.sha256, known.arrived_at) = (heartbeat.sha256, first);
             self.plan.history.push(HistoryWrite::Replace(row));
             if let Some(latest) = &mut self.plan.state.latest
                 && latest.snapshot.timestamp_utc == timestamp
@@ -266,10 +281,11 @@ impl Folding<'_> {
                 latest.snapshot = heartbeat.snapshot;
             }
         } else {
-            self.known.insert(timestamp, Known { first_arrived_at, ..known });
+            known.variants.insert(heartbeat.sha256, first);
             self.plan.history.push(HistoryWrite::Variant(row));
         }
-        self.first_arrival(timestamp, first_arrived_at);
+        self.first_arrival(timestamp, known.first_arrived_at);
+        self.known.insert(timestamp, known);
     }
 
     fn first_arrival(&mut self, timestamp: DateTime<Utc>, first_arrived_at: DateTime<Utc>) {

@@ -43,7 +43,7 @@ pub use forced_logoffs::{
     ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffKey, ForcedLogoffRecord, ForcedLogoffSighting, ForcedLogoffs,
 };
 pub use health::TableSize;
-pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat};
+pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat, StoredVariant};
 pub use history::{HeartbeatRow, RawHeartbeat};
 pub use host_events::{EventCursor, HostEventRecord, HostEvents};
 pub use migrate::AppliedMigration;
