@@ -141,7 +141,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 }
             }
         }
-        let outcome = self.take(wanted, unreadable, &mut failures, &mut report).await;
+        let outcome = Box::pin(self.take(wanted, unreadable, &mut failures, &mut report)).await;
         if let Err(error) = outcome {
             // Nothing of it happened, or a first round only, which its redelivery finds done: all of it comes back.
             let (part, reason) = (Part::of(&error), chain(&error));
@@ -162,7 +162,8 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let mut report = BatchReport::default();
         let mut failures = Failures::new();
         let wanted = objects.into_iter().filter_map(want).collect();
-        self.take(wanted, Vec::new(), &mut failures, &mut report).await?;
+        // Boxed, as below: futures of futures of futures are more than the compiler looks into.
+        Box::pin(self.take(wanted, Vec::new(), &mut failures, &mut report)).await?;
         match failures.into_values().next() {
             Some((_, reason)) => Err(IngestError::Unfinished { reason }),
             None => Ok(report),
