@@ -13,7 +13,7 @@ use stationkeeper_telemetry::{HostName, Limits, ObjectEvent, ObjectKind, Reason,
 
 use crate::bucket::{Bucket, BucketError, ObjectAddress};
 use crate::clock::Clock;
-use crate::document::{Document, normalize};
+use crate::document::{Document, misdated, normalize};
 use crate::observe;
 use crate::plan::{Judging, Tally};
 use crate::quarantine::Quarantined;
@@ -55,6 +55,8 @@ pub struct BatchReport {
     pub quarantined: u64,
     /// Events of no object of ours.
     pub ignored: u64,
+    /// The database did not answer, or something else that will pass kept all of it from being done: ask again in a while.
+    pub away: bool,
 }
 
 /// The use case: give it deliveries, it gives back those that failed.
@@ -86,6 +88,13 @@ pub(crate) struct Read {
     pub(crate) address: ObjectAddress,
     pub(crate) outcome: ReadOutcome,
     deliveries: BTreeSet<usize>,
+}
+
+impl Read {
+    /// An event announced it. What a look found is not done with: its event is to come, and knows better when it was put.
+    pub(crate) fn is_announced(&self) -> bool {
+        !self.deliveries.is_empty()
+    }
 }
 
 /// What it turned out to be.
@@ -155,6 +164,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let outcome = self.take(wanted, unreadable, &mut failures, &mut report).await;
         if let Err(error) = outcome {
             // Nothing of this batch happened: all of it comes back.
+            report.away = error.is_transient();
             let reason = error.chain();
             for place in 0..deliveries.len() {
                 failures.entry(place).or_insert_with(|| reason.clone());
@@ -395,7 +405,9 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         rejection: Rejection,
     ) -> Result<ReadOutcome, BucketError> {
         let arrived_at = one.arrived_at.unwrap_or_else(|| self.clock.now());
+        let clock = misdated(&one.address.key, body, arrived_at, &rejection, &self.limits);
         let mut quarantined = Quarantined::of_object(&one.host, &one.address, arrived_at, size, body, rejection);
+        quarantined.clock = clock;
         match self.bucket.copy(&one.address, &quarantined.copy_key).await {
             Ok(()) => quarantined.copied = true,
             // The row alone must do: the object is gone, or the bucket does not let us write beside it.

@@ -9,8 +9,9 @@ use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::BytesMut;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::answer_date::DateOfAnswer;
 use crate::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectHead};
 
 /// A bucket behind the S3 protocol.
@@ -18,6 +19,16 @@ use crate::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectH
 pub struct S3Bucket {
     client: Client,
     name: String,
+    clock: ServerClock,
+}
+
+/// Whose clock stamps arrivals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ServerClock {
+    /// The server's own: its answers tell it.
+    Asked,
+    /// That of this process, which the endpoint runs in.
+    Shared,
 }
 
 /// Where an S3 server stands and who asks.
@@ -46,10 +57,10 @@ impl S3Bucket {
         // Path style only where an endpoint is named: S3 itself wants the bucket in the host name.
         let path_style = shared.endpoint_url().is_some();
         let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(path_style).build();
-        Self { client: Client::from_conf(config), name }
+        Self { client: Client::from_conf(config), name, clock: ServerClock::Asked }
     }
 
-    /// At a known endpoint, without looking at the environment.
+    /// At a known endpoint, without looking at the environment. Its clock is taken to be that of this process.
     pub fn at(endpoint: &Endpoint, name: String) -> Self {
         let builder = aws_smithy_http_client::Builder::new();
         let http = if endpoint.url.starts_with("https:") {
@@ -74,7 +85,12 @@ impl S3Bucket {
             .timeout_config(timeouts())
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .build();
-        Self { client: Client::from_conf(config), name }
+        Self { client: Client::from_conf(config), name, clock: ServerClock::Shared }
+    }
+
+    /// The same bucket, of a server with a clock of its own.
+    pub fn with_its_own_clock(self) -> Self {
+        Self { clock: ServerClock::Asked, ..self }
     }
 
     /// The client, for what is not the handlers' business (uploads of the simulator).
@@ -133,6 +149,13 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn instant(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc>> {
     at.and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()))
+}
+
+/// As [`instant`], of an answer that tells the second only: its end. The event of the same PUT knows better, and an arrival that is
+/// told later corrects one before it only when it is the earlier.
+fn end_of_second(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc>> {
+    let at = instant(at)?;
+    if at.timestamp_subsec_nanos() == 0 { at.checked_add_signed(TimeDelta::milliseconds(999)) } else { Some(at) }
 }
 
 fn unsigned(number: Option<i64>) -> u64 {
@@ -207,7 +230,7 @@ impl Bucket for S3Bucket {
             size: unsigned(answer.content_length),
             version_id: answer.version_id.clone(),
             etag: unquoted(answer.e_tag.as_deref()),
-            last_modified: instant(answer.last_modified.as_ref()),
+            last_modified: end_of_second(answer.last_modified.as_ref()),
         })
     }
 
@@ -229,7 +252,7 @@ impl Bucket for S3Bucket {
                 Some(Listed {
                     key: object.key()?.to_owned(),
                     size: unsigned(object.size()),
-                    last_modified: instant(object.last_modified()),
+                    last_modified: end_of_second(object.last_modified()),
                 })
             })
             .collect())
@@ -250,6 +273,16 @@ impl Bucket for S3Bucket {
             .await
             .map_err(|error| failed(format!("copy {} to {to_key}", from.key), &from.key, &error))?;
         Ok(())
+    }
+
+    async fn now(&self) -> Option<DateTime<Utc>> {
+        if self.clock == ServerClock::Shared {
+            return None;
+        }
+        let date = DateOfAnswer::default();
+        // A refusal has a date too.
+        let _ = self.client.head_bucket().bucket(&self.name).customize().interceptor(date.clone()).send().await;
+        date.read()
     }
 }
 

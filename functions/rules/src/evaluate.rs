@@ -10,7 +10,7 @@ use crate::judge::seconds;
 use crate::not_ready::{counts_as_ready, extend, not_ready};
 use crate::word::word;
 use crate::{
-    Actor, Alert, AlertId, AlertKey, AlertState, Cause, Context, Latest, OffPolicy, Reservation, Rule, StationState,
+    Actor, Alert, AlertId, AlertKey, AlertState, Cause, Context, Heard, Latest, OffPolicy, Reservation, Rule, StationState,
     Transition, Verdict, rank,
 };
 
@@ -43,14 +43,30 @@ pub struct Outcome {
     pub transitions: Vec<Transition>,
 }
 
-/// Judges a station on one more heartbeat. One that is not newer than the latest changes nothing.
+/// What a station's clock said when it uploaded its `heartbeat.json`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockReading {
+    /// By the station's clock.
+    pub timestamp: DateTime<Utc>,
+    /// Near enough to its arrival to be taken as a heartbeat.
+    pub in_range: bool,
+    /// When it was put.
+    pub arrived_at: DateTime<Utc>,
+}
+
+/// Judges a station on one more heartbeat. One that is not newer than the latest moves nothing; it can show a clock that was set
+/// back.
 pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<'_>) -> Outcome {
     let rank = rank(incoming.snapshot.timestamp_utc, incoming.arrived_at);
+    let timestamp = incoming.snapshot.timestamp_utc;
     if state.latest.as_ref().is_some_and(|latest| latest.rank() >= rank) {
-        return Outcome { state: state.clone(), transitions: Vec::new() };
+        let clock = ClockReading { timestamp, in_range: true, arrived_at: incoming.arrived_at };
+        return if incoming.at_once { on_clock(state, clock, context) } else { unmoved(state) };
     }
     let mut next = state.clone();
-    let timestamp = incoming.snapshot.timestamp_utc;
+    if incoming.at_once {
+        next.heard = Heard::after(state.heard.as_ref(), timestamp, true, incoming.arrived_at).or(next.heard);
+    }
     let ready = counts_as_ready(&incoming.snapshot, context.ignored_issue_codes);
     next.unready_run =
         extend(state.unready_run.as_ref(), timestamp, ready, &incoming.snapshot.issues, context.settings);
@@ -83,6 +99,34 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
         next.nic_baseline = Some(nics);
     }
     finish(state, next, transitions, incoming.arrived_at, context)
+}
+
+/// Judges a station on an upload that does not move it forward: a date that cannot be, or one from before the latest. Two in a row,
+/// the later saying more, are a station that talks by a clock that was set back.
+pub fn on_clock(state: &StationState, clock: ClockReading, context: &Context<'_>) -> Outcome {
+    let ClockReading { timestamp, in_range, arrived_at } = clock;
+    let Some(heard) = Heard::after(state.heard.as_ref(), timestamp, in_range, arrived_at) else {
+        return unmoved(state);
+    };
+    let mut next = StationState { heard: Some(heard.clone()), ..state.clone() };
+    if !heard.goes_on() {
+        return Outcome { state: next, transitions: Vec::new() };
+    }
+    let skew = timestamp - arrived_at;
+    next.skew = Some(skew);
+    let mut judged = Judged::new(&next, context);
+    judged.answer(
+        Rule::HeartbeatMissing,
+        None,
+        Verdict::Clear { at: arrived_at, cause: Cause::HeartbeatArrived { timestamp } },
+    );
+    judged.answer(Rule::ClockSkew, None, clock_skew(skew, arrived_at, context.settings));
+    let transitions = judged.transitions;
+    finish(state, next, transitions, arrived_at, context)
+}
+
+fn unmoved(state: &StationState) -> Outcome {
+    Outcome { state: state.clone(), transitions: Vec::new() }
 }
 
 /// Judges a station on nothing but the time that has passed, or on a document that is no heartbeat.

@@ -22,7 +22,9 @@ mod word;
 
 pub use alert::*;
 pub use cause::*;
-pub use evaluate::{Incoming, Outcome, Passage, on_heartbeat, on_operations, on_passage, unresolved_after};
+pub use evaluate::{
+    ClockReading, Incoming, Outcome, Passage, on_clock, on_heartbeat, on_operations, on_passage, unresolved_after,
+};
 pub use heartbeat_missing::{Off, off};
 pub use judge::{Context, OffPolicy, RuleSet, RunningCommand, Verdict};
 pub use life::{LifeError, NOTE_LIMIT, acknowledge};
