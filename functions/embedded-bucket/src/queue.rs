@@ -135,6 +135,28 @@ impl EmbeddedBucket {
         Ok(())
     }
 
+    /// Gives deliveries back as if they had not been received: due at once, in their old order. For when whoever works them off cannot
+    /// do anything at all.
+    ///
+    /// # Errors
+    /// The file could not be written; they are due when their claim ends.
+    pub async fn give_back(&self, ids: &[DeliveryId]) -> Result<(), BucketError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        // Only question marks are put into the text.
+        let sql = format!(
+            "update queue set attempts = attempts - 1, visible_at_us = enqueued_at_us where id in ({})",
+            places(ids.len())
+        );
+        let mut statement = sqlx::query(AssertSqlSafe(sql));
+        for id in ids {
+            statement = statement.bind(id.0);
+        }
+        statement.execute(&self.writes).await.map_err(BucketError::doing("give events back"))?;
+        Ok(())
+    }
+
     /// Deliveries not yet deleted, claimed ones included.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ mod settings_cache;
 pub mod trail;
 mod upkeep;
 
-pub use document::{Document, HeartbeatDocument};
+pub use document::{Document, HeartbeatDocument, misdated, normalize};
 pub use error::IngestError;
 pub use overdue::CheckReport;
 pub use quarantine::Quarantined;

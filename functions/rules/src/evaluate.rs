@@ -4,13 +4,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_telemetry::Snapshot;
 
 use crate::before_reservation::{local_mode, local_session, stale_forced_logoff};
+use crate::clock::{ClockReading, Heard, on_clock};
 use crate::drift::{clock_skew, nic_policy, power_drift};
 use crate::heartbeat_missing::{heartbeat_missing, late_at, missing_at, off};
 use crate::judge::seconds;
 use crate::not_ready::{counts_as_ready, extend, not_ready};
 use crate::word::word;
 use crate::{
-    Actor, Alert, AlertId, AlertKey, AlertState, Cause, Context, Heard, Latest, OffPolicy, Reservation, Rule, StationState,
+    Actor, Alert, AlertId, AlertKey, AlertState, Cause, Context, Latest, OffPolicy, Reservation, Rule, StationState,
     Transition, Verdict, rank,
 };
 
@@ -43,29 +44,25 @@ pub struct Outcome {
     pub transitions: Vec<Transition>,
 }
 
-/// What a station's clock said when it uploaded its `heartbeat.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClockReading {
-    /// By the station's clock.
-    pub timestamp: DateTime<Utc>,
-    /// Near enough to its arrival to be taken as a heartbeat.
-    pub in_range: bool,
-    /// When it was put.
-    pub arrived_at: DateTime<Utc>,
+impl Outcome {
+    /// Nothing happened.
+    pub(crate) fn unmoved(state: &StationState) -> Self {
+        Self { state: state.clone(), transitions: Vec::new() }
+    }
 }
 
 /// Judges a station on one more heartbeat. One that is not newer than the latest moves nothing; it can show a clock that was set
 /// back.
 pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<'_>) -> Outcome {
-    let rank = rank(incoming.snapshot.timestamp_utc, incoming.arrived_at);
     let timestamp = incoming.snapshot.timestamp_utc;
+    let rank = rank(timestamp, incoming.arrived_at);
+    let clock = ClockReading { timestamp, in_range: true, arrived_at: incoming.arrived_at };
     if state.latest.as_ref().is_some_and(|latest| latest.rank() >= rank) {
-        let clock = ClockReading { timestamp, in_range: true, arrived_at: incoming.arrived_at };
-        return if incoming.at_once { on_clock(state, clock, context) } else { unmoved(state) };
+        return if incoming.at_once { on_clock(state, clock, context) } else { Outcome::unmoved(state) };
     }
     let mut next = state.clone();
     if incoming.at_once {
-        next.heard = Heard::after(state.heard.as_ref(), timestamp, true, incoming.arrived_at).or(next.heard);
+        next.heard = Heard::after(state.heard.as_ref(), clock).or(next.heard);
     }
     let ready = counts_as_ready(&incoming.snapshot, context.ignored_issue_codes);
     next.unready_run =
@@ -101,34 +98,6 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     finish(state, next, transitions, incoming.arrived_at, context)
 }
 
-/// Judges a station on an upload that does not move it forward: a date that cannot be, or one from before the latest. Two in a row,
-/// the later saying more, are a station that talks by a clock that was set back.
-pub fn on_clock(state: &StationState, clock: ClockReading, context: &Context<'_>) -> Outcome {
-    let ClockReading { timestamp, in_range, arrived_at } = clock;
-    let Some(heard) = Heard::after(state.heard.as_ref(), timestamp, in_range, arrived_at) else {
-        return unmoved(state);
-    };
-    let mut next = StationState { heard: Some(heard.clone()), ..state.clone() };
-    if !heard.goes_on() {
-        return Outcome { state: next, transitions: Vec::new() };
-    }
-    let skew = timestamp - arrived_at;
-    next.skew = Some(skew);
-    let mut judged = Judged::new(&next, context);
-    judged.answer(
-        Rule::HeartbeatMissing,
-        None,
-        Verdict::Clear { at: arrived_at, cause: Cause::HeartbeatArrived { timestamp } },
-    );
-    judged.answer(Rule::ClockSkew, None, clock_skew(skew, arrived_at, context.settings));
-    let transitions = judged.transitions;
-    finish(state, next, transitions, arrived_at, context)
-}
-
-fn unmoved(state: &StationState) -> Outcome {
-    Outcome { state: state.clone(), transitions: Vec::new() }
-}
-
 /// Judges a station on nothing but the time that has passed, or on a document that is no heartbeat.
 pub fn on_passage(state: &StationState, now: DateTime<Utc>, context: &Context<'_>) -> Outcome {
     let mut judged = Judged::new(state, context);
@@ -151,7 +120,7 @@ pub fn on_operations(state: &StationState, now: DateTime<Utc>, context: &Context
     finish(state, state.clone(), transitions, now, context)
 }
 
-fn finish(
+pub(crate) fn finish(
     before: &StationState,
     mut next: StationState,
     transitions: Vec<Transition>,
@@ -170,18 +139,18 @@ fn finish(
 }
 
 /// Alerts move as verdicts come in: a verdict becomes a transition only where it differs from what stands.
-struct Judged<'a> {
+pub(crate) struct Judged<'a> {
     state: &'a StationState,
     context: &'a Context<'a>,
-    transitions: Vec<Transition>,
+    pub(crate) transitions: Vec<Transition>,
 }
 
 impl<'a> Judged<'a> {
-    fn new(state: &'a StationState, context: &'a Context<'a>) -> Self {
+    pub(crate) fn new(state: &'a StationState, context: &'a Context<'a>) -> Self {
         Self { state, context, transitions: Vec::new() }
     }
 
-    fn answer(&mut self, rule: Rule, reservation: Option<&Reservation>, verdict: Verdict) {
+    pub(crate) fn answer(&mut self, rule: Rule, reservation: Option<&Reservation>, verdict: Verdict) {
         if !self.context.rules.has(rule) {
             return;
         }

@@ -5,6 +5,7 @@
 mod alert;
 mod before_reservation;
 mod cause;
+mod clock;
 mod drift;
 mod evaluate;
 pub mod fleet;
@@ -22,9 +23,8 @@ mod word;
 
 pub use alert::*;
 pub use cause::*;
-pub use evaluate::{
-    ClockReading, Incoming, Outcome, Passage, on_clock, on_heartbeat, on_operations, on_passage, unresolved_after,
-};
+pub use clock::{ClockReading, Heard, on_clock};
+pub use evaluate::{Incoming, Outcome, Passage, on_heartbeat, on_operations, on_passage, unresolved_after};
 pub use heartbeat_missing::{Off, off};
 pub use judge::{Context, OffPolicy, RuleSet, RunningCommand, Verdict};
 pub use life::{LifeError, NOTE_LIMIT, acknowledge};

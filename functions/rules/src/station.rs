@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
-use crate::Cause;
+use crate::{Cause, Heard};
 
 /// The one word for a station, derived here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -104,46 +104,6 @@ pub struct StatusDocument {
     pub snapshot: Snapshot,
     /// When it was put.
     pub arrived_at: DateTime<Utc>,
-}
-
-/// What a station's clock said in the newest upload of its `heartbeat.json`, whether or not that moved the station forward.
-///
-/// A clock that was set back says nothing newer for as long as it was set back. Its station talks all the same, which shows in two
-/// uploads of which the later says more. One alone can be an old file that somebody put again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Heard {
-    /// By the station's clock.
-    pub timestamp: DateTime<Utc>,
-    /// Near enough to its arrival to be taken as a heartbeat.
-    pub in_range: bool,
-    /// When it was put: the newest of all.
-    pub arrived_at: DateTime<Utc>,
-    /// The newest upload whose timestamp was newer than that of the upload before it.
-    pub alive_at: Option<DateTime<Utc>>,
-}
-
-impl Heard {
-    /// The newest upload after one more; none: it was put before the one that is known.
-    pub fn after(
-        before: Option<&Self>,
-        timestamp: DateTime<Utc>,
-        in_range: bool,
-        arrived_at: DateTime<Utc>,
-    ) -> Option<Self> {
-        if before.is_some_and(|before| arrived_at <= before.arrived_at) {
-            return None;
-        }
-        // A date that cannot be is believed in only when it goes on.
-        let goes_on =
-            before.is_some_and(|before| before.timestamp < timestamp && (in_range || !before.in_range));
-        let alive_at = if goes_on { Some(arrived_at) } else { before.and_then(|before| before.alive_at) };
-        Some(Self { timestamp, in_range, arrived_at, alive_at })
-    }
-
-    /// Whether this upload is one that shows the station's clock going on.
-    pub fn goes_on(&self) -> bool {
-        self.alive_at == Some(self.arrived_at)
-    }
 }
 
 /// What is known of one station.

@@ -1,9 +1,10 @@
 //! `up`: bucket, ingest, checks and gateway in one process.
 
 mod demo;
+mod pace;
 pub mod scaled_clock;
-mod vitals;
-mod work;
+pub mod vitals;
+pub mod work;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

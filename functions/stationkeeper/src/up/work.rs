@@ -1,8 +1,10 @@
 //! What goes on inside `up`: the queue is worked off, stations are checked, old things are swept away.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use stationkeeper_embedded_bucket::{Delivery as Queued, EmbeddedBucket};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
@@ -11,17 +13,18 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
+use crate::up::pace::{Pace, Step};
 use crate::up::vitals::Observed;
 
 /// The ingest of `up`: the same handler as on Lambda, over the embedded bucket's S3 endpoint.
 pub type UpIngest<C> = Ingest<S3Bucket, C>;
 
-/// Deliveries of one batch.
-const BATCH: usize = 50;
 /// A claimed delivery comes back after this long if nobody finished it.
 const VISIBILITY: Duration = Duration::from_secs(120);
 /// Longest wait between two tries of one delivery.
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
+/// How long nothing is tried when nothing can be done.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often stations are checked.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// How often old versions, deliveries and history are swept away.
@@ -34,9 +37,11 @@ pub async fn ingest<C: Clock>(
     observed: watch::Sender<Observed>,
     stop: CancellationToken,
 ) {
+    let mut pace = Pace::default();
     while !stop.is_cancelled() {
-        match bucket.receive(BATCH, VISIBILITY).await {
+        match bucket.receive(pace.batch(), VISIBILITY).await {
             Ok(queued) if queued.is_empty() => {
+                pace = Pace::default();
                 tokio::select! {
                     () = stop.cancelled() => {}
                     woken = bucket.wait() => if let Err(error) = woken {
@@ -46,9 +51,21 @@ pub async fn ingest<C: Clock>(
                 }
             }
             Ok(queued) => {
-                if let Err(error) = take(&bucket, &ingest, queued, &observed).await {
-                    tracing::error!(error = chain(&error), "cannot work off the queue");
-                    pause(&stop).await;
+                let oldest = queued.iter().map(|one| one.enqueued_at).min();
+                let waits = oldest.map_or(TimeDelta::zero(), |oldest| ingest.now() - oldest);
+                if pace.received(queued.len(), waits) == Step::LookThenTake {
+                    pace.looked(look(&ingest).await);
+                }
+                match take(&bucket, &ingest, queued, &observed).await {
+                    Ok(Taken::All) => {}
+                    Ok(Taken::Nothing) => {
+                        pace = Pace::default();
+                        pause(&stop).await;
+                    }
+                    Err(error) => {
+                        tracing::error!(error = chain(&error), "cannot work off the queue");
+                        pause(&stop).await;
+                    }
                 }
             }
             Err(error) => {
@@ -60,30 +77,57 @@ pub async fn ingest<C: Clock>(
     }
 }
 
+/// What a batch came to.
+enum Taken {
+    /// Each delivery is done, or comes back by itself.
+    All,
+    /// The database is away: none was done, all of them were given back.
+    Nothing,
+}
+
 async fn take<C: Clock>(
     bucket: &EmbeddedBucket,
     ingest: &UpIngest<C>,
     queued: Vec<Queued>,
     observed: &watch::Sender<Observed>,
-) -> Result<(), stationkeeper_embedded_bucket::BucketError> {
+) -> Result<Taken, stationkeeper_embedded_bucket::BucketError> {
     let deliveries: Vec<_> = queued
         .iter()
         .enumerate()
         .map(|(place, one)| Delivery { id: place.to_string(), body: one.body.clone() })
         .collect();
     let report = ingest.batch(&deliveries).await;
-    let failed: Vec<usize> = report.failed.iter().filter_map(|failure| failure.id.parse().ok()).collect();
+    observed.send_modify(|observed| {
+        observed.queue_error = None;
+        observed.ingest_error = report.failed.first().map(|failure| failure.reason.clone());
+    });
+    if report.away {
+        let all: Vec<_> = queued.into_iter().map(|one| one.id).collect();
+        bucket.give_back(&all).await?;
+        return Ok(Taken::Nothing);
+    }
+    let failed: HashSet<usize> = report.failed.iter().filter_map(|failure| failure.id.parse().ok()).collect();
     let (back, done): (Vec<_>, Vec<_>) = queued.into_iter().enumerate().partition(|(place, _)| failed.contains(place));
     let done: Vec<_> = done.into_iter().map(|(_, one)| one.id).collect();
     bucket.delete(&done).await?;
     for (_, one) in back {
         bucket.retry(one.id, retry_after(one.attempts)).await?;
     }
-    observed.send_modify(|observed| {
-        observed.queue_error = None;
-        observed.ingest_error = report.failed.first().map(|failure| failure.reason.clone());
-    });
-    Ok(())
+    Ok(Taken::All)
+}
+
+/// Before a backlog is worked off oldest first, the newest of every station makes the board true. Whether it did.
+async fn look<C: Clock>(ingest: &UpIngest<C>) -> bool {
+    match ingest.look_everywhere().await {
+        Ok(stations) => {
+            tracing::info!(stations, "a backlog begins to be worked off; the newest of every station is taken first");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = error.chain(), "cannot look for the newest of every station; it is tried again");
+            false
+        }
+    }
 }
 
 /// At most one try a second for one delivery, twice as long each time.
@@ -94,7 +138,7 @@ fn retry_after(attempts: u32) -> Duration {
 async fn pause(stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
-        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        () = tokio::time::sleep(PAUSE) => {}
     }
 }
 
@@ -108,7 +152,9 @@ pub async fn check<C: Clock>(ingest: Arc<UpIngest<C>>, speed: f64, stop: Cancell
             _ = every.tick() => {}
         }
         if let Err(error) = ingest.check_overdue().await {
-            tracing::error!(error = error.chain(), "the overdue check failed");
+            tracing::error!(error = error.chain(), "the overdue check failed; it is tried again");
+            // Stations that are silent because of us shall not wait for a whole round when we are back.
+            every.reset_after(PAUSE.min(every.period()));
         }
     }
 }
