@@ -5,10 +5,16 @@
 
 #[path = "harness/binary.rs"]
 pub mod binary;
+#[path = "harness/conservation/mod.rs"]
+pub mod conservation;
 #[path = "harness/database.rs"]
 pub mod database;
+#[path = "harness/faults.rs"]
+pub mod faults;
 #[path = "harness/lab.rs"]
 pub mod lab;
+#[path = "harness/tables.rs"]
+pub mod tables;
 
 use std::path::{Path, PathBuf};
 

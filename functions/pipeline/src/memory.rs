@@ -45,6 +45,16 @@ impl MemoryBucket {
         .to_string()
     }
 
+    /// All versions that it holds: key, version and body, in the order of keys and PUTs.
+    pub fn versions(&self) -> Vec<(ObjectAddress, Bytes)> {
+        let objects = self.lock();
+        let of_key = |(key, versions): (&String, &Vec<Version>)| {
+            let address = |id: u64| ObjectAddress { key: key.clone(), version_id: Some(id.to_string()) };
+            versions.iter().map(|version| (address(version.id), version.body.clone())).collect::<Vec<_>>()
+        };
+        objects.versions.iter().flat_map(of_key).collect()
+    }
+
     /// Forgets all versions but the newest of each key.
     pub fn forget_history(&self) {
         for versions in self.lock().versions.values_mut() {

@@ -12,6 +12,8 @@ compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both"
 mod alerts;
 mod database;
 mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod forced_logoffs;
 mod health;
 mod heartbeats;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::{Database, Link};
+use crate::database::{Database, Link, Session};
 use crate::raw::Codec;
 use crate::{StoreError, Transaction};
 
@@ -50,6 +50,8 @@ pub struct Store {
     pub(crate) database: Database,
     pub(crate) codec: Arc<Codec>,
     description: Arc<str>,
+    #[cfg(feature = "faults")]
+    faults: Option<Arc<crate::faults::FaultPlan>>,
 }
 
 /// Only what [`Store::describe`] says: no secret.
@@ -94,7 +96,7 @@ impl Store {
     /// Begins a unit of work. SQLite: `begin immediate`, the only writer of this process. MySQL: read committed.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.load_dictionaries_once().await?;
-        Ok(Transaction { link: self.database.writer().await?, codec: Arc::clone(&self.codec) })
+        Ok(Transaction { link: self.writer().await?, codec: Arc::clone(&self.codec) })
     }
 
     /// Closes all connections; waits until those in use are back.
@@ -102,12 +104,47 @@ impl Store {
         self.database.close().await;
     }
 
+    /// The same store, whose calls fail as `plan` wants.
+    #[cfg(feature = "faults")]
+    #[must_use]
+    pub fn with_faults(&self, plan: Arc<crate::faults::FaultPlan>) -> Self {
+        Self { faults: Some(plan), ..self.clone() }
+    }
+
     pub(crate) async fn reader(&self) -> Result<Link, StoreError> {
-        self.database.reader().await
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), "get a connection to the database", self.database.reader())
+            .await
+            .map(|session| self.link(session));
+        #[cfg(not(feature = "faults"))]
+        self.database.reader().await.map(|session| self.link(session))
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Link, StoreError> {
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), "begin a transaction", self.database.writer())
+            .await
+            .map(|session| self.link(session));
+        #[cfg(not(feature = "faults"))]
+        self.database.writer().await.map(|session| self.link(session))
+    }
+
+    fn link(&self, session: Session) -> Link {
+        Link {
+            session,
+            #[cfg(feature = "faults")]
+            faults: self.faults.clone(),
+        }
     }
 
     fn new(database: Database, description: String) -> Self {
-        Self { database, codec: Arc::default(), description: description.into() }
+        Self {
+            database,
+            codec: Arc::default(),
+            description: description.into(),
+            #[cfg(feature = "faults")]
+            faults: None,
+        }
     }
 }
 

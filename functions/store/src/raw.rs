@@ -135,7 +135,7 @@ impl Store {
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
         let id = dictionary_id(&sha256);
         let now = self.now().await?;
-        let mut link = self.database.writer().await?;
+        let mut link = self.writer().await?;
         let row: Vec<Value> = vec![id.into(), bytes.into(), sha256.into(), now.into()];
         link.write_rows(
             "add a dictionary",
