@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::thread;
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use stationkeeper_rules::{Rule, Transition};
 use stationkeeper_simulator::{Document, Lab, LabPlan, Role};
 use stationkeeper_telemetry::HostName;
@@ -22,10 +22,15 @@ const STATIONS: usize = 100;
 const DAYS: u32 = if cfg!(debug_assertions) { 1 } else { 30 };
 const SEED: u64 = 20_261_124;
 
-fn lab(stations: usize, minutes: u32) -> Lab {
+fn lab(roles: Vec<Role>, minutes: u32) -> Lab {
     let start = "2026-11-24T00:00:00Z".parse().unwrap();
-    let roles = Some(vec![Role::EverydayUse]);
-    Lab::new(LabPlan { roles, ..LabPlan::new(stations, start, Some(minutes), SEED) }).unwrap()
+    Lab::new(LabPlan { roles: Some(roles), ..LabPlan::new(STATIONS, start, Some(minutes), SEED) }).unwrap()
+}
+
+/// Every second station in everyday use, the others with the troubles that a lab has (a file that cannot be read moves no alert).
+fn some_with_troubles() -> Vec<Role> {
+    let troubles = Role::ALL.into_iter().filter(|role| *role != Role::Hostile);
+    troubles.flat_map(|trouble| [Role::EverydayUse, trouble]).collect()
 }
 
 /// How heartbeats were spaced, in seconds.
@@ -89,7 +94,7 @@ fn resolved(transitions: &[Transition]) -> usize {
 
 #[test]
 fn a_month_of_healthy_stations_raises_at_most_one_false_heartbeat_missing_in_a_thousand_station_days() {
-    let lab = lab(STATIONS, DAYS * 24 * 60);
+    let lab = lab(vec![Role::EverydayUse], DAYS * 24 * 60);
     let parts = thread::available_parallelism().map_or(2, usize::from).clamp(2, 8);
     let outcomes: Vec<Outcome> = thread::scope(|scope| {
         let lab = &lab;
@@ -129,7 +134,7 @@ fn a_month_of_healthy_stations_raises_at_most_one_false_heartbeat_missing_in_a_t
 #[test]
 fn the_core_alone_gives_the_very_transitions_of_the_whole_pipeline() {
     let minutes = if cfg!(debug_assertions) { 90 } else { 6 * 60 };
-    let lab = lab(STATIONS, minutes);
+    let lab = lab(some_with_troubles(), minutes);
     let pure = through_the_core(&lab);
     let database = Database::new(Kind::Sqlite);
     let (transitions, heartbeats) = blocking(async {
@@ -152,15 +157,13 @@ fn the_core_alone_gives_the_very_transitions_of_the_whole_pipeline() {
         Conservation::of(&database.url())
             .accepted(accepted)
             .at_least("history", heartbeats)
-            .at_least("transitions", 10)
+            .at_least("transitions", 100)
             .holds()
             .await;
         (transitions, heartbeats)
     });
     assert_eq!(heartbeats, pure.heartbeats);
     let rules: std::collections::BTreeSet<_> = transitions.iter().map(|moved| moved.key.rule).collect();
-    assert!(rules.len() >= 2, "more than one rule had something to say: {rules:?}");
+    assert!(rules.len() >= 7, "most rules had something to say: {rules:?}");
     assert_eq!(sorted(&transitions), sorted(&pure.transitions));
-    let span = lab.end() - lab.plan().start;
-    assert_eq!(span, TimeDelta::minutes(i64::from(minutes)));
 }

@@ -7,7 +7,7 @@ use crate::before_reservation::{local_mode, local_session, stale_forced_logoff};
 use crate::clock::{ClockReading, Heard, on_clock};
 use crate::drift::{clock_skew, nic_policy, power_drift};
 use crate::heartbeat_missing::{heartbeat_missing, late_at, missing_at, off};
-use crate::judge::seconds;
+use crate::meanwhile::{meanwhile, turns};
 use crate::not_ready::{counts_as_ready, extend, not_ready};
 use crate::word::word;
 use crate::{
@@ -73,6 +73,9 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     next.latest = Some(Latest { snapshot: incoming.snapshot, first_arrived_at: incoming.arrived_at });
     let now = rank.0;
 
+    let meanwhile = meanwhile(state, now, context);
+    let unresolved = unresolved_after(context.unresolved, &meanwhile);
+    let context = &Context { unresolved: &unresolved, ..*context };
     let mut judged = Judged::new(&next, context);
     judged.answer(Rule::NotReady, None, not_ready(next.unready_run.as_ref(), timestamp, context.settings));
     judged.answer(
@@ -95,7 +98,9 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     if !nic_alert_open && let Some(nics) = latest.and_then(|snapshot| snapshot.nics.clone()).filter(|n| !n.is_empty()) {
         next.nic_baseline = Some(nics);
     }
-    finish(state, next, transitions, incoming.arrived_at, context)
+    let mut outcome = finish(state, next, transitions, incoming.arrived_at, context);
+    outcome.transitions.splice(..0, meanwhile);
+    outcome
 }
 
 /// Judges a station on nothing but the time that has passed, or on a document that is no heartbeat.
@@ -166,6 +171,11 @@ impl<'a> Judged<'a> {
 
     /// The rules that look at what stands before a reservation.
     fn windows(&mut self, now: DateTime<Utc>) {
+        self.reservations(now);
+        self.orphans(now);
+    }
+
+    pub(crate) fn reservations(&mut self, now: DateTime<Utc>) {
         let Context { settings, reservations, passage, .. } = *self.context;
         for reservation in reservations {
             self.answer(
@@ -190,7 +200,6 @@ impl<'a> Judged<'a> {
                 );
             }
         }
-        self.orphans(now);
     }
 
     /// Alerts whose reservation is gone: cancelled, moved to another station, or long over.
@@ -287,10 +296,7 @@ fn check_at(
         instants.extend(missing_at(state, context.grace_from, settings).map(|at| at.max(now + TimeDelta::seconds(1))));
     }
     for reservation in context.reservations {
-        instants.push(reservation.start_at - seconds(settings.local_session_lead_seconds));
-        instants.push(reservation.start_at - seconds(settings.forced_logoff_check_lead_seconds));
-        instants.push(reservation.start_at);
-        instants.push(reservation.end_at);
+        instants.extend(turns(reservation, context));
     }
     instants.into_iter().filter(|at| *at > now).min()
 }

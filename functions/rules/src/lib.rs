@@ -13,6 +13,7 @@ mod heartbeat_missing;
 mod judge;
 mod life;
 pub mod links;
+mod meanwhile;
 mod not_ready;
 mod reservation;
 mod settings;
