@@ -52,7 +52,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
 
     /// What time it is by the clock that stamps arrivals, so that a handler whose own clock is wrong finds nobody silent; by its own
     /// where the bucket does not tell.
-    async fn now_by_the_bucket(&self) -> DateTime<Utc> {
+    pub(crate) async fn now_by_the_bucket(&self) -> DateTime<Utc> {
         match self.bucket.now().await {
             Some(now) => now,
             None => self.clock.now(),

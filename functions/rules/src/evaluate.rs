@@ -191,12 +191,13 @@ impl<'a> Judged<'a> {
         }
         // One alert for the next that has not ended; it passes on to its successor.
         let next = next_to_end(reservations, now);
+        let turn_at = reservations.iter().map(|one| one.end_at).filter(|end_at| *end_at <= now).max();
         for reservation in reservations {
             if Some(&reservation.id) == next.map(|next| &next.id) || reservation.end_at <= now {
                 self.answer(
                     Rule::LocalModePendingReservation,
                     Some(reservation),
-                    local_mode(self.state, reservation, now, passage),
+                    local_mode(self.state, reservation, turn_at, now, passage),
                 );
             }
         }
@@ -418,7 +419,7 @@ mod tests {
             [
                 "09:00:00 local_mode_pending_reservation open",
                 "10:30:00 local_mode_pending_reservation resolved",
-                "10:31:00 local_mode_pending_reservation open"
+                "10:30:00 local_mode_pending_reservation open"
             ]
         );
         assert_eq!(story.state.word, StationWord::Held);

@@ -8,12 +8,14 @@ use crate::{Context, Passage, Reservation, StationState, Transition};
 
 /// What ticks between the last heartbeat and this instant have found, or would have: a handler that is late judges as one that is not.
 pub(crate) fn meanwhile(state: &StationState, now: DateTime<Utc>, context: &Context<'_>) -> Vec<Transition> {
-    let Some(latest) = state.latest.as_ref().filter(|_| context.passage == Passage::EveryTick) else {
-        return Vec::new();
-    };
-    let since = latest.rank().0;
-    let mut instants: Vec<_> =
-        context.reservations.iter().flat_map(|one| turns(one, context)).filter(|at| since < *at && *at < now).collect();
+    // What came due before this was judged when it did.
+    let Some(due_at) = state.check_at.filter(|_| context.passage == Passage::EveryTick) else { return Vec::new() };
+    let mut instants: Vec<_> = context
+        .reservations
+        .iter()
+        .flat_map(|one| turns(one, context))
+        .filter(|at| due_at <= *at && *at < now)
+        .collect();
     instants.sort_unstable();
     instants.dedup();
     let mut transitions = Vec::new();
@@ -49,6 +51,7 @@ mod tests {
         let settings = AlertSettings::default();
         let reservations = [reservation("R", "10:00:00", "11:00:00")];
         let mut state = station("09:45:00", |said| said.local_session_active = Some(sits_before));
+        state.check_at = Some(instant("09:45:01"));
         let mut unresolved: Vec<Alert> = Vec::new();
         let mut told = Vec::new();
         for at in ticks.iter().chain([&beat]) {
