@@ -9,12 +9,20 @@ pub mod binary;
 pub mod conservation;
 #[path = "harness/database.rs"]
 pub mod database;
+#[path = "harness/exchange.rs"]
+pub mod exchange;
 #[path = "harness/faults.rs"]
 pub mod faults;
+#[path = "harness/faulty_s3.rs"]
+pub mod faulty_s3;
 #[path = "harness/lab.rs"]
 pub mod lab;
+#[path = "harness/mariadb_server.rs"]
+pub mod mariadb_server;
 #[path = "harness/tables.rs"]
 pub mod tables;
+#[path = "harness/tmpfs.rs"]
+pub mod tmpfs;
 
 use std::path::{Path, PathBuf};
 

@@ -147,12 +147,18 @@ impl EmbeddedBucket {
         retention::sizes(&self.reads).await
     }
 
-    /// Whether the file can be read and written now (for `/health`): reads, and takes the write lock for a moment.
+    /// Whether the file can be read and written now (for `/health`): reads, and takes the write lock for a moment. After a change
+    /// that could not be committed it commits one of no consequence, to learn whether the file takes changes again.
     ///
     /// # Errors
     /// What is wrong.
     pub async fn check(&self) -> Result<(), BucketError> {
-        database::check(&self.reads, &self.writes).await
+        let failing = self.writer.is_failing();
+        database::check(&self.reads, &self.writes, failing).await?;
+        if failing {
+            self.writer.takes_changes_again();
+        }
+        Ok(())
     }
 
     /// Ends the connections and folds the write-ahead log into the file. Later calls fail with [`BucketError::Closed`].

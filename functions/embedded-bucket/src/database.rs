@@ -78,7 +78,12 @@ pub(crate) async fn open(path: &Path, options: &BucketOptions) -> Result<Pools, 
     first.close().await.map_err(BucketError::opening(path))?;
 
     let wait = options.busy + std::time::Duration::from_secs(1);
-    let writes = SqlitePoolOptions::new().max_connections(1).acquire_timeout(wait);
+    // After some errors (no room, no access) SQLite has ended the transaction itself, and the driver, whose rollback found none,
+    // believes that it is still in one: such a connection never begins another.
+    let writes = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(wait)
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     let reads = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(wait);
     Ok(Pools {
         writes: writes.connect_with(connect.clone()).await.map_err(BucketError::opening(path))?,
@@ -173,13 +178,21 @@ fn credential(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Credential>, sqlx:
     Ok(scope.map(|scope| Credential { access_key_id, secret: SecretAccessKey::new(secret), scope }))
 }
 
-/// Reads a row, and takes the write lock for a moment.
-pub(crate) async fn check(reads: &SqlitePool, writes: &SqlitePool) -> Result<(), BucketError> {
+/// Reads a row, and takes the write lock for a moment; with `commit` it also leaves out a sequence number, a change that nobody sees.
+pub(crate) async fn check(reads: &SqlitePool, writes: &SqlitePool, commit: bool) -> Result<(), BucketError> {
     sqlx::query("select sequence from bucket where id = 1")
         .fetch_one(reads)
         .await
         .map_err(BucketError::doing("read"))?;
-    let transaction = writes.begin_with("begin immediate").await.map_err(BucketError::doing("take the write lock"))?;
+    let mut transaction =
+        writes.begin_with("begin immediate").await.map_err(BucketError::doing("take the write lock"))?;
+    if commit {
+        sqlx::query("update bucket set sequence = sequence + 1 where id = 1")
+            .execute(&mut *transaction)
+            .await
+            .map_err(BucketError::doing("write"))?;
+        return transaction.commit().await.map_err(BucketError::doing("write"));
+    }
     transaction.rollback().await.map_err(BucketError::doing("give back the write lock"))
 }
 

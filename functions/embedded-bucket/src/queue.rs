@@ -41,8 +41,9 @@ impl EmbeddedBucket {
     /// The file could not be written; nothing was taken.
     pub async fn receive(&self, max: usize, visibility: Duration) -> Result<Vec<Delivery>, BucketError> {
         let now = self.now();
+        // In the order of the commits, also what was put back meanwhile: the plus keeps SQLite from walking by `visible_at_us`.
         let sql = "update queue set attempts = attempts + 1, visible_at_us = ?
-            where id in (select id from queue where visible_at_us <= ? order by visible_at_us, id limit ?)
+            where id in (select id from queue where +visible_at_us <= ? order by id limit ?)
             returning id, body, attempts, enqueued_at_us";
         let rows = sqlx::query(sql)
             .bind(micros(now + visibility))
@@ -132,28 +133,6 @@ impl EmbeddedBucket {
             .await
             .map_err(BucketError::doing("put an event back"))?;
         self.arrived.notify_waiters();
-        Ok(())
-    }
-
-    /// Gives deliveries back as if they had not been received: due at once, in their old order. For when whoever works them off cannot
-    /// do anything at all.
-    ///
-    /// # Errors
-    /// The file could not be written; they are due when their claim ends.
-    pub async fn give_back(&self, ids: &[DeliveryId]) -> Result<(), BucketError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        // Only question marks are put into the text.
-        let sql = format!(
-            "update queue set attempts = attempts - 1, visible_at_us = enqueued_at_us where id in ({})",
-            places(ids.len())
-        );
-        let mut statement = sqlx::query(AssertSqlSafe(sql));
-        for id in ids {
-            statement = statement.bind(id.0);
-        }
-        statement.execute(&self.writes).await.map_err(BucketError::doing("give events back"))?;
         Ok(())
     }
 

@@ -44,19 +44,20 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
     let vitals = &facts.vitals;
     let stale = (now - vitals.updated_at > facts.limits.vitals_stale)
         .then(|| format!("not looked at for {} s", (now - vitals.updated_at).num_seconds()));
-    let database = facts.stations.is_none().then(|| "does not answer".to_owned());
-    let bucket = stale.clone().or_else(|| {
-        vitals.bucket_problem.as_ref().map(|problem| match inside {
-            true => problem.clone(),
-            false => "does not answer a look".to_owned(),
-        })
-    });
+    let told = |problem: &Option<String>, openly: &str| {
+        problem.as_ref().map(|problem| if inside { problem.clone() } else { openly.to_owned() })
+    };
+    let database = match facts.stations {
+        None => Some("does not answer".to_owned()),
+        Some(_) => told(&vitals.database_problem, "does not take what is written"),
+    };
+    let bucket = stale.clone().or_else(|| told(&vitals.bucket_problem, "does not answer a look"));
     let queue = vitals.queue.and_then(|queue| {
         let waits = now - queue.oldest_at?;
         (waits > facts.limits.queue_late)
             .then(|| format!("the oldest of {} deliveries waits for {} s", queue.depth, waits.num_seconds()))
     });
-    let queue = vitals.queue.and(stale).or(queue);
+    let queue = vitals.queue.and(stale).or_else(|| told(&vitals.queue_problem, "cannot be worked off")).or(queue);
     let overdue_check = match facts.last_check_at {
         None => Some("unknown: the database does not answer".to_owned()),
         Some(last) => {
@@ -151,6 +152,8 @@ mod tests {
             vitals: Vitals {
                 updated_at: now,
                 bucket_problem: None,
+                database_problem: None,
+                queue_problem: None,
                 queue: Some(QueueVitals { depth: 0, oldest_at: None }),
             },
             started_at: start(),
@@ -176,6 +179,8 @@ mod tests {
             ("all well", well(now), vec![]),
             ("no database", with(&|f| (f.stations, f.last_check_at) = (None, None)), vec!["database", "overdue_check"]),
             ("no bucket", with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into())), vec!["bucket"]),
+            ("a locked database", with(&|f| f.vitals.database_problem = Some("of 10.0.0.1".into())), vec!["database"]),
+            ("a queue in the way", with(&|f| f.vitals.queue_problem = Some("of 10.0.0.1".into())), vec!["queue"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
             ("no queue of ours", with(&|f| f.vitals.queue = None), vec![]),

@@ -12,10 +12,11 @@ use stationkeeper_telemetry::HostName;
 use crate::bucket::Bucket;
 use crate::clock::Clock;
 use crate::document::Document;
-use crate::ingest::{Ingest, Read, ReadOutcome, Reservations};
+use crate::ingest::{Ingest, Reservations};
 use crate::logoffs;
 use crate::plan::{HistoryRow, HistoryWrite, Known, Standing, StationPlan, Tally, Turn, plan};
 use crate::quarantine::Quarantined;
+use crate::reading::{Read, ReadOutcome};
 use crate::trail::TrailRead;
 use crate::{IngestError, observe};
 

@@ -152,8 +152,8 @@ impl Store {
 mod sqlite {
     use std::str::FromStr;
 
-    use sqlx::ConnectOptions;
     use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+    use sqlx::{ConnectOptions, Connection};
 
     use super::{Database, Store, StoreError, StoreOptions, Synchronous};
 
@@ -192,7 +192,14 @@ mod sqlite {
                 .max_lifetime(None)
         };
         // The writer first: it makes the file and turns on the write-ahead log.
-        let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(failed)?;
+        let writer = pool()
+            .max_connections(1)
+            // After some errors (no room, no access) SQLite has ended the transaction itself, and the driver, whose rollback found
+            // none, believes that it is still in one: such a connection never begins another.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+            .connect_with(connect.clone())
+            .await
+            .map_err(failed)?;
         let readers = pool()
             .max_connections(options.connections.max(1))
             .connect_with(connect.create_if_missing(false).pragma("query_only", "on"))

@@ -102,6 +102,7 @@ macro_rules! conformance {
 conformance! {
     work::{
         migrations_run_once_and_say_which,
+        a_write_on_trial_leaves_nothing,
         what_is_not_committed_did_not_happen,
         two_writers_of_one_station_are_one_after_the_other,
         a_lock_that_is_not_got_is_a_conflict,

@@ -193,7 +193,8 @@ pub async fn live(
             Some(client) => client,
             None => match bucket.credential_for_station(&upload.host).await {
                 Ok(credential) => {
-                    let client = S3Bucket::at(&super::endpoint(&s3, &credential), bucket.name().to_owned());
+                    let endpoint = super::endpoint(&s3, &credential);
+                    let client = S3Bucket::at(&endpoint, bucket.name().to_owned()).for_uploads();
                     clients.entry(upload.host.clone()).or_insert(client)
                 }
                 Err(error) => {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use stationkeeper_embedded_bucket::{BucketOptions, Credential, EmbeddedBucket};
-use stationkeeper_gateway::{Gateway, GatewayOptions};
+use stationkeeper_gateway::{Gateway, GatewayOptions, Vitals};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
@@ -28,7 +28,7 @@ use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, print_json, print_line};
 use crate::place;
 use scaled_clock::ScaledClock;
-use vitals::Observed;
+use vitals::{Observed, Parts};
 
 /// Name of the token that `up` makes.
 const ADMIN_TOKEN: &str = "admin";
@@ -81,8 +81,14 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
     tasks.spawn(work::ingest(bucket.clone(), ingest.clone(), observed.clone(), stop.clone()));
     tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
     tasks.spawn(work::sweep(bucket.clone(), ingest.clone(), stop.clone()));
-    let (vitals_sender, vitals_receiver) = watch::channel(vitals::look(&bucket, &observed, clock).await);
-    tasks.spawn(vitals::publish(bucket.clone(), observed.subscribe(), vitals_sender, clock, stop.clone()));
+    let (vitals_sender, vitals_receiver) = watch::channel(Vitals::unseen(clock.now()));
+    let parts = Parts {
+        bucket: bucket.clone(),
+        store: store.clone(),
+        folder: connections.data.clone(),
+        database_in_folder: connections.database.is_none(),
+    };
+    tasks.spawn(vitals::publish(parts, observed.subscribe(), vitals_sender, clock, stop.clone()));
     let gateway = Gateway::new(
         store.clone(),
         vitals_receiver,

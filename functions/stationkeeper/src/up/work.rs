@@ -1,15 +1,16 @@
 //! What goes on inside `up`: the queue is worked off, stations are checked, old things are swept away.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use stationkeeper_embedded_bucket::{Delivery as Queued, EmbeddedBucket};
+use stationkeeper_embedded_bucket::{BucketError, Delivery as Queued, EmbeddedBucket};
 use stationkeeper_pipeline::clock::Clock;
-use stationkeeper_pipeline::ingest::{Delivery, Ingest};
+use stationkeeper_pipeline::ingest::{Delivery, Ingest, Part};
 use stationkeeper_pipeline::s3::S3Bucket;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
@@ -21,8 +22,14 @@ pub type UpIngest<C> = Ingest<S3Bucket, C>;
 
 /// A claimed delivery comes back after this long if nobody finished it.
 const VISIBILITY: Duration = Duration::from_secs(120);
-/// Longest wait between two tries of one delivery.
-const LONGEST_RETRY: Duration = Duration::from_secs(300);
+/// Longest wait between two tries of a delivery whose own object or rows are in the way.
+const LONGEST_RETRY: Duration = Duration::from_secs(256);
+/// The same while the database is away: once it is back, nobody waits for longer.
+const LONGEST_RETRY_OF_ALL: Duration = Duration::from_secs(4);
+/// A batch that takes longer (an object is slow) goes on beside the next.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Batches at once.
+const MOST_BESIDE: usize = 4;
 /// How long nothing is tried when nothing can be done.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often stations are checked.
@@ -37,83 +44,52 @@ pub async fn ingest<C: Clock>(
     observed: watch::Sender<Observed>,
     stop: CancellationToken,
 ) {
+    let mut batches = JoinSet::new();
     let mut pace = Pace::default();
     while !stop.is_cancelled() {
         match bucket.receive(pace.batch(), VISIBILITY).await {
-            Ok(queued) if queued.is_empty() => {
-                pace = Pace::default();
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    woken = bucket.wait() => if let Err(error) = woken {
-                        tracing::error!(error = chain(&error), "cannot wait for the queue");
-                        pause(&stop).await;
-                    },
-                }
-            }
             Ok(queued) => {
+                observed.send_if_modified(|observed| observed.queue(None));
+                if queued.is_empty() {
+                    pace = Pace::default();
+                    wait(&bucket, &stop).await;
+                    continue;
+                }
                 let oldest = queued.iter().map(|one| one.enqueued_at).min();
                 let waits = oldest.map_or(TimeDelta::zero(), |oldest| ingest.now() - oldest);
                 if pace.received(queued.len(), waits) == Step::LookThenTake {
                     pace.looked(look(&ingest).await);
                 }
-                match take(&bucket, &ingest, queued, &observed).await {
-                    Ok(Taken::All) => {}
-                    Ok(Taken::Nothing) => {
-                        pace = Pace::default();
-                        pause(&stop).await;
-                    }
-                    Err(error) => {
-                        tracing::error!(error = chain(&error), "cannot work off the queue");
-                        pause(&stop).await;
-                    }
-                }
+                batches.spawn(take(bucket.clone(), ingest.clone(), queued, observed.clone(), stop.clone()));
             }
             Err(error) => {
                 tracing::error!(error = chain(&error), "cannot read the queue");
-                observed.send_modify(|observed| observed.queue_error = Some(chain(&error)));
+                observed.send_if_modified(|observed| observed.queue(Some(chain(&error))));
                 pause(&stop).await;
+                continue;
             }
         }
+        let mut ended = tokio::time::timeout(PATIENCE, batches.join_next()).await.ok().flatten();
+        while batches.len() >= MOST_BESIDE {
+            ended = batches.join_next().await;
+        }
+        // Every other batch would meet the same: the objects are not even asked for.
+        if let Some(Ok(Taken::DatabaseAway)) = ended {
+            pace = Pace::default();
+            pause(&stop).await;
+        }
     }
+    while batches.join_next().await.is_some() {}
 }
 
-/// What a batch came to.
-enum Taken {
-    /// Each delivery is done, or comes back by itself.
-    All,
-    /// The database is away: none was done, all of them were given back.
-    Nothing,
-}
-
-async fn take<C: Clock>(
-    bucket: &EmbeddedBucket,
-    ingest: &UpIngest<C>,
-    queued: Vec<Queued>,
-    observed: &watch::Sender<Observed>,
-) -> Result<Taken, stationkeeper_embedded_bucket::BucketError> {
-    let deliveries: Vec<_> = queued
-        .iter()
-        .enumerate()
-        .map(|(place, one)| Delivery { id: place.to_string(), body: one.body.clone() })
-        .collect();
-    let report = ingest.batch(&deliveries).await;
-    observed.send_modify(|observed| {
-        observed.queue_error = None;
-        observed.ingest_error = report.failed.first().map(|failure| failure.reason.clone());
-    });
-    if report.away {
-        let all: Vec<_> = queued.into_iter().map(|one| one.id).collect();
-        bucket.give_back(&all).await?;
-        return Ok(Taken::Nothing);
+async fn wait(bucket: &EmbeddedBucket, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        woken = bucket.wait() => if let Err(error) = woken {
+            tracing::error!(error = chain(&error), "cannot wait for the queue");
+            pause(stop).await;
+        },
     }
-    let failed: HashSet<usize> = report.failed.iter().filter_map(|failure| failure.id.parse().ok()).collect();
-    let (back, done): (Vec<_>, Vec<_>) = queued.into_iter().enumerate().partition(|(place, _)| failed.contains(place));
-    let done: Vec<_> = done.into_iter().map(|(_, one)| one.id).collect();
-    bucket.delete(&done).await?;
-    for (_, one) in back {
-        bucket.retry(one.id, retry_after(one.attempts)).await?;
-    }
-    Ok(Taken::All)
 }
 
 /// Before a backlog is worked off oldest first, the newest of every station makes the board true. Whether it did.
@@ -130,9 +106,80 @@ async fn look<C: Clock>(ingest: &UpIngest<C>) -> bool {
     }
 }
 
-/// At most one try a second for one delivery, twice as long each time.
-fn retry_after(attempts: u32) -> Duration {
-    Duration::from_secs(1 << attempts.saturating_sub(1).min(8)).min(LONGEST_RETRY)
+/// How a batch went.
+enum Taken {
+    /// Each delivery was done, or concerns its own object alone.
+    Each,
+    /// Nothing could be written.
+    DatabaseAway,
+}
+
+async fn take<C: Clock>(
+    bucket: Arc<EmbeddedBucket>,
+    ingest: Arc<UpIngest<C>>,
+    queued: Vec<Queued>,
+    observed: watch::Sender<Observed>,
+    stop: CancellationToken,
+) -> Taken {
+    let deliveries: Vec<_> = queued
+        .iter()
+        .enumerate()
+        .map(|(place, one)| Delivery { id: place.to_string(), body: one.body.clone() })
+        .collect();
+    let report = ingest.batch(&deliveries).await;
+    let mut taken = Taken::Each;
+    let mut failed = HashMap::new();
+    for failure in report.failed {
+        if failure.part == Part::Database {
+            taken = Taken::DatabaseAway;
+        }
+        if let Ok(place) = failure.id.parse::<usize>() {
+            failed.insert(place, (failure.part, failure.reason));
+        }
+    }
+    let (mut done, mut back) = (Vec::new(), Vec::new());
+    observed.send_modify(|observed| {
+        for (place, one) in queued.iter().enumerate() {
+            match failed.remove(&place) {
+                None => done.push(one.id),
+                Some((part, reason)) => {
+                    back.push((one.id, retry_after(one.attempts, part)));
+                    observed.failed(one.id, part, reason);
+                }
+            }
+        }
+        observed.done(&done);
+    });
+    until_taken(&observed, &stop, || bucket.delete(&done)).await;
+    for (id, after) in back {
+        until_taken(&observed, &stop, || bucket.retry(id, after)).await;
+    }
+    taken
+}
+
+/// Tells the queue until it takes it: unheard, what is done would come back and what failed would be away until the claim ends.
+async fn until_taken<T: Future<Output = Result<(), BucketError>>>(
+    observed: &watch::Sender<Observed>,
+    stop: &CancellationToken,
+    tell: impl Fn() -> T,
+) {
+    while let Err(error) = tell().await {
+        tracing::error!(error = chain(&error), "cannot work off the queue");
+        observed.send_if_modified(|observed| observed.queue(Some(chain(&error))));
+        if stop.is_cancelled() || !error.passes() {
+            return;
+        }
+        pause(stop).await;
+    }
+}
+
+/// At most one try a second for one delivery, twice as long each time, as far as it is the delivery's own trouble.
+fn retry_after(attempts: u32, part: Part) -> Duration {
+    let longest = match part {
+        Part::Bucket | Part::Station => LONGEST_RETRY,
+        Part::Database => LONGEST_RETRY_OF_ALL,
+    };
+    Duration::from_secs(1 << attempts.saturating_sub(1).min(8)).min(longest)
 }
 
 async fn pause(stop: &CancellationToken) {
@@ -182,7 +229,10 @@ mod tests {
 
     #[test]
     fn a_delivery_is_tried_again_at_most_once_a_second_and_ever_less_often() {
-        let waits: Vec<_> = [1, 2, 3, 9, 10, 100].map(|attempts| retry_after(attempts).as_secs()).to_vec();
-        assert_eq!(waits, [1, 2, 4, 256, 256, 256]);
+        let waits = |part| [1, 2, 3, 9, 10, 100].map(|attempts| retry_after(attempts, part).as_secs());
+        for own in [Part::Bucket, Part::Station] {
+            assert_eq!(waits(own), [1, 2, 4, 256, 256, 256]);
+        }
+        assert_eq!(waits(Part::Database), [1, 2, 4, 4, 4, 4], "when it is back nobody waits for minutes");
     }
 }
