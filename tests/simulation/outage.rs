@@ -11,7 +11,8 @@ use stationkeeper::up::{vitals::Observed, work};
 use stationkeeper_embedded_bucket::{
     Attributes, BucketOptions, Durability, EmbeddedBucket, ObjectKey as BucketKey, WriteCondition,
 };
-use stationkeeper_pipeline::clock::{Clock, SimulatedClock};
+use stationkeeper_pipeline::bucket::Bucket;
+use stationkeeper_pipeline::clock::{Clock, SimulatedClock, SystemClock};
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
@@ -51,6 +52,11 @@ fn lab(stations: usize, minutes: u32) -> Lab {
     let roles = vec![Role::EverydayUse, Role::UnreadyFlaps, Role::Healthy, Role::LocalSession, Role::NicDrift];
     let start = "2026-11-24T20:00:00Z".parse().unwrap();
     Lab::new(LabPlan { roles: Some(roles), ..LabPlan::new(stations, start, Some(minutes), 7) }).unwrap()
+}
+
+/// What stations put, without what they put beside a heartbeat every five minutes and nothing depends on.
+fn uploads(lab: &Lab) -> Vec<Upload> {
+    lab.uploads().filter(|upload| upload.document != Document::Status).collect()
 }
 
 /// `up` without its gateway: the embedded bucket behind its S3 endpoint, and the clock of all of it.
@@ -192,7 +198,8 @@ async fn in_order(database: &Database, lab: &Lab) {
     world.book(&reservations(lab)).await;
     for tick in Ticks::of(lab) {
         world.clock.advance_to(tick.now);
-        let put = tick.uploads.into_iter().map(|upload| world.put(&key(&upload), Bytes::from(upload.bytes), upload.at));
+        let uploads = tick.uploads.into_iter().filter(|upload| upload.document != Document::Status);
+        let put = uploads.map(|upload| world.put(&key(&upload), Bytes::from(upload.bytes), upload.at));
         let announced = put.collect();
         world.take(announced).await;
         world.objects.forget_history();
@@ -235,7 +242,7 @@ fn after_a_night_without_a_database_the_board_is_true_within_five_seconds_and_th
         place.handler(store.clone()).put_reservations(&reservations(&lab)).await.unwrap();
 
         // All is well.
-        let mut uploads = lab.uploads().collect::<Vec<_>>();
+        let mut uploads = uploads(&lab);
         let newest = newest(&uploads);
         let after = uploads.split_off(uploads.partition_point(|upload| upload.at < outage_from));
         let loops = Loops::over(&place, store.clone());
@@ -382,5 +389,18 @@ fn after_a_night_without_a_network_silence_was_called_once_and_the_newest_is_sho
             .at_least("transitions", 2)
             .holds()
             .await;
+    });
+}
+
+#[test]
+fn a_bucket_with_a_clock_of_its_own_tells_the_time_with_its_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    blocking(async {
+        let place = Place::open(&folder.path().join("bucket.sqlite"), "2026-11-24T08:00:00Z".parse().unwrap()).await;
+        assert_eq!(place.client.now().await, None, "in one process the handler's clock is the bucket's");
+        // The endpoint dates its answers by the computer's clock, whatever stamps arrivals in this test.
+        let told = place.client.clone().with_its_own_clock().now().await.expect("an answer has a date");
+        assert!((SystemClock.now() - told).abs() <= TimeDelta::seconds(60), "{told}");
+        place.stop.cancel();
     });
 }

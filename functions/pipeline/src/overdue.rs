@@ -153,7 +153,8 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         }
         drop(looks);
         for objects in found.chunks(STEP as usize) {
-            match self.look(objects.to_vec()).await {
+            // On the heap: it is the whole of an ingest, and stands within a check.
+            match Box::pin(self.look(objects.to_vec())).await {
                 Ok(_) => {}
                 Err(IngestError::Unfinished { reason }) => return Ok(Some(reason)),
                 Err(error) => return Err(error),

@@ -94,7 +94,7 @@ async fn wait(bucket: &EmbeddedBucket, stop: &CancellationToken) {
 
 /// Before a backlog is worked off oldest first, the newest of every station makes the board true. Whether it did.
 async fn look<C: Clock>(ingest: &UpIngest<C>) -> bool {
-    match ingest.look_everywhere().await {
+    match Box::pin(ingest.look_everywhere()).await {
         Ok(stations) => {
             tracing::info!(stations, "a backlog begins to be worked off; the newest of every station is taken first");
             true
