@@ -136,7 +136,10 @@ impl Tables {
         let column = column.strip_prefix(BYTES).unwrap_or(column);
         match (&self.connection, bytes) {
             (_, true) => format!("hex(`{column}`)"),
-            (Connected::Sqlite(_), false) => format!("cast(`{column}` as text)"),
+            // A column without a type holds whatever was put there.
+            (Connected::Sqlite(_), false) => {
+                format!("case typeof(`{column}`) when 'blob' then hex(`{column}`) else cast(`{column}` as text) end")
+            }
             (Connected::MariaDb(_), false) => format!("convert(`{column}` using utf8mb4)"),
         }
     }

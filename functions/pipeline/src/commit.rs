@@ -55,7 +55,12 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
                 documents.entry(read.host.clone()).or_default().push(document.clone());
             }
             ReadOutcome::Trail(trail) => trails.push(trail),
-            ReadOutcome::Quarantined(one) => put_aside.push(one),
+            ReadOutcome::Quarantined(one) => {
+                put_aside.push(one);
+                if let Some(clock) = one.clock {
+                    documents.entry(read.host.clone()).or_default().push(Document::Misdated(clock));
+                }
+            }
             ReadOutcome::NoTrail => {}
         }
     }
@@ -153,7 +158,8 @@ async fn load(
                     see(*arrived_at);
                     service_state.last_forced_logoff.iter().filter_map(|logoff| logoff.timestamp).for_each(&mut see);
                 }
-                Document::Status { .. } | Document::Beacon => {}
+                // Like a status, it opens nothing that a reservation could matter to.
+                Document::Status { .. } | Document::Misdated(_) | Document::Beacon => {}
             }
         }
     }
@@ -325,6 +331,7 @@ async fn finish(
 ) -> Result<(), IngestError> {
     let marks: Vec<_> = reads
         .iter()
+        .filter(|read| read.is_announced())
         .filter_map(|read| {
             let version = read.address.version_id.clone()?;
             let outcome = match &read.outcome {

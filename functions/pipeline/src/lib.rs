@@ -3,6 +3,7 @@
 //!
 //! It decides nothing that `rules` could decide: it fetches inputs, applies results, and repeats what may pass by itself.
 
+mod answer_date;
 pub mod bucket;
 pub mod clock;
 mod commit;
@@ -23,7 +24,7 @@ mod settings_cache;
 pub mod trail;
 mod upkeep;
 
-pub use document::{Document, HeartbeatDocument};
+pub use document::{Document, HeartbeatDocument, misdated, normalize};
 pub use error::{IngestError, chain};
 pub use overdue::CheckReport;
 pub use quarantine::Quarantined;

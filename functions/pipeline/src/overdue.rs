@@ -60,11 +60,32 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         self.clock.now()
     }
 
+    /// What time it is by the clock that stamps arrivals, so that a handler whose own clock is wrong finds nobody silent; by its own
+    /// where the bucket does not tell.
+    pub(crate) async fn now_by_the_bucket(&self) -> DateTime<Utc> {
+        match self.bucket.now().await {
+            Some(now) => now,
+            None => self.clock.now(),
+        }
+    }
+
+    /// Takes the newest heartbeat that the bucket holds of every station that was ever heard: after an outage of ours the board is true
+    /// long before the backlog is through. Returns how many stations were looked for.
+    pub async fn look_everywhere(&self) -> Result<usize, IngestError> {
+        let settings = self.settings().await?;
+        let everyone = self.suspects(&[], true, self.clock.now(), &settings).await?;
+        let stations = everyone.len();
+        match self.look_at(everyone).await? {
+            None => Ok(stations),
+            Some(reason) => Err(IngestError::Unfinished { reason }),
+        }
+    }
+
     /// Judges the stations that are due. Running twice at once is running once: state rows are locked and read again.
     pub async fn check_overdue(&self) -> Result<CheckReport, IngestError> {
         let started = Instant::now();
         let settings = self.settings().await?;
-        let now = self.clock.now();
+        let now = self.now_by_the_bucket().await;
         let remembered = self.store.overdue_check().await?;
         let away = remembered.last_run_at.is_some_and(|at| now - at > settings.alerts.missing_after());
         let due = self.store.due(now, MOST).await?;
@@ -110,7 +131,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 let full = page.len() == STEP as usize;
                 after = page.last().map(|station| station.state.host.clone());
                 let silent = |state: &StationState| {
-                    state.advanced_at().is_some_and(|at| now - at > settings.alerts.missing_after())
+                    state.alive_at().is_some_and(|at| now - at > settings.alerts.missing_after())
                 };
                 let excused = |state: &StationState| {
                     state.word == StationWord::Down
@@ -164,7 +185,8 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         }
         drop(looks);
         for objects in found.chunks(STEP as usize) {
-            match self.look(objects.to_vec()).await {
+            // On the heap: it is the whole of an ingest, and stands within a check.
+            match Box::pin(self.look(objects.to_vec())).await {
                 Ok(_) => {}
                 Err(IngestError::Unfinished { reason }) => return Ok(Some(LookFailure { reason, may_pass: true })),
                 Err(error) => return Err(error),
@@ -220,7 +242,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         look_error: Option<String>,
         settings: &Settings,
     ) -> Result<FleetOutcome, IngestError> {
-        let newest_advance_at = self.store.newest_advance_at().await?;
+        let newest_advance_at = self.newest_sign_of_life(now, settings).await?;
         let expected = self.store.expected_stations().await?;
         let mut transaction = self.store.begin().await?;
         let row = transaction.overdue_check().lock().await?;
@@ -253,6 +275,27 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             observe::transition(moved);
         }
         Ok(outcome)
+    }
+
+    /// The newest advance of any station. Where that is long ago, all of them may talk by clocks that were set back together.
+    async fn newest_sign_of_life(
+        &self,
+        now: DateTime<Utc>,
+        settings: &Settings,
+    ) -> Result<Option<DateTime<Utc>>, IngestError> {
+        let mut newest = self.store.newest_advance_at().await?;
+        if newest.is_none_or(|at| now - at <= settings.alerts.missing_after()) {
+            return Ok(newest);
+        }
+        let (filter, mut after) = (StationFilter::default(), None);
+        loop {
+            let page = self.store.stations(&filter, after.as_ref(), STEP).await?;
+            newest = newest.max(page.iter().filter_map(|station| station.state.alive_at()).max());
+            match page.last() {
+                Some(last) if page.len() == STEP as usize => after = Some(last.state.host.clone()),
+                _ => return Ok(newest),
+            }
+        }
     }
 
     /// Judges some stations in one transaction, repeated when another handler was at them.

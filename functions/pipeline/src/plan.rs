@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{
-    Alert, AlertSettings, Cause, Context, Incoming, OffPolicy, Outcome, Passage, Reservation, ReservationId,
-    ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links, on_heartbeat,
-    on_operations, rank, unresolved_after,
+    Alert, AlertSettings, Cause, ClockReading, Context, Incoming, OffPolicy, Outcome, Passage, Reservation,
+    ReservationId, ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links,
+    on_clock, on_heartbeat, on_operations, rank, unresolved_after,
 };
 use stationkeeper_telemetry::{ForcedLogoff, Snapshot};
 
@@ -232,6 +232,7 @@ impl Folding<'_> {
         self.plan.history.push(HistoryWrite::New(row));
         if !advances {
             self.plan.tally.history_only += 1;
+            self.clock(&heartbeat);
             return;
         }
         self.plan.tally.advanced += 1;
@@ -278,7 +279,7 @@ impl Folding<'_> {
             if let Some(latest) = &mut self.plan.state.latest
                 && latest.snapshot.timestamp_utc == timestamp
             {
-                latest.snapshot = heartbeat.snapshot;
+                latest.snapshot = heartbeat.snapshot.clone();
             }
         } else {
             known.variants.insert(heartbeat.sha256, first);
@@ -286,6 +287,20 @@ impl Folding<'_> {
         }
         self.first_arrival(timestamp, known.first_arrived_at);
         self.known.insert(timestamp, known);
+        self.clock(&heartbeat);
+    }
+
+    /// A heartbeat that does not move the station forward shows its clock all the same, when it was put as the newest.
+    fn clock(&mut self, heartbeat: &HeartbeatDocument) {
+        if heartbeat.at_once {
+            let timestamp = heartbeat.snapshot.timestamp_utc;
+            self.read_clock(ClockReading { timestamp, in_range: true, arrived_at: heartbeat.arrived_at });
+        }
+    }
+
+    fn read_clock(&mut self, reading: ClockReading) {
+        let outcome = on_clock(&self.plan.state, reading, &self.context());
+        self.take(outcome);
     }
 
     fn first_arrival(&mut self, timestamp: DateTime<Utc>, first_arrived_at: DateTime<Utc>) {
@@ -317,6 +332,7 @@ impl Folding<'_> {
                     self.take(outcome);
                 }
             }
+            Document::Misdated(reading) => self.read_clock(reading),
             Document::Heartbeat(_) | Document::Beacon => {}
         }
     }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use stationkeeper_rules::ClockReading;
 use stationkeeper_telemetry::{EventFault, EventRejection, HostName, Rejection};
 
 use crate::bucket::ObjectAddress;
@@ -34,6 +35,8 @@ pub struct Quarantined {
     pub copy_key: String,
     /// Whether it is there.
     pub copied: bool,
+    /// A heartbeat that was rejected for its date alone: what the station's clock said.
+    pub clock: Option<ClockReading>,
 }
 
 impl Quarantined {
@@ -60,6 +63,7 @@ impl Quarantined {
             arrived_at,
             copy_key: format!("quarantine/{host}/{}-{short}", arrived_at.format("%Y%m%dT%H%M%SZ")),
             copied: false,
+            clock: None,
         }
     }
 
@@ -79,6 +83,7 @@ impl Quarantined {
             arrived_at: now,
             copy_key: String::new(),
             copied: false,
+            clock: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::bucket::{Bucket, BucketError, ObjectAddress};
 use crate::clock::Clock;
-use crate::document::{Document, normalize};
+use crate::document::{Document, misdated, normalize};
 use crate::ingest::{Failures, Ingest, Part};
 use crate::quarantine::Quarantined;
 use crate::trail::{self, TrailError, TrailRead};
@@ -45,6 +45,13 @@ pub(crate) struct Read {
     pub(crate) deliveries: BTreeSet<usize>,
     size: Option<u64>,
     arrived_at: Option<DateTime<Utc>>,
+}
+
+impl Read {
+    /// An event announced it. What a look found is not done with: its event is to come, and knows better when it was put.
+    pub(crate) fn is_announced(&self) -> bool {
+        !self.deliveries.is_empty()
+    }
 }
 
 /// What it turned out to be.
@@ -291,7 +298,9 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         rejection: Rejection,
     ) -> Result<ReadOutcome, BucketError> {
         let arrived_at = one.arrived_at.unwrap_or_else(|| self.clock.now());
+        let clock = misdated(&one.address.key, body, arrived_at, &rejection, &self.limits);
         let mut quarantined = Quarantined::of_object(&one.host, &one.address, arrived_at, size, body, rejection);
+        quarantined.clock = clock;
         match self.bucket.copy(&one.address, &quarantined.copy_key).await {
             Ok(()) => quarantined.copied = true,
             // The row alone must do: the object is gone, or the bucket does not let us write beside it.

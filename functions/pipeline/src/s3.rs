@@ -12,10 +12,11 @@ use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::types::ServerSideEncryption;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use bytes::{Bytes, BytesMut};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use md5::{Digest, Md5};
 use tokio::time::Instant;
 
+use crate::answer_date::DateOfAnswer;
 use crate::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectHead};
 use crate::chain;
 use crate::pace::Pace;
@@ -30,6 +31,16 @@ pub struct S3Bucket {
     client: Client,
     name: String,
     pace: Arc<Pace>,
+    clock: ServerClock,
+}
+
+/// Whose clock stamps arrivals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ServerClock {
+    /// The server's own: its answers tell it.
+    Asked,
+    /// That of this process, which the endpoint runs in.
+    Shared,
 }
 
 /// Where an S3 server stands and who asks.
@@ -58,10 +69,10 @@ impl S3Bucket {
         // Path style only where an endpoint is named: S3 itself wants the bucket in the host name.
         let path_style = shared.endpoint_url().is_some();
         let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(path_style).build();
-        Self { client: Client::from_conf(config), name, pace: Arc::default() }
+        Self { client: Client::from_conf(config), name, pace: Arc::default(), clock: ServerClock::Asked }
     }
 
-    /// At a known endpoint, without looking at the environment.
+    /// At a known endpoint, without looking at the environment. Its clock is taken to be that of this process.
     pub fn at(endpoint: &Endpoint, name: String) -> Self {
         let builder = aws_smithy_http_client::Builder::new();
         let http = if endpoint.url.starts_with("https:") {
@@ -86,7 +97,7 @@ impl S3Bucket {
             .timeout_config(timeouts())
             .retry_config(RetryConfig::disabled())
             .build();
-        Self { client: Client::from_conf(config), name, pace: Arc::default() }
+        Self { client: Client::from_conf(config), name, pace: Arc::default(), clock: ServerClock::Shared }
     }
 
     /// For uploads, which no queue repeats: the SDK tries up to three times.
@@ -94,6 +105,11 @@ impl S3Bucket {
         let config =
             self.client.config().to_builder().retry_config(RetryConfig::standard().with_max_attempts(3)).build();
         Self { client: Client::from_conf(config), ..self }
+    }
+
+    /// The same bucket, of a server with a clock of its own.
+    pub fn with_its_own_clock(self) -> Self {
+        Self { clock: ServerClock::Asked, ..self }
     }
 
     /// The client, for what is not the handlers' business (uploads of the simulator).
@@ -190,7 +206,7 @@ impl S3Bucket {
             size: unsigned(answer.content_length),
             version_id: answer.version_id.clone(),
             etag: unquoted(answer.e_tag.as_deref()),
-            last_modified: instant(answer.last_modified.as_ref()),
+            last_modified: end_of_second(answer.last_modified.as_ref()),
         })
     }
 }
@@ -269,6 +285,13 @@ fn instant(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc
     at.and_then(|at| DateTime::from_timestamp(at.secs(), at.subsec_nanos()))
 }
 
+/// As [`instant`], of an answer that tells the second only: its end. The event of the same PUT knows better, and an arrival that is
+/// told later corrects one before it only when it is the earlier.
+fn end_of_second(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc>> {
+    let at = instant(at)?;
+    if at.timestamp_subsec_nanos() == 0 { at.checked_add_signed(TimeDelta::milliseconds(999)) } else { Some(at) }
+}
+
 fn unsigned(number: Option<i64>) -> u64 {
     number.and_then(|number| u64::try_from(number).ok()).unwrap_or_default()
 }
@@ -311,7 +334,7 @@ impl Bucket for S3Bucket {
                 Some(Listed {
                     key: object.key()?.to_owned(),
                     size: unsigned(object.size()),
-                    last_modified: instant(object.last_modified()),
+                    last_modified: end_of_second(object.last_modified()),
                 })
             })
             .collect())
@@ -327,6 +350,16 @@ impl Bucket for S3Bucket {
         let asking = self.client.copy_object().bucket(&self.name).copy_source(source).key(to_key).send();
         let copying = async { asking.await.map(drop).map_err(|error| failed(action(), &from.key, &error)) };
         self.ask(from, action, copying).await
+    }
+
+    async fn now(&self) -> Option<DateTime<Utc>> {
+        if self.clock == ServerClock::Shared {
+            return None;
+        }
+        let date = DateOfAnswer::default();
+        // A refusal has a date too.
+        let _ = self.client.head_bucket().bucket(&self.name).customize().interceptor(date.clone()).send().await;
+        date.read()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use stationkeeper_rules::{Cause, Latest, StationState, StationWord, StatusDocument, UnreadyRun};
+use stationkeeper_rules::{Cause, Heard, Latest, StationState, StationWord, StatusDocument, UnreadyRun};
 use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
 use crate::database::Link;
@@ -227,6 +227,8 @@ impl Store {
 /// The column `memory`: what a station's state remembers beside its latest heartbeat.
 #[derive(Deserialize)]
 struct Memory {
+    #[serde(default)]
+    heard: Option<Heard>,
     unready_run: Option<UnreadyRun>,
     nic_baseline: Option<Vec<Nic>>,
     service_state: Option<(ServiceState, DateTime<Utc>)>,
@@ -236,6 +238,7 @@ struct Memory {
 /// [`Memory`], borrowed for writing.
 #[derive(Serialize)]
 struct MemoryOf<'a> {
+    heard: &'a Option<Heard>,
     unready_run: &'a Option<UnreadyRun>,
     nic_baseline: &'a Option<Vec<Nic>>,
     service_state: &'a Option<(ServiceState, DateTime<Utc>)>,
@@ -252,6 +255,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
     let latest = state.latest.as_ref();
     let snapshot = latest.map(|latest| serde_json::to_string(&latest.snapshot)).transpose().map_err(failed())?;
     let memory = MemoryOf {
+        heard: &state.heard,
         unready_run: &state.unready_run,
         nic_baseline: &state.nic_baseline,
         service_state: &state.service_state,
@@ -282,6 +286,7 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
     Ok(StationState {
         host: row.host("host")?,
         latest,
+        heard: memory.heard,
         unready_run: memory.unready_run,
         nic_baseline: memory.nic_baseline,
         service_state: memory.service_state,

@@ -1,6 +1,7 @@
 //! `up`: bucket, ingest, checks and gateway in one process.
 
 mod demo;
+mod pace;
 pub mod scaled_clock;
 pub mod vitals;
 pub mod work;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use stationkeeper_embedded_bucket::{BucketError, Delivery as Queued, EmbeddedBucket};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest, Part};
@@ -13,13 +14,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
+use crate::up::pace::{Pace, Step};
 use crate::up::vitals::Observed;
 
 /// The ingest of `up`: the same handler as on Lambda, over the embedded bucket's S3 endpoint.
 pub type UpIngest<C> = Ingest<S3Bucket, C>;
 
-/// Deliveries of one batch.
-const BATCH: usize = 50;
 /// A claimed delivery comes back after this long if nobody finished it.
 const VISIBILITY: Duration = Duration::from_secs(120);
 /// Longest wait between two tries of a delivery whose own object or rows are in the way.
@@ -30,6 +30,8 @@ const LONGEST_RETRY_OF_ALL: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Batches at once.
 const MOST_BESIDE: usize = 4;
+/// How long nothing is tried when nothing can be done.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How often stations are checked.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 /// How often old versions, deliveries and history are swept away.
@@ -43,13 +45,20 @@ pub async fn ingest<C: Clock>(
     stop: CancellationToken,
 ) {
     let mut batches = JoinSet::new();
+    let mut pace = Pace::default();
     while !stop.is_cancelled() {
-        match bucket.receive(BATCH, VISIBILITY).await {
+        match bucket.receive(pace.batch(), VISIBILITY).await {
             Ok(queued) => {
                 observed.send_if_modified(|observed| observed.queue(None));
                 if queued.is_empty() {
+                    pace = Pace::default();
                     wait(&bucket, &stop).await;
                     continue;
+                }
+                let oldest = queued.iter().map(|one| one.enqueued_at).min();
+                let waits = oldest.map_or(TimeDelta::zero(), |oldest| ingest.now() - oldest);
+                if pace.received(queued.len(), waits) == Step::LookThenTake {
+                    pace.looked(look(&ingest).await);
                 }
                 batches.spawn(take(bucket.clone(), ingest.clone(), queued, observed.clone(), stop.clone()));
             }
@@ -66,6 +75,7 @@ pub async fn ingest<C: Clock>(
         }
         // Every other batch would meet the same: the objects are not even asked for.
         if let Some(Ok(Taken::DatabaseAway)) = ended {
+            pace = Pace::default();
             pause(&stop).await;
         }
     }
@@ -79,6 +89,20 @@ async fn wait(bucket: &EmbeddedBucket, stop: &CancellationToken) {
             tracing::error!(error = chain(&error), "cannot wait for the queue");
             pause(stop).await;
         },
+    }
+}
+
+/// Before a backlog is worked off oldest first, the newest of every station makes the board true. Whether it did.
+async fn look<C: Clock>(ingest: &UpIngest<C>) -> bool {
+    match Box::pin(ingest.look_everywhere()).await {
+        Ok(stations) => {
+            tracing::info!(stations, "a backlog begins to be worked off; the newest of every station is taken first");
+            true
+        }
+        Err(error) => {
+            tracing::warn!(error = chain(&error), "cannot look for the newest of every station; it is tried again");
+            false
+        }
     }
 }
 
@@ -161,7 +185,7 @@ fn retry_after(attempts: u32, part: Part) -> Duration {
 async fn pause(stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
-        () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        () = tokio::time::sleep(PAUSE) => {}
     }
 }
 
@@ -175,7 +199,9 @@ pub async fn check<C: Clock>(ingest: Arc<UpIngest<C>>, speed: f64, stop: Cancell
             _ = every.tick() => {}
         }
         if let Err(error) = ingest.check_overdue().await {
-            tracing::error!(error = chain(&error), "the overdue check failed");
+            tracing::error!(error = chain(&error), "the overdue check failed; it is tried again");
+            // Stations that are silent because of us shall not wait for a whole round when we are back.
+            every.reset_after(PAUSE.min(every.period()));
         }
     }
 }
