@@ -64,11 +64,19 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
             (silent > facts.limits.check_late).then(|| format!("did not run for {} s", silent.num_seconds()))
         }
     };
+    let files = match vitals.set_aside.as_slice() {
+        [] => None,
+        names if inside => {
+            Some(format!("damaged and set aside: {}; look at what was lost, then move it away", names.join(", ")))
+        }
+        names => Some(format!("{} damaged and set aside", names.len())),
+    };
     let parts = PartsView {
         database: PartView::of(database),
         bucket: PartView::of(bucket),
         queue: PartView::of(queue),
         overdue_check: PartView::of(overdue_check),
+        files: PartView::of(files),
     };
     HealthView {
         status: parts.status(),
@@ -151,6 +159,7 @@ mod tests {
             vitals: Vitals {
                 updated_at: now,
                 bucket_problem: None,
+                set_aside: Vec::new(),
                 queue: Some(QueueVitals { depth: 0, oldest_at: None }),
             },
             started_at: start(),
@@ -176,6 +185,7 @@ mod tests {
             ("all well", well(now), vec![]),
             ("no database", with(&|f| (f.stations, f.last_check_at) = (None, None)), vec!["database", "overdue_check"]),
             ("no bucket", with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into())), vec!["bucket"]),
+            ("a damaged file", with(&|f| f.vitals.set_aside = vec!["x.damaged-10.0.0.1".into()]), vec!["files"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
             ("no queue of ours", with(&|f| f.vitals.queue = None), vec![]),
@@ -199,6 +209,8 @@ mod tests {
             assert!(!serde_json::to_string(&view).unwrap().contains("10.0.0.1"), "{shows}");
         }
         let facts = with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into()));
+        let damaged = with(&|f| f.vitals.set_aside = vec!["x.damaged-1".into()]);
+        assert!(judge(&damaged, now, true).parts.files.problem.unwrap().contains("x.damaged-1"));
         assert_eq!(judge(&facts, now, true).parts.bucket.problem.as_deref(), Some("refused by 10.0.0.1"));
     }
 }

@@ -9,6 +9,8 @@ pub struct Vitals {
     pub updated_at: DateTime<Utc>,
     /// Why the bucket did not answer the last look; none: it did.
     pub bucket_problem: Option<String>,
+    /// Names of files that were set aside because they were damaged, and still lie beside those in use.
+    pub set_aside: Vec<String>,
     /// The queue of bucket events; none: it is not ours to look into.
     pub queue: Option<QueueVitals>,
 }

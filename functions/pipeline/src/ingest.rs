@@ -85,7 +85,7 @@ pub(crate) struct Read {
     pub(crate) host: HostName,
     pub(crate) address: ObjectAddress,
     pub(crate) outcome: ReadOutcome,
-    deliveries: BTreeSet<usize>,
+    pub(crate) deliveries: BTreeSet<usize>,
 }
 
 /// What it turned out to be.

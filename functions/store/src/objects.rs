@@ -119,6 +119,13 @@ impl Store {
         known(&mut self.reader().await?, objects).await
     }
 
+    /// Forgets which objects were seen: whatever the bucket announces again is compared with history itself.
+    pub async fn forget_objects(&self) -> Result<(), StoreError> {
+        let mut link = self.database.writer().await?;
+        link.execute(Statement::new("forget which objects were seen", "delete from ingested_objects")).await?;
+        link.commit().await
+    }
+
     /// What was put aside (of one station, or all), newest first; `before` is `quarantined_at` and object of the last page's last.
     pub async fn quarantined(
         &self,
