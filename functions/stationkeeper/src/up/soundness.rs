@@ -11,7 +11,7 @@ use crate::failure::chain;
 use crate::up::vitals::Observed;
 
 /// How long a start looks for damage in one file: two of them, and all the rest, fit into two seconds.
-pub const BUDGET: Duration = Duration::from_millis(800);
+pub const BUDGET: Duration = Duration::from_millis(600);
 /// Between two looks because something fails.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
@@ -53,6 +53,7 @@ pub fn set_aside(files: &[OwnFile]) -> Vec<String> {
 /// not enough, and whenever deliveries come back, since the cause may be a page that cannot be read.
 pub async fn watch_files(files: Vec<OwnFile>, mut observed: watch::Receiver<Observed>, stop: CancellationToken) {
     let mut to_check: Vec<_> = files.iter().filter(|file| !file.is_checked).cloned().collect();
+    let fails = |seen: &Observed| seen.ingest_error.is_some() || seen.queue_error.is_some();
     loop {
         for file in &to_check {
             match check(&file.path, Depth::Pages, None).await {
@@ -67,15 +68,21 @@ pub async fn watch_files(files: Vec<OwnFile>, mut observed: watch::Receiver<Obse
                 Err(error) => tracing::warn!(error = chain(&error), "cannot check a file in use"),
             }
         }
-        to_check.clone_from(&files);
-        let fails = |seen: &Observed| seen.ingest_error.is_some() || seen.queue_error.is_some();
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+        if !to_check.is_empty() {
+            to_check.clear();
+            wait(LOOK_EVERY, &stop).await;
         }
         tokio::select! {
             () = stop.cancelled() => return,
             seen = observed.wait_for(fails) => if seen.is_err() { return },
         }
+        to_check.clone_from(&files);
+    }
+}
+
+async fn wait(time: Duration, stop: &CancellationToken) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = tokio::time::sleep(time) => {}
     }
 }

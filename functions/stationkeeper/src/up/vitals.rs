@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
+use crate::up::soundness::{self, OwnFile};
 
 /// What the loops have seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,11 +22,16 @@ pub struct Observed {
 }
 
 /// Looks at the parts once.
-pub async fn look(bucket: &EmbeddedBucket, observed: &watch::Sender<Observed>, clock: impl Clock) -> Vitals {
-    look_with(bucket, &observed.borrow().clone(), clock).await
+pub async fn look(
+    bucket: &EmbeddedBucket,
+    observed: &watch::Sender<Observed>,
+    files: &[OwnFile],
+    clock: impl Clock,
+) -> Vitals {
+    look_with(bucket, &observed.borrow().clone(), files, clock).await
 }
 
-async fn look_with(bucket: &EmbeddedBucket, observed: &Observed, clock: impl Clock) -> Vitals {
+async fn look_with(bucket: &EmbeddedBucket, observed: &Observed, files: &[OwnFile], clock: impl Clock) -> Vitals {
     let mut problem = observed.queue_error.clone().or_else(|| observed.ingest_error.clone());
     if let Err(error) = bucket.check().await {
         problem = Some(chain(&error));
@@ -37,7 +43,7 @@ async fn look_with(bucket: &EmbeddedBucket, observed: &Observed, clock: impl Clo
             None
         }
     };
-    Vitals { updated_at: clock.now(), bucket_problem: problem, queue }
+    Vitals { updated_at: clock.now(), bucket_problem: problem, set_aside: soundness::set_aside(files), queue }
 }
 
 /// Looks every second until told to stop.
@@ -45,6 +51,7 @@ pub async fn publish(
     bucket: Arc<EmbeddedBucket>,
     observed: watch::Receiver<Observed>,
     vitals: watch::Sender<Vitals>,
+    files: Vec<OwnFile>,
     clock: impl Clock + Copy,
     stop: CancellationToken,
 ) {
@@ -55,6 +62,6 @@ pub async fn publish(
             _ = every.tick() => {}
         }
         let seen = observed.borrow().clone();
-        vitals.send_replace(look_with(&bucket, &seen, clock).await);
+        vitals.send_replace(look_with(&bucket, &seen, &files, clock).await);
     }
 }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use stationkeeper_embedded_bucket::{Delivery as Queued, EmbeddedBucket};
+use stationkeeper_embedded_bucket::{Condition, Delivery as Queued, EmbeddedBucket};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
+use stationkeeper_pipeline::Loss;
 use stationkeeper_pipeline::s3::S3Bucket;
+use stationkeeper_telemetry::decode_message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
+use crate::up::reconcile::{self, Reach};
 use crate::up::vitals::Observed;
 
 /// The ingest of `up`: the same handler as on Lambda, over the embedded bucket's S3 endpoint.
@@ -77,13 +80,44 @@ async fn take<C: Clock>(
     let done: Vec<_> = done.into_iter().map(|(_, one)| one.id).collect();
     bucket.delete(&done).await?;
     for (_, one) in back {
-        bucket.retry(one.id, retry_after(one.attempts)).await?;
+        match give_up(bucket, ingest, &one).await {
+            Ok(true) => bucket.delete(&[one.id]).await?,
+            Ok(false) => bucket.retry(one.id, retry_after(one.attempts)).await?,
+            Err(error) => {
+                tracing::warn!(error = chain(&error), "cannot record an object that is lost; it is tried again");
+                bucket.retry(one.id, retry_after(one.attempts)).await?;
+            }
+        }
     }
     observed.send_modify(|observed| {
         observed.queue_error = None;
         observed.ingest_error = report.failed.first().map(|failure| failure.reason.clone());
     });
     Ok(())
+}
+
+/// The bucket is in this process: what it says it no longer has will not come. Whether all of a delivery is settled so.
+async fn give_up<C: Clock>(
+    bucket: &EmbeddedBucket,
+    ingest: &UpIngest<C>,
+    queued: &Queued,
+) -> Result<bool, stationkeeper_pipeline::IngestError> {
+    let mut lost = Vec::new();
+    let events = decode_message(&queued.body).events;
+    for event in &events {
+        let Some(version_id) = &event.version_id else { return Ok(false) };
+        let loss = match bucket.condition(&event.key, version_id).await {
+            Ok(Condition::Missing) => Loss::Missing,
+            Ok(Condition::Damaged) => Loss::Damaged,
+            // It is there, or nobody knows: it comes back.
+            Ok(Condition::Whole) | Err(_) => return Ok(false),
+        };
+        lost.push((event.clone(), loss));
+    }
+    if lost.is_empty() {
+        return Ok(false);
+    }
+    ingest.give_up(&lost).await.map(|_| true)
 }
 
 /// At most one try a second for one delivery, twice as long each time.
@@ -113,8 +147,14 @@ pub async fn check<C: Clock>(ingest: Arc<UpIngest<C>>, speed: f64, stop: Cancell
     }
 }
 
-/// Sweeps until told to stop.
-pub async fn sweep<C: Clock>(bucket: Arc<EmbeddedBucket>, ingest: Arc<UpIngest<C>>, stop: CancellationToken) {
+/// Compares the bucket with the database first, since both forget; then sweeps until told to stop.
+pub async fn reconcile_and_sweep<C: Clock>(
+    bucket: Arc<EmbeddedBucket>,
+    ingest: Arc<UpIngest<C>>,
+    reach: Reach,
+    stop: CancellationToken,
+) {
+    reconcile::run(&bucket, ingest.store(), reach, &stop).await;
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
