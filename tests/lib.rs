@@ -7,8 +7,18 @@
 pub mod binary;
 #[path = "harness/database.rs"]
 pub mod database;
+#[path = "harness/http.rs"]
+pub mod http;
 #[path = "harness/lab.rs"]
 pub mod lab;
+#[path = "harness/programs.rs"]
+pub mod programs;
+#[path = "harness/station.rs"]
+pub mod station;
+#[path = "harness/up.rs"]
+pub mod up;
+#[path = "harness/waiting.rs"]
+pub mod waiting;
 
 use std::path::{Path, PathBuf};
 

@@ -43,8 +43,10 @@ pub(crate) async fn save(path: &Path, reads: &SqlitePool) -> Result<(), BucketEr
 
 /// Puts those of the copy back that the file lost. A copy that cannot be read has none.
 pub(crate) async fn restore(path: &Path, writes: &SqlitePool, now: DateTime<Utc>) -> Result<(), BucketError> {
-    let keys: Vec<Key> =
-        std::fs::read(beside(path, ".keys")).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
+    let keys: Vec<Key> = std::fs::read(beside(path, ".keys"))
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
     for key in keys {
         sqlx::query(
             "insert into credentials (access_key_id, secret, host, root, made_at_us) values (?, ?, ?, ?, ?)

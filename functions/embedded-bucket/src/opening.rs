@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
+use sqlx::SqlitePool;
 use stationkeeper_sqlite_file as sqlite_file;
 use stationkeeper_sqlite_file::{Prepared, Salvage};
 
@@ -43,23 +43,21 @@ impl EmbeddedBucket {
             Ok::<_, BucketError>(())
         };
         let mut prepared = sqlite_file::prepare(path, now, budget, &SALVAGE, make).await?;
-        if prepared.set_aside.is_some() {
-            let writes = one_connection(path).await?;
-            keys::restore(path, &writes, now).await?;
-            writes.close().await;
+        // Otherwise the file has them all, and one that was revoked must not come back.
+        if prepared.set_aside.is_some() || prepared.findings.is_mixed() {
+            let pools = database::open(path, &options).await?;
+            keys::restore(path, &pools.writes, now).await?;
+            pools.reads.close().await;
+            pools.writes.close().await;
         }
         let mut bucket = Self::open_locked(path, options, lock).await?;
         prepared.release().await;
-        sqlite_file::opened(path)?;
+        // What the bucket lacks, nobody else has.
+        sqlite_file::opened(path, false)?;
         keys::save(path, &bucket.reads).await?;
         bucket.owned = Some(path.to_owned());
         Ok((bucket, prepared))
     }
-}
-
-async fn one_connection(path: &Path) -> Result<SqlitePool, BucketError> {
-    let connect = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-    SqlitePoolOptions::new().max_connections(1).connect_with(connect).await.map_err(BucketError::opening(path))
 }
 
 /// Nobody else has the file, so that no claim of a delivery is valid any more: what a killed process was at is due at once. And no

@@ -43,12 +43,19 @@ pub struct Findings {
     pub torn_log: Option<(LogLoss, PathBuf)>,
     /// All of it was checked, or nothing had to be.
     pub is_checked: bool,
+    /// It lacked rows before, and nobody said since that they were brought back.
+    pub is_unsettled: bool,
 }
 
 impl Findings {
     /// The rows may be of different moments: what one table says of another need not be true.
     pub fn is_mixed(&self) -> bool {
         self.origin == Origin::CopyOfOpen || self.torn_log.is_some()
+    }
+
+    /// Rows may be missing from it though it is sound; a new file lacks all of them.
+    pub fn may_lack_rows(&self) -> bool {
+        self.is_mixed() || self.is_unsettled || self.origin == Origin::New
     }
 }
 
@@ -77,7 +84,13 @@ pub enum Examined {
 /// The file cannot be looked at, for another reason than damage.
 pub async fn examine(path: &Path, now: DateTime<Utc>, budget: Duration) -> Result<Examined, FileError> {
     finish_swap(path)?;
-    let mut findings = Findings { origin: origin(path), torn_log: None, is_checked: true };
+    let record = Record::read(path);
+    let mut findings = Findings {
+        origin: origin(path, record),
+        torn_log: None,
+        is_checked: true,
+        is_unsettled: record.is_some_and(|record| record.unsettled),
+    };
     let damaged = |why: String| Damaged { path: path.to_owned(), now, why };
     match findings.origin {
         Origin::New | Origin::Untouched => return Ok(Examined::Usable(findings, None)),
@@ -117,14 +130,9 @@ impl Damaged {
     /// The new file cannot be written; the damaged one is where it was.
     pub async fn rebuild(self, plan: &Salvage) -> Result<(PathBuf, Salvaged), FileError> {
         let rebuilt = self.rebuilt();
-        let salvaged = if length(&self.path) == 0 {
-            Salvaged::default()
-        } else {
-            salvage(&self.path, &rebuilt, plan).await?
-        };
-        std::fs::File::open(&rebuilt)
-            .and_then(|file| file.sync_all())
-            .map_err(FileError::file("write", &rebuilt))?;
+        let salvaged =
+            if length(&self.path) == 0 { Salvaged::default() } else { salvage(&self.path, &rebuilt, plan).await? };
+        std::fs::File::open(&rebuilt).and_then(|file| file.sync_all()).map_err(FileError::file("write", &rebuilt))?;
         let aside = free_name(&self.path, self.now);
         rename(&self.path, &aside)?;
         finish_swap(&self.path)?;
@@ -148,8 +156,7 @@ fn length(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
-fn origin(path: &Path) -> Origin {
-    let record = Record::read(path);
+fn origin(path: &Path, record: Option<Record>) -> Origin {
     let Ok(file) = std::fs::metadata(path) else { return Origin::New };
     let has_log = length(&beside(path, "-wal")) > 0;
     let Some(record) = record else {
@@ -160,7 +167,11 @@ fn origin(path: &Path) -> Origin {
         Record { suspect: true, .. } => Origin::Suspect,
         Record { closed: true, size, .. } if is_copy && size == file.len() && !has_log => Origin::CopyOfClosed,
         _ if is_copy => Origin::CopyOfOpen,
-        Record { closed: true, .. } if record == Record::of(&file, true) && !has_log => Origin::Untouched,
+        Record { closed: true, .. }
+            if (Record { unsettled: false, ..record }) == Record::of(&file, true) && !has_log =>
+        {
+            Origin::Untouched
+        }
         Record { closed: true, .. } => Origin::Changed,
         _ => Origin::Killed,
     }

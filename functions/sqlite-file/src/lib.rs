@@ -18,7 +18,7 @@ pub use check::{CheckOutcome, Depth, check, is_damage};
 pub use examine::{Damaged, Examined, Findings, Origin, examine};
 pub use log::{LogLoss, inspect_log};
 pub use prepare::{Prepared, SetAside, prepare};
-pub use record::{closed, opened, suspect};
+pub use record::{closed, opened, settled, suspect};
 pub use salvage::{Salvage, Salvaged};
 
 use std::path::PathBuf;

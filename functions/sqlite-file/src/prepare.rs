@@ -40,6 +40,11 @@ impl Prepared {
         }
     }
 
+    /// Rows may be missing: what can bring them back has to be asked.
+    pub fn may_lack_rows(&self) -> bool {
+        self.set_aside.is_some() || self.findings.may_lack_rows()
+    }
+
     /// What was found, in a sentence for each, for whoever has to look; empty where all is well.
     pub fn sentences(&self, what: &str) -> Vec<String> {
         let name = |path: &Path| path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());

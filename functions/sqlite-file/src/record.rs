@@ -18,6 +18,9 @@ pub(crate) struct Record {
     /// Reading it gave damage: the next examination has no limit of time.
     #[serde(default)]
     pub(crate) suspect: bool,
+    /// Rows may be missing, and what could bring them back has not been asked yet, or not to the end.
+    #[serde(default)]
+    pub(crate) unsettled: bool,
     /// The file system's number of the file; a copy has another. 0 where there is none.
     pub(crate) number: u64,
     /// Bytes.
@@ -32,6 +35,7 @@ impl Record {
         Self {
             closed,
             suspect: false,
+            unsettled: false,
             number: number(file),
             size: file.len(),
             modified: modified.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or_default(),
@@ -69,12 +73,24 @@ fn number(_file: &Metadata) -> u64 {
     0
 }
 
-/// Remembers that the file at `path` is open now: until [`closed`] it counts as killed.
+/// Remembers that the file at `path` is open now: until [`closed`] it counts as killed. An `unsettled` one may lack rows
+/// ([`Findings::may_lack_rows`](crate::Findings::may_lack_rows)) until it is [`settled`], over as many openings as that takes.
 ///
 /// # Errors
 /// The record cannot be written.
-pub fn opened(path: &Path) -> Result<(), FileError> {
-    remember(path, false)
+pub fn opened(path: &Path, unsettled: bool) -> Result<(), FileError> {
+    Record { unsettled, ..Record::of(&look_at(path)?, false) }.write(path)
+}
+
+/// Remembers that whatever was missing from the open file at `path` was brought back, or cannot be.
+///
+/// # Errors
+/// The record cannot be written.
+pub fn settled(path: &Path) -> Result<(), FileError> {
+    match Record::read(path) {
+        Some(record) if record.unsettled => Record { unsettled: false, ..record }.write(path),
+        _ => Ok(()),
+    }
 }
 
 /// Remembers the file as it is now, closed in order: untouched, it is not examined at the next opening.
@@ -82,8 +98,13 @@ pub fn opened(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// The record cannot be written; the next opening examines the file.
 pub fn closed(path: &Path) -> Result<(), FileError> {
+    let record = Record::read(path);
     // Damage that was seen stays to be looked into.
-    if Record::read(path).is_some_and(|record| record.suspect) { Ok(()) } else { remember(path, true) }
+    if record.is_some_and(|record| record.suspect) {
+        return Ok(());
+    }
+    let unsettled = record.is_some_and(|record| record.unsettled);
+    Record { unsettled, ..Record::of(&look_at(path)?, true) }.write(path)
 }
 
 /// Remembers that reading the file gave damage: the next opening examines all of it.
@@ -91,11 +112,9 @@ pub fn closed(path: &Path) -> Result<(), FileError> {
 /// # Errors
 /// The record cannot be written.
 pub fn suspect(path: &Path) -> Result<(), FileError> {
-    let file = std::fs::metadata(path).map_err(FileError::file("look at", path))?;
-    Record { suspect: true, ..Record::of(&file, false) }.write(path)
+    Record { suspect: true, ..Record::of(&look_at(path)?, false) }.write(path)
 }
 
-fn remember(path: &Path, closed: bool) -> Result<(), FileError> {
-    let file = std::fs::metadata(path).map_err(FileError::file("look at", path))?;
-    Record::of(&file, closed).write(path)
+fn look_at(path: &Path) -> Result<Metadata, FileError> {
+    std::fs::metadata(path).map_err(FileError::file("look at", path))
 }

@@ -119,10 +119,15 @@ impl Store {
         known(&mut self.reader().await?, objects).await
     }
 
-    /// Forgets which objects were seen: whatever the bucket announces again is compared with history itself.
-    pub async fn forget_objects(&self) -> Result<(), StoreError> {
+    /// Forgets that these were seen: when they are announced again, they are compared with history itself.
+    pub async fn forget_objects(&self, objects: &[ObjectVersion]) -> Result<(), StoreError> {
         let mut link = self.database.writer().await?;
-        link.execute(Statement::new("forget which objects were seen", "delete from ingested_objects")).await?;
+        for objects in objects.chunks(MOST_ITEMS) {
+            let statement = Statement::new("forget that objects were seen", include_str!("sql/forget_objects.sql"))
+                .times(objects.len())
+                .bind_all(objects.iter().map(hash));
+            link.execute(statement).await?;
+        }
         link.commit().await
     }
 

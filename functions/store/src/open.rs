@@ -87,8 +87,9 @@ impl Store {
     }
 
     /// Opens (or makes) the SQLite file at `path` as its owner, schema up to date: a file that is damaged is set aside and rebuilt from what
-    /// can be read of it, without what it knew of objects seen, so that they are ingested again. Looks for damage for at most
-    /// about `budget`. Pair it with [`close_owned`](Self::close_owned).
+    /// can be read of it. Looks for damage for at most about `budget`. What it knows of objects seen is not to be trusted where
+    /// [`Prepared::may_lack_rows`](stationkeeper_sqlite_file::Prepared::may_lack_rows): [`forget_objects`](Self::forget_objects) and ingest
+    /// them again. Pair it with [`close_owned`](Self::close_owned).
     #[cfg(feature = "sqlite")]
     pub async fn sqlite_owned(
         path: &Path,
@@ -150,12 +151,8 @@ mod sqlite {
     /// Pages that the log may have before it is moved into the file: 64 MiB, as the embedded bucket has it, for copies of a running folder.
     const LOG_PAGES: &str = "8192";
 
-    /// What was seen of the bucket is not taken over: history may have lost rows that it names.
-    const SALVAGE: Salvage = Salvage {
-        without: &["_sqlx_migrations", "ingested_objects", "overdue_checks"],
-        cut: None,
-        afterwards: include_str!("sql/after_salvage_sqlite.sql"),
-    };
+    const SALVAGE: Salvage =
+        Salvage { without: &["_sqlx_migrations"], cut: None, afterwards: include_str!("sql/after_salvage_sqlite.sql") };
 
     pub(super) async fn owned(
         path: &Path,
@@ -173,10 +170,7 @@ mod sqlite {
         let store = Store::sqlite(path, options.clone()).await?;
         store.migrate().await?;
         prepared.release().await;
-        sqlite_file::opened(path)?;
-        if prepared.findings.is_mixed() && prepared.set_aside.is_none() {
-            store.forget_objects().await?;
-        }
+        sqlite_file::opened(path, prepared.may_lack_rows())?;
         Ok((store, prepared))
     }
 

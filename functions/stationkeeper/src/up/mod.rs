@@ -113,15 +113,20 @@ async fn round(
         None => None,
     };
 
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
-    tasks.spawn(bucket.clone().serve(bucket_listener, stop.clone()));
+    let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
+    let (tasks, servers) = (TaskTracker::new(), TaskTracker::new());
+    servers.spawn(bucket.clone().serve(bucket_listener, closing.clone()));
     let client = S3Bucket::at(&endpoint(&s3, &root), bucket.name().to_owned());
     let ingest = Arc::new(Ingest::new(client, store.clone(), clock, Limits::default(), Judging::default()));
     let (observed, _) = watch::channel(Observed::default());
     tasks.spawn(work::ingest(bucket.clone(), ingest.clone(), observed.clone(), stop.clone()));
     tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
-    tasks.spawn(work::reconcile_and_sweep(bucket.clone(), ingest.clone(), database.reach, stop.clone()));
+    tasks.spawn(work::reconcile_and_sweep(
+        bucket.clone(),
+        ingest.clone(),
+        (database.reach, database.file.clone()),
+        stop.clone(),
+    ));
     let watched = tasks.spawn(soundness::watch_files(files.clone(), observed.subscribe(), stop.clone()));
     let (vitals_sender, vitals_receiver) = watch::channel(vitals::look(&bucket, &observed, &files, clock).await);
     tasks.spawn(vitals::publish(bucket.clone(), observed.subscribe(), vitals_sender, files, clock, stop.clone()));
@@ -131,8 +136,8 @@ async fn round(
         Arc::new(move || clock.now()),
         GatewayOptions { metrics: Some(metrics.clone()), speed: arguments.speed, ..GatewayOptions::default() },
     );
-    let stopped = stop.clone();
-    let serving = tasks.spawn(gateway.serve(gateway_listener, async move { stopped.cancelled().await }));
+    let closed = closing.clone();
+    let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
     if let Some(lab) = lab {
         tasks.spawn(demo::live(lab, bucket.clone(), s3.clone(), ingest.clone(), clock, stop.clone()));
     }
@@ -160,9 +165,12 @@ async fn round(
             _ => Err(Failure::new(Exit::Failed, "the gateway stopped by itself")),
         },
     };
-    stop.cancel();
-    tasks.close();
-    tasks.wait().await;
+    // A batch that was begun still needs the bucket.
+    for (token, tracker) in [(&stop, &tasks), (&closing, &servers)] {
+        token.cancel();
+        tracker.close();
+        tracker.wait().await;
+    }
     bucket.close().await;
     database.close().await;
     ended
@@ -180,7 +188,7 @@ struct Database {
 impl Database {
     async fn open(connections: &Connections, clock: ScaledClock, is_demo: bool) -> Result<Self, Failure> {
         let unavailable = |error: StoreError| Failure::of(Exit::Unavailable, &error);
-        let (store, file, may_lack_anything) = match &connections.database {
+        let (store, file, may_lack_rows) = match &connections.database {
             Some(_) => (place::open_store(connections).await?, None, false),
             None => {
                 let path = connections.database_file();
@@ -189,12 +197,12 @@ impl Database {
                 let options = StoreOptions { synchronous, ..StoreOptions::default() };
                 let (store, prepared) =
                     Store::sqlite_owned(&path, options, clock.now(), BUDGET).await.map_err(unavailable)?;
-                let may_lack_anything = prepared.set_aside.is_some() || prepared.findings.is_mixed();
-                (store, Some(OwnFile::prepared("database", path, &prepared)), may_lack_anything)
+                let may_lack_rows = prepared.may_lack_rows();
+                (store, Some(OwnFile::prepared("database", path, &prepared)), may_lack_rows)
             }
         };
         let last_run_at = store.overdue_check().await.map_err(unavailable)?.last_run_at;
-        Ok(Self { store, file, reach: reconcile::reach(may_lack_anything, last_run_at) })
+        Ok(Self { store, file, reach: reconcile::reach(may_lack_rows, last_run_at) })
     }
 
     async fn close(&self) {
@@ -233,10 +241,7 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn open_bucket(
-    connections: &Connections,
-    clock: ScaledClock,
-) -> Result<(Arc<EmbeddedBucket>, OwnFile), Failure> {
+async fn open_bucket(connections: &Connections, clock: ScaledClock) -> Result<(Arc<EmbeddedBucket>, OwnFile), Failure> {
     let options = BucketOptions { clock: Arc::new(move || clock.now()), ..BucketOptions::default() };
     let path = connections.bucket_file();
     let (bucket, prepared) = EmbeddedBucket::open_or_rebuild(&path, options, BUDGET).await.map_err(no_bucket)?;

@@ -23,23 +23,23 @@ pub enum Reach {
     /// Backwards from what was ingested last, until a whole page is known, and never beyond this instant, before which the database need not
     /// remember: what is lost of commits are the last ones.
     Until(DateTime<Utc>),
-    /// All that the bucket still has: rows may be missing anywhere.
+    /// All that the bucket still has, whatever the database says it knows: rows may be missing anywhere.
     Everything,
 }
 
 /// Pure: what the database's last sign of life and the state of its file mean. `last_run_at`: the last overdue check that it knows.
-pub fn reach(may_lack_anything: bool, last_run_at: Option<DateTime<Utc>>) -> Reach {
+pub fn reach(may_lack_rows: bool, last_run_at: Option<DateTime<Utc>>) -> Reach {
     match last_run_at {
-        Some(at) if !may_lack_anything => Reach::Until(at - REMEMBERED),
+        Some(at) if !may_lack_rows => Reach::Until(at - REMEMBERED),
         // A database that no check ever ran on is new, whatever the bucket has.
         _ => Reach::Everything,
     }
 }
 
-/// Announces again what the database does not know. Ends when all is announced, or when told to stop.
-pub async fn run(bucket: &EmbeddedBucket, store: &Store, reach: Reach, stop: &CancellationToken) {
+/// Announces again what the database does not know. Ends when all is announced (true), or when told to stop (false).
+pub async fn run(bucket: &EmbeddedBucket, store: &Store, reach: Reach, stop: &CancellationToken) -> bool {
     let mut after: Option<IngestedVersion> = None;
-    let mut announced = 0;
+    let (mut announced, mut is_over) = (0, false);
     while !stop.is_cancelled() {
         match step(bucket, store, reach, after.as_ref()).await {
             Ok(Step::Waits) => pause(Duration::from_millis(100), stop).await,
@@ -49,6 +49,7 @@ pub async fn run(bucket: &EmbeddedBucket, store: &Store, reach: Reach, stop: &Ca
             }
             Ok(Step::Ended(count)) => {
                 announced += count;
+                is_over = true;
                 break;
             }
             Err(problem) => {
@@ -61,6 +62,7 @@ pub async fn run(bucket: &EmbeddedBucket, store: &Store, reach: Reach, stop: &Ca
         metrics::counter!("stationkeeper_objects_announced_again_total").increment(announced);
         tracing::warn!(objects = announced, "the database did not know what the bucket holds; it is ingested again");
     }
+    is_over
 }
 
 enum Step {
@@ -84,9 +86,18 @@ async fn step(
     }
     let page = bucket.ingested_versions(after, PAGE).await.map_err(of_bucket)?;
     let Some(last) = page.last().cloned() else { return Ok(Step::Ended(0)) };
+    let of_database = |error: stationkeeper_store::StoreError| chain(&error);
     let objects: Vec<_> = page.iter().map(object).collect();
-    let known = store.known_objects(&objects).await.map_err(|error| chain(&error))?;
-    let known: HashSet<_> = known.into_iter().map(|(object, _)| object).collect();
+    let known: HashSet<_> = match reach {
+        Reach::Everything => {
+            store.forget_objects(&objects).await.map_err(of_database)?;
+            HashSet::new()
+        }
+        Reach::Until(_) => {
+            let known = store.known_objects(&objects).await.map_err(of_database)?;
+            known.into_iter().map(|(object, _)| object).collect()
+        }
+    };
     let is_judged = |version: &IngestedVersion| match reach {
         Reach::Everything => true,
         Reach::Until(instant) => version.ingested_at >= instant,
@@ -119,13 +130,13 @@ mod tests {
     #[test]
     fn the_bucket_is_compared_as_far_back_as_the_database_must_remember() {
         let at: DateTime<Utc> = "2026-11-24T10:00:00Z".parse().unwrap();
-        for (shows, may_lack_anything, last_run_at, expected) in [
+        for (shows, may_lack_rows, last_run_at, expected) in [
             ("a database that was there", false, Some(at), Reach::Until(at - TimeDelta::days(6))),
             ("a new one", false, None, Reach::Everything),
             ("one of two moments", true, Some(at), Reach::Everything),
             ("one that was rebuilt", true, None, Reach::Everything),
         ] {
-            assert_eq!(reach(may_lack_anything, last_run_at), expected, "{shows}");
+            assert_eq!(reach(may_lack_rows, last_run_at), expected, "{shows}");
         }
     }
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stationkeeper_embedded_bucket::{Condition, Delivery as Queued, EmbeddedBucket};
+use stationkeeper_pipeline::Loss;
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
-use stationkeeper_pipeline::Loss;
 use stationkeeper_pipeline::s3::S3Bucket;
 use stationkeeper_telemetry::decode_message;
 use tokio::sync::watch;
@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
 use crate::up::reconcile::{self, Reach};
+use crate::up::soundness::OwnFile;
 use crate::up::vitals::Observed;
 
 /// The ingest of `up`: the same handler as on Lambda, over the embedded bucket's S3 endpoint.
@@ -151,10 +152,15 @@ pub async fn check<C: Clock>(ingest: Arc<UpIngest<C>>, speed: f64, stop: Cancell
 pub async fn reconcile_and_sweep<C: Clock>(
     bucket: Arc<EmbeddedBucket>,
     ingest: Arc<UpIngest<C>>,
-    reach: Reach,
+    (reach, database): (Reach, Option<OwnFile>),
     stop: CancellationToken,
 ) {
-    reconcile::run(&bucket, ingest.store(), reach, &stop).await;
+    let is_settled = reconcile::run(&bucket, ingest.store(), reach, &stop).await;
+    if let (true, Some(file)) = (is_settled, &database)
+        && let Err(error) = stationkeeper_sqlite_file::settled(&file.path)
+    {
+        tracing::warn!(error = chain(&error), "the bucket and the database are compared again at the next start");
+    }
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
