@@ -11,7 +11,10 @@ use stationkeeper_tests::waiting::PATIENCE;
 use crate::ledger::{Entry, Ledger};
 use crate::load::{Dice, Load, upload_all};
 use crate::rows::Rows;
-use crate::{STARTS_WITHIN, heartbeats_per_second};
+use crate::{ALONE, STARTS_WITHIN, heartbeats_per_second};
+
+/// All that the bucket has is compared with the rows of a copy, one by one.
+const COMPARED_WITHIN: Duration = Duration::from_secs(120);
 
 /// In which order the files are copied: nobody promises one.
 #[derive(Debug, Clone, Copy)]
@@ -45,20 +48,21 @@ async fn starts_with_all(copy: &Path, accepted: &[Entry], shows: &str) -> Up {
     let up = tokio::task::block_in_place(|| Up::start_at(copy, Ports::FREE, &[], PATIENCE));
     let took = begun.elapsed();
     assert!(took < STARTS_WITHIN, "{shows}: the start took {took:?}");
-    Ledger::all_settle(accepted, &Rows::of_folder(copy), PATIENCE).await;
+    Ledger::all_settle(accepted, &Rows::of_folder(copy), COMPARED_WITHIN).await;
     up
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_copy_taken_while_it_runs_starts_and_has_all_that_was_accepted_before() {
+    let _alone = ALONE.lock().await;
     let folder = data_folder();
     let original = folder.path().join("original");
     let ledger = Ledger::default();
     let mut dice = Dice::of(3);
     let up = tokio::task::block_in_place(|| Up::start_at(&original, Ports::chosen(), &[], PATIENCE));
     let load = Load::begin(&up.access, &ledger, heartbeats_per_second());
-    for number in 0..9 {
-        tokio::time::sleep(Duration::from_millis(300) + dice.time(700)).await;
+    for number in 0..6 {
+        tokio::time::sleep(Duration::from_millis(200) + dice.time(600)).await;
         let accepted = ledger.accepted();
         let order = [Order::AsFound, Order::Ascending, Order::Descending][number % 3];
         let taken = folder.path().join(format!("copy-{number}"));
@@ -116,10 +120,12 @@ async fn a_file_of_one_moment_with_the_log_of_another(name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_copy_whose_database_is_of_two_moments_gets_its_rows_from_the_bucket() {
+    let _alone = ALONE.lock().await;
     a_file_of_one_moment_with_the_log_of_another("stationkeeper.sqlite").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_copy_whose_bucket_is_of_two_moments_keeps_its_rows_and_takes_new_uploads() {
+    let _alone = ALONE.lock().await;
     a_file_of_one_moment_with_the_log_of_another("bucket.sqlite").await;
 }

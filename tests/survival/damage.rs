@@ -11,10 +11,10 @@ use stationkeeper_embedded_bucket::{Attributes, BucketOptions, EmbeddedBucket, O
 use stationkeeper_tests::up::{Up, data_folder};
 use stationkeeper_tests::waiting::{PATIENCE, now, until};
 
-use crate::STARTS_WITHIN;
 use crate::ledger::{Becomes, Ledger};
 use crate::load::{Dice, Station, client, upload_all};
 use crate::rows::Rows;
+use crate::{ALONE, STARTS_WITHIN};
 
 const BUCKET: &str = "bucket.sqlite";
 const DATABASE: &str = "stationkeeper.sqlite";
@@ -160,6 +160,7 @@ fn is_torn_log(harm: Harm) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_damaged_database_is_set_aside_and_its_rows_come_again_from_the_bucket() {
+    let _alone = ALONE.lock().await;
     for (end, harm) in [
         (Killed, LogCut),
         (Killed, LogOverwritten),
@@ -177,6 +178,7 @@ async fn a_damaged_database_is_set_aside_and_its_rows_come_again_from_the_bucket
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_damaged_bucket_is_set_aside_and_nothing_that_was_ingested_is_lost() {
+    let _alone = ALONE.lock().await;
     for (end, harm) in [
         (Killed, LogCut),
         (Killed, LogOverwritten),
@@ -226,6 +228,7 @@ fn nowhere() -> stationkeeper_tests::up::Access {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_accepted_body_that_is_missing_or_cut_is_a_row_of_the_quarantine_and_costs_no_other() {
+    let _alone = ALONE.lock().await;
     let folder = data_folder();
     let data = folder.path();
     let ledger = Ledger::default();
@@ -275,6 +278,7 @@ async fn an_accepted_body_that_is_missing_or_cut_is_a_row_of_the_quarantine_and_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whichever_page_of_a_waiting_queue_is_overwritten_each_upload_is_one_row_or_one_row_of_the_quarantine() {
+    let _alone = ALONE.lock().await;
     let folder = data_folder();
     let whole = folder.path().join("whole");
     let ledger = Ledger::default();

@@ -10,7 +10,7 @@ use stationkeeper_tests::waiting::PATIENCE;
 use crate::ledger::Ledger;
 use crate::load::{Dice, Load};
 use crate::rows::Rows;
-use crate::{STARTS_WITHIN, heartbeats_per_second, number};
+use crate::{ALONE, STARTS_WITHIN, heartbeats_per_second, number};
 
 /// What a series of kills saw.
 struct Seen {
@@ -73,6 +73,7 @@ async fn survive(data: &Path, arguments: &[&str], rows: &Rows, kills: u32, seed:
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn killed_at_a_hundred_random_moments_nothing_is_lost_or_twice_and_each_start_takes_two_seconds_at_most() {
+    let _alone = ALONE.lock().await;
     let folder = data_folder();
     let kills = number("STATIONKEEPER_TEST_KILLS", 100);
     let seen = survive(folder.path(), &[], &Rows::of_folder(folder.path()), kills, 1).await;
@@ -81,6 +82,7 @@ async fn killed_at_a_hundred_random_moments_nothing_is_lost_or_twice_and_each_st
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_same_with_the_rows_on_mariadb() {
+    let _alone = ALONE.lock().await;
     let folder = data_folder();
     let database = tokio::task::spawn_blocking(|| Database::new(Kind::MariaDb)).await.unwrap();
     let url = database.url();

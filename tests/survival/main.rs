@@ -22,6 +22,9 @@ use stationkeeper_tests::programs::variable;
 /// "Start within 2 s", of a build as it is shipped; one for debugging is slower by itself.
 const STARTS_WITHIN: Duration = if cfg!(debug_assertions) { Duration::from_secs(10) } else { Duration::from_secs(2) };
 
+/// Who measures a start must not share the processor with the others: one at a time, beside the one that mostly stands still.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// A number that the environment may set.
 fn number(name: &str, otherwise: u32) -> u32 {
     variable(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))

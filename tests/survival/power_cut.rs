@@ -6,6 +6,7 @@ use std::path::Path;
 use stationkeeper_tests::up::{Up, data_folder};
 use stationkeeper_tests::waiting::{PATIENCE, until};
 
+use crate::ALONE;
 use crate::ledger::Ledger;
 use crate::load::upload_all;
 use crate::rows::Rows;
@@ -24,6 +25,7 @@ enum Return {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_database_older_than_the_bucket_gets_back_from_it_what_it_lost() {
+    let _alone = ALONE.lock().await;
     for back in [Return::InPlace, Return::AsCopy, Return::Gone] {
         let folder = data_folder();
         let data = folder.path();
