@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use stationkeeper_tests::up::{Ports, Up, data_folder};
 use stationkeeper_tests::waiting::PATIENCE;
 
+use crate::disk::Disk;
 use crate::ledger::{Entry, Ledger};
 use crate::load::{Dice, Load, upload_all};
 use crate::rows::Rows;
-use crate::{ALONE, STARTS_WITHIN, heartbeats_per_second};
+use crate::{ALONE, heartbeats_per_second, started_in_time};
 
 /// All that the bucket has is compared with the rows of a copy, one by one.
 const COMPARED_WITHIN: Duration = Duration::from_secs(120);
@@ -44,10 +45,12 @@ fn copy(from: &Path, to: &Path, order: Order) {
 
 /// Starts a copy, which must have all that was accepted before it was made, within the time of a start.
 async fn starts_with_all(copy: &Path, accepted: &[Entry], shows: &str) -> Up {
+    let beside = data_folder();
+    let disk = Disk::watch(beside.path());
     let begun = Instant::now();
     let up = tokio::task::block_in_place(|| Up::start_at(copy, Ports::FREE, &[], PATIENCE));
     let took = begun.elapsed();
-    assert!(took < STARTS_WITHIN, "{shows}: the start took {took:?}");
+    started_in_time(took, &disk, begun, shows);
     Ledger::all_settle(accepted, &Rows::of_folder(copy), COMPARED_WITHIN).await;
     up
 }

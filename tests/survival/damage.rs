@@ -11,10 +11,11 @@ use stationkeeper_embedded_bucket::{Attributes, BucketOptions, EmbeddedBucket, O
 use stationkeeper_tests::up::{Up, data_folder};
 use stationkeeper_tests::waiting::{PATIENCE, now, until};
 
+use crate::disk::Disk;
 use crate::ledger::{Becomes, Ledger};
 use crate::load::{Dice, Station, client, upload_all};
 use crate::rows::Rows;
-use crate::{ALONE, STARTS_WITHIN};
+use crate::{ALONE, started_in_time};
 
 const BUCKET: &str = "bucket.sqlite";
 const DATABASE: &str = "stationkeeper.sqlite";
@@ -97,10 +98,12 @@ async fn outlives(name: &'static str, end: End, harm: Harm) {
     }
     harm.happens(&data.join(name), &mut Dice::of(5));
 
+    let beside = data_folder();
+    let disk = Disk::watch(beside.path());
     let begun = Instant::now();
     let up = tokio::task::block_in_place(|| Up::start(data));
     let took = begun.elapsed();
-    assert!(took < STARTS_WITHIN, "{shows}: the start took {took:?}");
+    started_in_time(took, &disk, begun, &shows);
     ledger.settles(&rows, PATIENCE).await;
 
     let kept = |entry: &str| entry.starts_with(&format!("{name}.damaged-"));

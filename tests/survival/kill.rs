@@ -7,10 +7,11 @@ use stationkeeper_tests::database::{Database, Kind};
 use stationkeeper_tests::up::{Ports, Up, data_folder};
 use stationkeeper_tests::waiting::PATIENCE;
 
+use crate::disk::Disk;
 use crate::ledger::Ledger;
 use crate::load::{Dice, Load};
 use crate::rows::Rows;
-use crate::{ALONE, STARTS_WITHIN, heartbeats_per_second, number};
+use crate::{ALONE, heartbeats_per_second, number, started_in_time};
 
 /// What a series of kills saw.
 struct Seen {
@@ -22,6 +23,8 @@ struct Seen {
 async fn survive(data: &Path, arguments: &[&str], rows: &Rows, kills: u32, seed: u64) -> Seen {
     let ports = Ports::chosen();
     let ledger = Ledger::default();
+    let beside = data_folder();
+    let disk = Disk::watch(beside.path());
     let mut dice = Dice::of(seed);
     let first = tokio::task::block_in_place(|| Up::start_at(data, ports, arguments, PATIENCE));
     let load = Load::begin(&first.access, &ledger, heartbeats_per_second());
@@ -39,7 +42,7 @@ async fn survive(data: &Path, arguments: &[&str], rows: &Rows, kills: u32, seed:
         } else {
             let up = tokio::task::block_in_place(|| Up::answering(program, data, PATIENCE));
             let took = begun.elapsed();
-            assert!(took < STARTS_WITHIN, "start {} took {took:?}", seen.starts.len());
+            started_in_time(took, &disk, begun, &format!("start {}", seen.starts.len()));
             seen.starts.push(took);
             Ledger::all_settle(&accepted, rows, PATIENCE).await;
             tokio::time::sleep(dice.time(700)).await;

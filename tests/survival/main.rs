@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod disk;
 mod ledger;
 mod load;
 mod rows;
@@ -24,6 +25,12 @@ const STARTS_WITHIN: Duration = if cfg!(debug_assertions) { Duration::from_secs(
 
 /// Who measures a start must not share the processor with the others: one at a time, beside the one that mostly stands still.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// A start took so long, on this disk.
+fn started_in_time(took: Duration, disk: &disk::Disk, begun: std::time::Instant, shows: &str) {
+    let still = disk.stood_still_since(begun);
+    assert!(took < STARTS_WITHIN + still, "{shows}: the start took {took:?}, while the disk stood still for {still:?}");
+}
 
 /// A number that the environment may set.
 fn number(name: &str, otherwise: u32) -> u32 {

@@ -19,7 +19,7 @@ struct Key {
     root: bool,
 }
 
-/// Writes the copy anew, readable by the owner alone.
+/// Writes the copy anew where it is no longer the same, readable by the owner alone.
 pub(crate) async fn save(path: &Path, reads: &SqlitePool) -> Result<(), BucketError> {
     let keys: Vec<Key> =
         sqlx::query_as("select access_key_id, secret, host, root from credentials order by made_at_us, access_key_id")
@@ -28,6 +28,9 @@ pub(crate) async fn save(path: &Path, reads: &SqlitePool) -> Result<(), BucketEr
             .map_err(BucketError::doing("read the access keys"))?;
     let text = serde_json::to_vec(&keys).unwrap_or_default();
     let (place, new) = (beside(path, ".keys"), beside(path, ".keys.new"));
+    if std::fs::read(&place).is_ok_and(|kept| kept == text) {
+        return Ok(());
+    }
     let mut writing = std::fs::OpenOptions::new();
     writing.write(true).create(true).truncate(true);
     #[cfg(unix)]

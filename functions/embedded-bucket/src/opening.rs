@@ -65,18 +65,20 @@ impl EmbeddedBucket {
 pub(crate) async fn settle(writes: &SqlitePool, options: &BucketOptions) -> Result<(), BucketError> {
     const DOING: &str = "put the queue in order";
     let now = micros((options.clock)());
+    let mut transaction = writes.begin_with("begin immediate").await.map_err(BucketError::doing(DOING))?;
     sqlx::query("update queue set visible_at_us = ? where visible_at_us > ?")
         .bind(now)
         .bind(now)
-        .execute(writes)
+        .execute(&mut *transaction)
         .await
         .map_err(BucketError::doing(DOING))?;
     sqlx::query("update bucket set sequence = max(sequence, ?), epoch = ? where id = 1")
         .bind(now.max(0))
         .bind(database::new_epoch()?)
-        .execute(writes)
+        .execute(&mut *transaction)
         .await
         .map_err(BucketError::doing(DOING))?;
+    transaction.commit().await.map_err(BucketError::doing(DOING))?;
     let announced = again::announce_waiting(writes, options).await?;
     if announced > 0 {
         tracing::warn!(versions = announced, "announced versions of the bucket whose event was lost");

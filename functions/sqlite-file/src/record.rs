@@ -52,7 +52,8 @@ impl Record {
         let text = serde_json::to_vec(&self).unwrap_or_default();
         let written = std::fs::File::create(&new).and_then(|mut file| {
             file.write_all(&text)?;
-            file.sync_all()
+            // What a power cut takes of any other record costs an examination, and a start shall not wait for the disk for that.
+            if self.suspect || self.unsettled { file.sync_all() } else { Ok(()) }
         });
         // In one step, so that a kill leaves the old or the new one.
         written.and_then(|()| std::fs::rename(&new, &place)).map_err(FileError::file("write", &place))

@@ -128,7 +128,7 @@ async fn round(
         stop.clone(),
     ));
     let watched = tasks.spawn(soundness::watch_files(files.clone(), observed.subscribe(), stop.clone()));
-    let (vitals_sender, vitals_receiver) = watch::channel(vitals::look(&bucket, &observed, &files, clock).await);
+    let (vitals_sender, vitals_receiver) = watch::channel(vitals::at_start(&files, clock));
     tasks.spawn(vitals::publish(bucket.clone(), observed.subscribe(), vitals_sender, files, clock, stop.clone()));
     let gateway = Gateway::new(
         store.clone(),

@@ -21,14 +21,9 @@ pub struct Observed {
     pub queue_error: Option<String>,
 }
 
-/// Looks at the parts once.
-pub async fn look(
-    bucket: &EmbeddedBucket,
-    observed: &watch::Sender<Observed>,
-    files: &[OwnFile],
-    clock: impl Clock,
-) -> Vitals {
-    look_with(bucket, &observed.borrow().clone(), files, clock).await
+/// Before the first look, which a start does not wait for: the disk may be slow.
+pub fn at_start(files: &[OwnFile], clock: impl Clock) -> Vitals {
+    Vitals { updated_at: clock.now(), bucket_problem: None, set_aside: soundness::set_aside(files), queue: None }
 }
 
 async fn look_with(bucket: &EmbeddedBucket, observed: &Observed, files: &[OwnFile], clock: impl Clock) -> Vitals {
