@@ -151,8 +151,15 @@ mod sqlite {
     /// Pages that the log may have before it is moved into the file: 64 MiB, as the embedded bucket has it, for copies of a running folder.
     const LOG_PAGES: &str = "8192";
 
-    const SALVAGE: Salvage =
-        Salvage { without: &["_sqlx_migrations"], cut: None, afterwards: include_str!("sql/after_salvage_sqlite.sql") };
+    const SALVAGE: Salvage = Salvage {
+        without: &["_sqlx_migrations"],
+        cut: None,
+        // Rows whose other half was lost.
+        afterwards: "insert into lab_hosts (name, status, created_at)
+                select host, 'active', min(word_since) from lab_station_state
+                where host not in (select name from lab_hosts) group by host;
+            delete from alert_transitions where alert_id not in (select id from alerts)",
+    };
 
     pub(super) async fn owned(
         path: &Path,
