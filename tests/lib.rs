@@ -15,14 +15,24 @@ pub mod exchange;
 pub mod faults;
 #[path = "harness/faulty_s3.rs"]
 pub mod faulty_s3;
+#[path = "harness/http.rs"]
+pub mod http;
 #[path = "harness/lab.rs"]
 pub mod lab;
 #[path = "harness/mariadb_server.rs"]
 pub mod mariadb_server;
+#[path = "harness/programs.rs"]
+pub mod programs;
+#[path = "harness/station.rs"]
+pub mod station;
 #[path = "harness/tables.rs"]
 pub mod tables;
 #[path = "harness/tmpfs.rs"]
 pub mod tmpfs;
+#[path = "harness/up.rs"]
+pub mod up;
+#[path = "harness/waiting.rs"]
+pub mod waiting;
 
 use std::path::{Path, PathBuf};
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use stationkeeper_tests::faulty_s3::Fault;
 
-use crate::harness::until;
 use crate::outside::Lab;
+use stationkeeper_tests::waiting::until;
 
 /// Long enough for a loaded computer.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -11,8 +11,8 @@ use stationkeeper_store::Store;
 use stationkeeper_tests::mariadb_server::MariaDbServer;
 use stationkeeper_tests::tmpfs::Tmpfs;
 
-use crate::harness::{now, until};
 use crate::outside::{Lab, quick};
+use stationkeeper_tests::waiting::{now, until};
 
 /// Long enough for a loaded computer.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,10 +8,10 @@ use sqlx::{Connection, Executor, SqliteConnection};
 use stationkeeper_tests::conservation::{Conservation, accepted_by_embedded, waiting_in_embedded};
 use stationkeeper_tests::tmpfs::Tmpfs;
 
-use crate::harness::station::{heartbeat, host, newest_key, spool_key};
-use crate::harness::up::{Up, data_folder};
-use crate::harness::{PATIENCE, now, until};
 use crate::outside::named;
+use stationkeeper_tests::station::{heartbeat, host, newest_key, spool_key};
+use stationkeeper_tests::up::{Up, data_folder};
+use stationkeeper_tests::waiting::{PATIENCE, now, until};
 
 /// Within this the part is named.
 const NAMED_WITHIN: Duration = Duration::from_secs(5);

@@ -4,10 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-#[expect(dead_code, reason = "shared with the end-to-end tests, which use the rest of it")]
-#[path = "../end_to_end/harness/mod.rs"]
-mod harness;
-
 mod bucket_faults;
 mod conflicts;
 mod conservation;

@@ -12,7 +12,7 @@ use stationkeeper_store::Store;
 use stationkeeper_telemetry::Limits;
 use stationkeeper_tests::conservation::{Conservation, accepted_by_memory};
 
-use crate::harness::station::{heartbeat, spool_key};
+use stationkeeper_tests::station::{heartbeat, spool_key};
 
 /// See the module.
 pub struct Beats {

@@ -27,9 +27,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::harness::http::get;
-use crate::harness::station::{heartbeat, host, spool_key};
-use crate::harness::{now, until};
+use stationkeeper_tests::http::get;
+use stationkeeper_tests::station::{heartbeat, host, spool_key};
+use stationkeeper_tests::waiting::{now, until};
 
 /// See the module.
 pub struct Lab {
@@ -92,6 +92,7 @@ impl Lab {
             store: store.clone(),
             folder: folder.path().to_owned(),
             database_in_folder: true,
+            files: Vec::new(),
         };
         let (sender, vitals) = watch::channel(Vitals::unseen(SystemClock.now()));
         tasks.spawn(vitals::publish(parts, seen, sender, SystemClock, stop.clone()));

@@ -89,7 +89,10 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Self::MariaDb { server, name } = self {
-            blocking(execute(server, format!("drop database if exists {name}")));
+            let (server, statement) = (server.clone(), format!("drop database if exists {name}"));
+            // A thread of its own: the test may be within a runtime, and may be failing.
+            let dropping = std::thread::spawn(move || blocking(execute(&server, statement)));
+            let _ = dropping.join();
         }
     }
 }

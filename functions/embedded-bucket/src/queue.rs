@@ -27,7 +27,7 @@ pub struct Delivery {
 }
 
 /// `?, ?, …`: as many as there are ids. SQLite takes 32 766; callers receive far fewer at once.
-fn places(count: usize) -> String {
+pub(crate) fn places(count: usize) -> String {
     let mut places = "?, ".repeat(count);
     places.truncate(places.len().saturating_sub(2));
     places

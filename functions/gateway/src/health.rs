@@ -65,11 +65,19 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
             (silent > facts.limits.check_late).then(|| format!("did not run for {} s", silent.num_seconds()))
         }
     };
+    let files = match vitals.set_aside.as_slice() {
+        [] => None,
+        names if inside => {
+            Some(format!("damaged and set aside: {}; look at what was lost, then move it away", names.join(", ")))
+        }
+        names => Some(format!("{} damaged and set aside", names.len())),
+    };
     let parts = PartsView {
         database: PartView::of(database),
         bucket: PartView::of(bucket),
         queue: PartView::of(queue),
         overdue_check: PartView::of(overdue_check),
+        files: PartView::of(files),
     };
     HealthView {
         status: parts.status(),
@@ -154,6 +162,7 @@ mod tests {
                 bucket_problem: None,
                 database_problem: None,
                 queue_problem: None,
+                set_aside: Vec::new(),
                 queue: Some(QueueVitals { depth: 0, oldest_at: None }),
             },
             started_at: start(),
@@ -181,6 +190,7 @@ mod tests {
             ("no bucket", with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into())), vec!["bucket"]),
             ("a locked database", with(&|f| f.vitals.database_problem = Some("of 10.0.0.1".into())), vec!["database"]),
             ("a queue in the way", with(&|f| f.vitals.queue_problem = Some("of 10.0.0.1".into())), vec!["queue"]),
+            ("a damaged file", with(&|f| f.vitals.set_aside = vec!["x.damaged-10.0.0.1".into()]), vec!["files"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
             ("no queue of ours", with(&|f| f.vitals.queue = None), vec![]),
@@ -204,6 +214,8 @@ mod tests {
             assert!(!serde_json::to_string(&view).unwrap().contains("10.0.0.1"), "{shows}");
         }
         let facts = with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into()));
+        let damaged = with(&|f| f.vitals.set_aside = vec!["x.damaged-1".into()]);
+        assert!(judge(&damaged, now, true).parts.files.problem.unwrap().contains("x.damaged-1"));
         assert_eq!(judge(&facts, now, true).parts.bucket.problem.as_deref(), Some("refused by 10.0.0.1"));
     }
 }

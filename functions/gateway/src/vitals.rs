@@ -13,6 +13,8 @@ pub struct Vitals {
     pub database_problem: Option<String>,
     /// Why the queue cannot be worked off; none: it can.
     pub queue_problem: Option<String>,
+    /// Names of files that were set aside because they were damaged, and still lie beside those in use.
+    pub set_aside: Vec<String>,
     /// The queue of bucket events; none: it is not ours to look into.
     pub queue: Option<QueueVitals>,
 }
@@ -20,7 +22,14 @@ pub struct Vitals {
 impl Vitals {
     /// Before the first look, which comes within a second: nothing is wrong yet.
     pub fn unseen(now: DateTime<Utc>) -> Self {
-        Self { updated_at: now, bucket_problem: None, database_problem: None, queue_problem: None, queue: None }
+        Self {
+            updated_at: now,
+            bucket_problem: None,
+            database_problem: None,
+            queue_problem: None,
+            set_aside: Vec::new(),
+            queue: None,
+        }
     }
 }
 

@@ -75,7 +75,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let settings = self.settings().await?;
         let everyone = self.suspects(&[], true, self.clock.now(), &settings).await?;
         let stations = everyone.len();
-        match self.look_at(everyone).await? {
+        match self.look_at(&everyone).await? {
             None => Ok(stations),
             Some(reason) => Err(IngestError::Unfinished { reason }),
         }

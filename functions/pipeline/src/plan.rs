@@ -215,7 +215,7 @@ impl Folding<'_> {
         let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).cloned();
         match known {
             None => self.new_heartbeat(heartbeat),
-            Some(known) if known.sha256 == heartbeat.sha256 => self.again(known, &heartbeat),
+            Some(known) if known.sha256 == heartbeat.sha256 => self.again(known, heartbeat),
             Some(known) => self.other_bytes(known, heartbeat),
         }
     }
@@ -242,17 +242,24 @@ impl Folding<'_> {
     }
 
     /// The same bytes again: only an earlier arrival says something new.
-    fn again(&mut self, known: Known, heartbeat: &HeartbeatDocument) {
+    fn again(&mut self, known: Known, heartbeat: HeartbeatDocument) {
         self.plan.tally.duplicates += 1;
         let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
-        if arrived_at >= known.arrived_at {
-            return;
-        }
         let first_arrived_at = known.first_arrived_at.min(arrived_at);
-        self.known.insert(timestamp, Known { first_arrived_at, arrived_at, ..known });
-        let row = self.row(heartbeat, first_arrived_at);
-        self.plan.history.push(HistoryWrite::Earlier(row));
-        self.first_arrival(timestamp, first_arrived_at);
+        if arrived_at < known.arrived_at {
+            self.known.insert(timestamp, Known { first_arrived_at, arrived_at, ..known });
+            let row = self.row(&heartbeat, first_arrived_at);
+            self.plan.history.push(HistoryWrite::Earlier(row));
+            self.first_arrival(timestamp, first_arrived_at);
+        }
+        // History and state are one commit, so that only a database that lost rows has a state behind its history.
+        let newer = rank(timestamp, first_arrived_at);
+        if self.plan.state.latest.as_ref().is_none_or(|latest| latest.rank() < newer) {
+            let incoming =
+                Incoming { snapshot: heartbeat.snapshot, arrived_at: first_arrived_at, at_once: heartbeat.at_once };
+            let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
+            self.take(outcome);
+        }
     }
 
     /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events. A body

@@ -12,6 +12,31 @@ use crate::ingest::Delivery;
 /// So many bytes are kept in the row, to see at a glance what it was.
 const FIRST_BYTES: usize = 256;
 
+/// Why a body can never be had, though it was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The bucket has no such version.
+    Missing,
+    /// The bucket has a body, and it is not the one that was put.
+    Damaged,
+}
+
+impl Loss {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing_object",
+            Self::Damaged => "damaged_object",
+        }
+    }
+
+    fn detail(self, size: u64) -> String {
+        match self {
+            Self::Missing => format!("the bucket no longer has this version of {size} bytes"),
+            Self::Damaged => format!("the bucket no longer has the {size} bytes that were put"),
+        }
+    }
+}
+
 /// An object, or a delivery, that was put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantined {
@@ -40,6 +65,23 @@ pub struct Quarantined {
 }
 
 impl Quarantined {
+    /// Of an object whose body can never be had.
+    pub fn of_lost(host: &HostName, address: &ObjectAddress, arrived_at: DateTime<Utc>, size: u64, loss: Loss) -> Self {
+        Self {
+            host: Some(host.clone()),
+            key: address.key.clone(),
+            version_id: address.version_id.clone().unwrap_or_default(),
+            reason: loss.as_str(),
+            detail: loss.detail(size),
+            first_bytes: Vec::new(),
+            size,
+            arrived_at,
+            copy_key: String::new(),
+            copied: false,
+            clock: None,
+        }
+    }
+
     /// Of an object. The copy's key follows from address alone: a repeat overwrites it with the same bytes.
     pub fn of_object(
         host: &HostName,

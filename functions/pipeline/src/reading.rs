@@ -43,8 +43,8 @@ pub(crate) struct Read {
     pub(crate) address: ObjectAddress,
     pub(crate) outcome: ReadOutcome,
     pub(crate) deliveries: BTreeSet<usize>,
-    size: Option<u64>,
-    arrived_at: Option<DateTime<Utc>>,
+    pub(crate) size: Option<u64>,
+    pub(crate) arrived_at: Option<DateTime<Utc>>,
 }
 
 impl Read {

@@ -119,6 +119,18 @@ impl Store {
         known(&mut self.reader().await?, objects).await
     }
 
+    /// Forgets that these were seen: when they are announced again, they are compared with history itself.
+    pub async fn forget_objects(&self, objects: &[ObjectVersion]) -> Result<(), StoreError> {
+        let mut link = self.writer().await?;
+        for objects in objects.chunks(MOST_ITEMS) {
+            let statement = Statement::new("forget that objects were seen", include_str!("sql/forget_objects.sql"))
+                .times(objects.len())
+                .bind_all(objects.iter().map(hash));
+            link.execute(statement).await?;
+        }
+        link.commit().await
+    }
+
     /// What was put aside (of one station, or all), newest first; `before` is `quarantined_at` and object of the last page's last.
     pub async fn quarantined(
         &self,

@@ -88,6 +88,27 @@ impl Store {
         sqlite::open(sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true), &options).await
     }
 
+    /// Opens (or makes) the SQLite file at `path` as its owner, schema up to date: a file that is damaged is set aside and rebuilt from what
+    /// can be read of it. Looks for damage for at most about `budget`. What it knows of objects seen is not to be trusted where
+    /// [`Prepared::may_lack_rows`](stationkeeper_sqlite_file::Prepared::may_lack_rows): [`forget_objects`](Self::forget_objects) and ingest
+    /// them again. Pair it with [`close_owned`](Self::close_owned).
+    #[cfg(feature = "sqlite")]
+    pub async fn sqlite_owned(
+        path: &Path,
+        options: StoreOptions,
+        now: chrono::DateTime<chrono::Utc>,
+        budget: Duration,
+    ) -> Result<(Self, stationkeeper_sqlite_file::Prepared), StoreError> {
+        sqlite::owned(path, options, now, budget).await
+    }
+
+    /// Closes all connections to the file at `path`, and remembers that it was closed in order.
+    #[cfg(feature = "sqlite")]
+    pub async fn close_owned(&self, path: &Path) -> Result<(), StoreError> {
+        self.close().await;
+        Ok(stationkeeper_sqlite_file::closed(path)?)
+    }
+
     /// What this store is, for a person: `SQLite PATH` or `MySQL USER@HOST:PORT/DATABASE`; no secret in it.
     pub fn describe(&self) -> &str {
         &self.description
@@ -150,12 +171,52 @@ impl Store {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
+    use std::path::Path;
     use std::str::FromStr;
+    use std::time::Duration;
+
+    use chrono::{DateTime, Utc};
 
     use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
     use sqlx::{ConnectOptions, Connection};
 
+    use stationkeeper_sqlite_file as sqlite_file;
+    use stationkeeper_sqlite_file::{Prepared, Salvage};
+
     use super::{Database, Store, StoreError, StoreOptions, Synchronous};
+
+    /// Pages that the log may have before it is moved into the file: 64 MiB, as the embedded bucket has it, for copies of a running folder.
+    const LOG_PAGES: &str = "8192";
+
+    const SALVAGE: Salvage = Salvage {
+        without: &["_sqlx_migrations"],
+        cut: None,
+        // Rows whose other half was lost.
+        afterwards: "insert into lab_hosts (name, status, created_at)
+                select host, 'active', min(word_since) from lab_station_state
+                where host not in (select name from lab_hosts) group by host;
+            delete from alert_transitions where alert_id not in (select id from alerts)",
+    };
+
+    pub(super) async fn owned(
+        path: &Path,
+        options: StoreOptions,
+        now: DateTime<Utc>,
+        budget: Duration,
+    ) -> Result<(Store, Prepared), StoreError> {
+        let make = async |rebuilt: &Path| {
+            let store = Store::sqlite(rebuilt, options.clone()).await?;
+            store.migrate().await?;
+            store.close().await;
+            Ok::<_, StoreError>(())
+        };
+        let mut prepared = sqlite_file::prepare(path, now, budget, &SALVAGE, make).await?;
+        let store = Store::sqlite(path, options.clone()).await?;
+        store.migrate().await?;
+        prepared.release().await;
+        sqlite_file::opened(path, prepared.may_lack_rows())?;
+        Ok((store, prepared))
+    }
 
     pub(super) async fn open_url(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
         let connect = SqliteConnectOptions::from_str(url).map_err(|error| StoreError::Url {
@@ -180,6 +241,7 @@ mod sqlite {
             })
             .busy_timeout(options.lock_timeout)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", LOG_PAGES)
             // Rows of history are some 450 bytes: larger pages leave less of them empty.
             .page_size(8192)
             .disable_statement_logging();

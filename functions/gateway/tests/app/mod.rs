@@ -69,6 +69,7 @@ impl App {
             bucket_problem: None,
             database_problem: None,
             queue_problem: None,
+            set_aside: Vec::new(),
             queue,
         });
         let gateway = Gateway::new(store.clone(), seen, Arc::new(move || now), GatewayOptions::default());

@@ -48,21 +48,8 @@ pub fn make_anew(connections: &Connections) -> Result<(), Failure> {
         files.push(connections.database_file());
     }
     for file in files {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = file.clone().into_os_string();
-            name.push(suffix);
-            match std::fs::remove_file(&name) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    let path = std::path::Path::new(&name).display();
-                    return Err(Failure::because(
-                        Exit::CannotCreate,
-                        format_args!("cannot begin anew: {path}"),
-                        &error,
-                    ));
-                }
-                _ => {}
-            }
-        }
+        stationkeeper_sqlite_file::remove(&file)
+            .map_err(|error| Failure::because(Exit::CannotCreate, "cannot begin anew", &error))?;
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
+use crate::up::soundness::{self, OwnFile};
 
 /// How often is looked.
 const EVERY: Duration = Duration::from_secs(1);
@@ -54,6 +55,11 @@ impl Observed {
         news
     }
 
+    /// Something comes back again and again.
+    pub fn fails(&self) -> bool {
+        !self.failing.is_empty() || self.queue_error.is_some()
+    }
+
     fn problem(&self, is_of: impl Fn(Part) -> bool) -> Option<String> {
         self.failing.values().find(|(part, _)| is_of(*part)).map(|(_, reason)| reason.clone())
     }
@@ -70,6 +76,8 @@ pub struct Parts {
     pub folder: PathBuf,
     /// The database is one of these files.
     pub database_in_folder: bool,
+    /// The files that are ours.
+    pub files: Vec<OwnFile>,
 }
 
 /// A look that may take longer than anybody waits for it. It is never cut off: it goes on, and the next look finds it there.
@@ -125,6 +133,7 @@ pub async fn publish(
                 .or(database_problem)
                 .or_else(|| seen.problem(|part| part != Part::Bucket)),
             queue_problem,
+            set_aside: soundness::set_aside(&parts.files),
             queue,
         });
     }

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use stationkeeper_embedded_bucket::{BucketError, Delivery as Queued, EmbeddedBucket};
+use stationkeeper_embedded_bucket::{BucketError, Condition, Delivery as Queued, EmbeddedBucket};
+use stationkeeper_pipeline::Loss;
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest, Part};
 use stationkeeper_pipeline::s3::S3Bucket;
+use stationkeeper_telemetry::decode_message;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
 use crate::up::pace::{Pace, Step};
+use crate::up::reconcile::{self, Reach};
+use crate::up::soundness::OwnFile;
 use crate::up::vitals::Observed;
 
 /// The ingest of `up`: the same handler as on Lambda, over the embedded bucket's S3 endpoint.
@@ -143,7 +147,7 @@ async fn take<C: Clock>(
             match failed.remove(&place) {
                 None => done.push(one.id),
                 Some((part, reason)) => {
-                    back.push((one.id, retry_after(one.attempts, part)));
+                    back.push((one, part));
                     observed.failed(one.id, part, reason);
                 }
             }
@@ -151,10 +155,49 @@ async fn take<C: Clock>(
         observed.done(&done);
     });
     until_taken(&observed, &stop, || bucket.delete(&done)).await;
-    for (id, after) in back {
-        until_taken(&observed, &stop, || bucket.retry(id, after)).await;
+    for (one, part) in back {
+        if part == Part::Bucket && is_lost(&bucket, &ingest, one).await {
+            observed.send_modify(|observed| observed.done(&[one.id]));
+            let gone = [one.id];
+            until_taken(&observed, &stop, || bucket.delete(&gone)).await;
+        } else {
+            let after = retry_after(one.attempts, part);
+            until_taken(&observed, &stop, || bucket.retry(one.id, after)).await;
+        }
     }
     taken
+}
+
+/// All that a delivery announces is gone for good, and that is recorded: it need not come back.
+async fn is_lost<C: Clock>(bucket: &EmbeddedBucket, ingest: &UpIngest<C>, queued: &Queued) -> bool {
+    give_up(bucket, ingest, queued).await.unwrap_or_else(|error| {
+        tracing::warn!(error = chain(&error), "cannot record an object that is lost; it is tried again");
+        false
+    })
+}
+
+/// The bucket is in this process: what it says it no longer has will not come. Whether all of a delivery is settled so.
+async fn give_up<C: Clock>(
+    bucket: &EmbeddedBucket,
+    ingest: &UpIngest<C>,
+    queued: &Queued,
+) -> Result<bool, stationkeeper_pipeline::IngestError> {
+    let mut lost = Vec::new();
+    let events = decode_message(&queued.body).events;
+    for event in &events {
+        let Some(version_id) = &event.version_id else { return Ok(false) };
+        let loss = match bucket.condition(&event.key, version_id).await {
+            Ok(Condition::Missing) => Loss::Missing,
+            Ok(Condition::Damaged) => Loss::Damaged,
+            // It is there, or nobody knows: it comes back.
+            Ok(Condition::Whole) | Err(_) => return Ok(false),
+        };
+        lost.push((event.clone(), loss));
+    }
+    if lost.is_empty() {
+        return Ok(false);
+    }
+    ingest.give_up(&lost).await.map(|_| true)
 }
 
 /// Tells the queue until it takes it: unheard, what is done would come back and what failed would be away until the claim ends.
@@ -206,8 +249,19 @@ pub async fn check<C: Clock>(ingest: Arc<UpIngest<C>>, speed: f64, stop: Cancell
     }
 }
 
-/// Sweeps until told to stop.
-pub async fn sweep<C: Clock>(bucket: Arc<EmbeddedBucket>, ingest: Arc<UpIngest<C>>, stop: CancellationToken) {
+/// Compares the bucket with the database first, since both forget; then sweeps until told to stop.
+pub async fn reconcile_and_sweep<C: Clock>(
+    bucket: Arc<EmbeddedBucket>,
+    ingest: Arc<UpIngest<C>>,
+    (reach, database): (Reach, Option<OwnFile>),
+    stop: CancellationToken,
+) {
+    let is_settled = reconcile::run(&bucket, ingest.store(), reach, &stop).await;
+    if let (true, Some(file)) = (is_settled, &database)
+        && let Err(error) = stationkeeper_sqlite_file::settled(&file.path)
+    {
+        tracing::warn!(error = chain(&error), "the bucket and the database are compared again at the next start");
+    }
     let mut every = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
