@@ -9,6 +9,7 @@ mod commit;
 mod document;
 mod error;
 pub mod ingest;
+mod invariant;
 pub mod lambda;
 mod logoffs;
 pub mod memory;
@@ -23,5 +24,6 @@ mod upkeep;
 
 pub use document::{Document, HeartbeatDocument};
 pub use error::IngestError;
+pub use invariant::{Invariant, Violation};
 pub use overdue::CheckReport;
 pub use quarantine::Quarantined;
