@@ -6,5 +6,6 @@
 
 mod conservation;
 mod nth_call;
+mod refused;
 mod run;
 mod scenario;
