@@ -12,5 +12,6 @@ mod health_faults;
 mod memory;
 mod nth_call;
 mod outside;
+mod refused;
 mod run;
 mod scenario;

@@ -37,8 +37,9 @@ pub struct Run {
     pub objects: Arc<MemoryBucket>,
     bucket: Arc<FaultyBucket>,
     clock: Arc<SimulatedClock>,
-    store: Store,
     handler: Handler,
+    /// A store that this run opened for itself.
+    own: Option<Store>,
     queue: Vec<Delivery>,
     late: Vec<Delivery>,
     deliveries: usize,
@@ -61,11 +62,16 @@ pub struct Seen {
 impl Run {
     /// Over an empty database whose schema is up to date.
     pub async fn over(url: &str, plans: Plans, restarts: bool) -> Self {
+        let store = open(url).await;
+        Self { own: Some(store.clone()), ..Self::with(&store, url, plans, restarts) }
+    }
+
+    /// Over an open store of that database: connections that have prepared their statements are quicker.
+    pub fn with(store: &Store, url: &str, plans: Plans, restarts: bool) -> Self {
         let objects = Arc::new(MemoryBucket::default());
         let bucket = Arc::new(FaultyBucket::planned(objects.clone(), plans.bucket.clone()));
         let clock = Arc::new(SimulatedClock::at(at("10:00:00")));
-        let store = open(url).await;
-        let handler = handler(&bucket, &store, &clock, &plans);
+        let handler = handler(&bucket, store, &clock, &plans);
         Self {
             url: url.to_owned(),
             plans,
@@ -73,8 +79,8 @@ impl Run {
             objects,
             bucket,
             clock,
-            store,
             handler,
+            own: None,
             queue: Vec::new(),
             late: Vec::new(),
             deliveries: 0,
@@ -110,7 +116,7 @@ impl Run {
             }
         }
         assert!(self.late.is_empty(), "every event is delivered in the end");
-        self.store.close().await;
+        self.close_own(None).await;
     }
 
     fn put(&mut self, put: &Put) {
@@ -163,9 +169,15 @@ impl Run {
         }
         if self.restarts {
             self.seen.restarts += 1;
-            self.store.close().await;
-            self.store = open(&self.url).await;
-            self.handler = handler(&self.bucket, &self.store, &self.clock, &self.plans);
+            let store = open(&self.url).await;
+            self.handler = handler(&self.bucket, &store, &self.clock, &self.plans);
+            self.close_own(Some(store)).await;
+        }
+    }
+
+    async fn close_own(&mut self, next: Option<Store>) {
+        if let Some(store) = std::mem::replace(&mut self.own, next) {
+            store.close().await;
         }
     }
 
@@ -180,7 +192,8 @@ impl Run {
     }
 }
 
-async fn open(url: &str) -> Store {
+/// Opens it as all runs do.
+pub async fn open(url: &str) -> Store {
     Store::open(url, StoreOptions { connections: 2, ..StoreOptions::default() }).await.unwrap()
 }
 

@@ -18,7 +18,7 @@ use crate::plan::{HistoryRow, HistoryWrite, Known, Standing, StationPlan, Tally,
 use crate::quarantine::Quarantined;
 use crate::reading::{Read, ReadOutcome};
 use crate::trail::TrailRead;
-use crate::{IngestError, observe};
+use crate::{IngestError, invariant, observe};
 
 /// Reservations are read up to here: a flag of local mode matters to all that are to come.
 const FAR: TimeDelta = TimeDelta::days(3_650);
@@ -77,11 +77,16 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
     if !hosts.is_empty() {
         transaction.states().ensure(&hosts, now).await?;
         let states = transaction.states().lock(&hosts).await?;
+        invariant::rows_as_planned("states of stations", hosts.len(), states.len() as u64)?;
         let standing = load(&mut transaction, &hosts, &documents, &trails).await?;
         let mut plans = Vec::with_capacity(states.len());
         for state in &states {
             let Some(documents) = documents.remove(&state.host) else { continue };
-            plans.push(standing.plan(state, documents, settings, ingest));
+            let heartbeats = documents.iter().filter(|one| matches!(one, Document::Heartbeat(_))).count();
+            let plan = standing.plan(state, documents, settings, ingest);
+            let unresolved = standing.unresolved.get(&state.host).map_or(&[][..], Vec::as_slice);
+            invariant::of_plan(state, &plan, unresolved, heartbeats)?;
+            plans.push(plan);
         }
         write(&mut transaction, &plans, settings, now).await?;
         logoffs::write(&mut transaction, &plans, &trails, &standing.reservations, settings, now).await?;
@@ -248,7 +253,8 @@ async fn write(
     }
     let format = settings.history.raw;
     if !new.is_empty() {
-        transaction.heartbeats().insert(&new, format).await?;
+        let held = transaction.heartbeats().insert(&new, format).await?;
+        invariant::rows_as_planned("heartbeats", new.len(), held)?;
     }
     if !replaced.is_empty() {
         transaction.heartbeats().replace(&replaced, format).await?;
@@ -315,7 +321,8 @@ pub(crate) async fn write_changes(
         transaction.runs().append(turns).await?;
     }
     if !transitions.is_empty() {
-        transaction.alerts().apply(transitions).await?;
+        let moved = transaction.alerts().apply(transitions).await?;
+        invariant::rows_as_planned("alerts that move", moved.planned, moved.held)?;
     }
     if !updates.is_empty() {
         transaction.updates().append(&updates).await?;

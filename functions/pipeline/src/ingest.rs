@@ -226,7 +226,10 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 Err(error) if !error.is_transient() && distinct_hosts(&reads) > 1 => {
                     return self.station_by_station(settings, reads, unreadable, failures, report).await;
                 }
-                Err(error) => return Err(error),
+                Err(error) => {
+                    observe::refused(&error);
+                    return Err(error);
+                }
             }
         }
     }
@@ -252,6 +255,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                     report.quarantined += done.quarantined;
                 }
                 Err(error) => {
+                    observe::refused(&error);
                     let (part, reason) = (Part::of(&error), chain(&error));
                     for place in reads.iter().flat_map(|read| &read.deliveries) {
                         failures.entry(*place).or_insert_with(|| (part, reason.clone()));

@@ -10,6 +10,7 @@ mod commit;
 mod document;
 mod error;
 pub mod ingest;
+mod invariant;
 pub mod lambda;
 mod logoffs;
 mod lost;
@@ -27,5 +28,6 @@ mod upkeep;
 
 pub use document::{Document, HeartbeatDocument, misdated, normalize};
 pub use error::{IngestError, chain};
+pub use invariant::{Invariant, Violation};
 pub use overdue::CheckReport;
 pub use quarantine::{Loss, Quarantined};

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::commit::{reservations_of, run, write_changes};
 use crate::ingest::Ingest;
 use crate::plan::Turn;
-use crate::{IngestError, observe};
+use crate::{IngestError, invariant, observe};
 
 /// Stations judged in one transaction.
 const STEP: u32 = 200;
@@ -99,12 +99,30 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             transitions: usize::from(outcome.transition.is_some()),
             judged: outcome.judge_stations,
         };
+        let mut failed = None;
         if outcome.judge_stations {
             for hosts in due.chunks(STEP as usize) {
-                report.transitions += self.judge(hosts, outcome.grace_from, now, &settings).await?;
+                match self.judge(hosts, outcome.grace_from, now, &settings).await {
+                    Ok(transitions) => report.transitions += transitions,
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(_) if hosts.len() > 1 => {
+                        // One station's rows do not take the others' with them: each is judged alone.
+                        for host in hosts.chunks(1) {
+                            match self.judge(host, outcome.grace_from, now, &settings).await {
+                                Ok(transitions) => report.transitions += transitions,
+                                Err(error) => failed = failed.or(Some(error)),
+                            }
+                        }
+                    }
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
         }
         self.settle_sightings().await?;
+        if let Some(error) = failed {
+            observe::refused(&error);
+            return Err(error);
+        }
         observe::check(report.due, report.looked, report.judged, started.elapsed());
         Ok(report)
     }
@@ -246,8 +264,12 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let expected = self.store.expected_stations().await?;
         let mut transaction = self.store.begin().await?;
         let row = transaction.overdue_check().lock().await?;
-        let stalled =
-            transaction.alerts().unresolved(&[]).await?.into_iter().find(|alert| alert.key.rule == Rule::IngestStalled);
+        let stalled = transaction.alerts().unresolved(&[]).await?;
+        let stalled = match stalled.into_iter().find(|alert| alert.key.rule == Rule::IngestStalled) {
+            // Somebody may just be taking it.
+            Some(alert) => transaction.alerts().lock(&alert.id).await?,
+            None => None,
+        };
         let facts = Fleet {
             newest_advance_at,
             expected,
@@ -347,6 +369,8 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 running: None,
             };
             let outcome = on_passage(&state, now, &context);
+            invariant::latest_moves_forward(&state, &outcome.state)?;
+            invariant::alerts_live(&of_station, &outcome.transitions)?;
             let next = &outcome.state;
             if (state.word, state.word_since) != (next.word, next.word_since) {
                 let turn = Turn { from_at: next.word_since, word: next.word, cause: next.word_cause.clone() };

@@ -102,10 +102,21 @@ impl Link {
         text: &'static str,
         rows: Vec<Vec<Value>>,
     ) -> Result<(), StoreError> {
+        self.count_rows(doing, text, rows).await.map(|_| ())
+    }
+
+    /// The same, and how many rows they held.
+    pub(crate) async fn count_rows(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<u64, StoreError> {
+        let mut held = 0;
         for piece in pieces(rows) {
-            self.execute(Statement::new(doing, text).rows(piece)).await?;
+            held += self.execute(Statement::new(doing, text).rows(piece)).await?;
         }
-        Ok(())
+        Ok(held)
     }
 
     pub(crate) async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {

@@ -101,10 +101,10 @@ impl Heartbeats<'_> {
         Ok(found)
     }
 
-    /// Inserts; one that is already there stays as it is.
-    pub async fn insert(&mut self, heartbeats: &[NewHeartbeat<'_>], format: RawFormat) -> Result<(), StoreError> {
+    /// Inserts; one that is already there stays as it is. How many there are now that were not (MySQL: or were).
+    pub async fn insert(&mut self, heartbeats: &[NewHeartbeat<'_>], format: RawFormat) -> Result<u64, StoreError> {
         let rows = rows(heartbeats, format, self.codec)?;
-        self.link.write_rows("insert heartbeats", include_str!("sql/insert_heartbeats.sql"), rows).await
+        self.link.count_rows("insert heartbeats", include_str!("sql/insert_heartbeats.sql"), rows).await
     }
 
     /// Other bytes win: the present winner (if its bytes differ) moves to the variants, the row becomes the new one

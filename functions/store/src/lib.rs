@@ -37,7 +37,7 @@ mod tokens;
 mod transaction;
 mod updates;
 
-pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts};
+pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
 pub use error::{Inconsistency, StoreError};
 pub use forced_logoffs::{
     ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffKey, ForcedLogoffRecord, ForcedLogoffSighting, ForcedLogoffs,

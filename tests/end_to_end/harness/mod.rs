@@ -8,7 +8,7 @@ pub mod lambda;
 
 pub use stationkeeper_tests::programs::{self, variable};
 pub use stationkeeper_tests::waiting::{PATIENCE, SOON, now, until};
-pub use stationkeeper_tests::{http, station, up};
+pub use stationkeeper_tests::{station, up};
 
 use std::path::PathBuf;
 

@@ -98,17 +98,29 @@ impl Conservation {
     /// Where the database cannot be read.
     pub async fn check(&self) -> Result<Counts, Violations> {
         let mut tables = Tables::open(&self.url).await.expect("the database can be opened");
+        let found = self.check_in(&mut tables).await;
+        tables.close().await.expect("the connection ends in an orderly way");
+        found
+    }
+
+    /// As [`check`](Self::check), over a connection that is open already: quicker for many small databases.
+    ///
+    /// # Errors
+    /// Everything that is not as it should be.
+    ///
+    /// # Panics
+    /// Where the database cannot be read.
+    pub async fn check_in(&self, tables: &mut Tables) -> Result<Counts, Violations> {
         let mut found = Violations::default();
         let mut counts = self.observed.clone();
-        let history = history::read(&mut tables).await.expect("history can be read");
+        let history = history::read(tables).await.expect("history can be read");
         history::check(&history, &self.accepted, &mut found, &mut counts);
-        history::check_latest(&history, &mut tables, &mut found).await.expect("states can be read");
-        objects::check(&self.accepted, &self.waiting, &history, &mut tables, &mut found, &mut counts)
+        history::check_latest(&history, tables, &mut found).await.expect("states can be read");
+        objects::check(&self.accepted, &self.waiting, &history, tables, &mut found, &mut counts)
             .await
             .expect("objects can be read");
-        alerts::check(&mut tables, &mut found, &mut counts).await.expect("alerts can be read");
-        references::check(&mut tables, &mut found, &mut counts).await.expect("the other tables can be read");
-        tables.close().await.expect("the connection ends in an orderly way");
+        alerts::check(tables, &mut found, &mut counts).await.expect("alerts can be read");
+        references::check(tables, &mut found, &mut counts).await.expect("the other tables can be read");
         for (what, minimum) in &self.enough {
             let count = counts.get(what).copied().unwrap_or_default();
             if count < *minimum {
