@@ -62,7 +62,12 @@ impl MemoryBucket {
         let versions = objects.versions.get(&address.key).map_or(&[][..], Vec::as_slice);
         let found = match &address.version_id {
             None => versions.last(),
-            Some(id) => versions.iter().find(|version| version.id.to_string() == *id),
+            // Ids only grow.
+            Some(id) => id
+                .parse()
+                .ok()
+                .and_then(|id: u64| versions.binary_search_by_key(&id, |version| version.id).ok())
+                .map(|place| &versions[place]),
         };
         found.cloned().ok_or_else(|| BucketError::NotFound { key: address.key.clone() })
     }

@@ -1,5 +1,6 @@
 //! The command line of Stationkeeper. Commands wire parts together; what the parts decide stands in their own crates.
 
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod connections;
@@ -9,6 +10,7 @@ pub mod place;
 pub mod progress;
 pub mod replay;
 pub mod settings_file;
+pub mod temporary;
 pub mod up;
 
 use std::process::ExitCode;
@@ -52,6 +54,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
         Command::Raw(arguments) => commands::raw::run(&arguments).await,
         Command::Migrate(place) => commands::migrate::run(&place).await,
+        Command::Bench(command) => commands::bench::run(&command).await,
         Command::Config(command) => commands::config::run(&command).await,
         Command::Station(command) => commands::station::run(&command).await,
         Command::TrainDictionary(arguments) => commands::train_dictionary::run(&arguments),

@@ -25,6 +25,8 @@ mod open;
 mod overdue;
 mod prune;
 mod raw;
+#[cfg(feature = "record")]
+pub mod record;
 mod reservations;
 mod row;
 mod runs;
