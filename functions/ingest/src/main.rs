@@ -7,7 +7,8 @@ use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::lambda::LambdaConfig;
 use stationkeeper_pipeline::s3::S3Bucket;
 
-#[tokio::main]
+// One batch at a time: a second thread would only be woken in vain.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let ingest = LambdaConfig::from_env()?.connect().await?;

@@ -69,11 +69,11 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
     let mut transaction = ingest.store.begin().await?;
     let mut done = Done { quarantined: put_aside.len() as u64, ..Done::default() };
     if !hosts.is_empty() {
-        transaction.states().ensure(&hosts, now).await?;
+        ingest.ensure_stations(&mut transaction, &hosts, now).await?;
         let states = transaction.states().lock(&hosts).await?;
         let standing = load(&mut transaction, &hosts, &documents, &trails).await?;
         let mut plans = Vec::with_capacity(states.len());
-        for state in &states {
+        for state in states {
             let Some(documents) = documents.remove(&state.host) else { continue };
             plans.push(standing.plan(state, documents, settings, ingest));
         }
@@ -85,6 +85,7 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
         let moved: Vec<_> = plans.iter().flat_map(|plan| &plan.transitions).collect();
         finish(&mut transaction, batch.reads, &put_aside, now).await?;
         transaction.commit().await?;
+        ingest.remember_stations(hosts);
         for transition in moved {
             observe::transition(transition);
         }
@@ -108,20 +109,19 @@ struct Loaded {
 impl Loaded {
     fn plan<B: Bucket, C: Clock>(
         &self,
-        state: &StationState,
+        state: StationState,
         documents: Vec<Document>,
         settings: &Settings,
         ingest: &Ingest<B, C>,
     ) -> StationPlan {
         let none = HashMap::new();
         let standing = Standing {
-            state,
             known: self.known.get(&state.host).unwrap_or(&none),
             unresolved: self.unresolved.get(&state.host).map_or(&[], Vec::as_slice),
             reservations: self.reservations.get(&state.host).map_or(&[], Vec::as_slice),
             ignored_issue_codes: settings.ignored_issue_codes.get(state.host.as_str()).map_or(&[], Vec::as_slice),
         };
-        plan(standing, documents, &settings.alerts, &settings.reservations, ingest.judging)
+        plan(standing, state, documents, &settings.alerts, &settings.reservations, ingest.judging)
     }
 }
 
@@ -167,7 +167,7 @@ async fn load(
         }
     }
     let mut unresolved: HashMap<HostName, Vec<Alert>> = HashMap::new();
-    for alert in transaction.alerts().unresolved(hosts).await? {
+    for alert in transaction.alerts().unresolved_of(hosts).await? {
         if let Some(host) = alert.key.host.clone() {
             unresolved.entry(host).or_default().push(alert);
         }
@@ -223,9 +223,8 @@ async fn write(
             .collect();
         transaction.heartbeats().lower_first_arrived_at(&arrivals).await?;
     }
-    let states: Vec<_> = plans.iter().map(|plan| plan.state.clone()).collect();
-    if !states.is_empty() {
-        transaction.states().save(&states).await?;
+    if !plans.is_empty() {
+        transaction.states().save(plans.iter().map(|plan| &plan.state)).await?;
     }
     let turns: Vec<_> =
         plans.iter().flat_map(|plan| plan.turns.iter().map(|turn| run(&plan.state.host, turn))).collect();
@@ -235,11 +234,11 @@ async fn write(
 
 fn new_heartbeat(row: &HistoryRow, now: DateTime<Utc>) -> NewHeartbeat<'_> {
     NewHeartbeat {
-        snapshot: &row.snapshot,
-        raw: &row.raw,
-        sha256: row.sha256,
+        snapshot: &row.heartbeat.snapshot,
+        raw: &row.heartbeat.raw,
+        sha256: row.heartbeat.sha256,
         first_arrived_at: row.first_arrived_at,
-        arrived_at: row.arrived_at,
+        arrived_at: row.heartbeat.arrived_at,
         ingested_at: now,
         reservation_id: row.reservation_id.as_ref(),
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::{StreamExt, stream};
 use stationkeeper_rules::{Reservation, Settings};
-use stationkeeper_store::Store;
+use stationkeeper_store::{Store, Transaction};
 use stationkeeper_telemetry::{HostName, Limits, ObjectEvent, ObjectKind, Reason, Rejection, decode_message};
 
 use crate::bucket::{Bucket, BucketError, ObjectAddress};
@@ -67,6 +67,8 @@ pub struct Ingest<B, C> {
     settings: SettingsCache,
     /// The newest forced logoff whose trail was read, by station: only a hint that saves a look.
     logoffs_seen: Mutex<HashMap<HostName, DateTime<Utc>>>,
+    /// Stations whose rows are there: only a hint that saves a look.
+    stations_known: Mutex<HashSet<HostName>>,
 }
 
 /// An object to be read, with the deliveries that speak of it.
@@ -108,6 +110,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             judging,
             settings: SettingsCache::default(),
             logoffs_seen: Mutex::default(),
+            stations_known: Mutex::default(),
         }
     }
 
@@ -384,6 +387,28 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             let newest = seen.entry(host.clone()).or_insert(at);
             *newest = at.max(*newest);
         }
+    }
+
+    /// Makes the rows of stations that this handler has not met yet. A row is never taken out again.
+    pub(crate) async fn ensure_stations(
+        &self,
+        transaction: &mut Transaction,
+        hosts: &[HostName],
+        now: DateTime<Utc>,
+    ) -> Result<(), IngestError> {
+        let all_known = {
+            let known = self.stations_known.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts.iter().all(|host| known.contains(host))
+        };
+        if !all_known {
+            transaction.states().ensure(hosts, now).await?;
+        }
+        Ok(())
+    }
+
+    /// After a commit: the rows of these stations are there.
+    pub(crate) fn remember_stations(&self, hosts: Vec<HostName>) {
+        self.stations_known.lock().unwrap_or_else(PoisonError::into_inner).extend(hosts);
     }
 
     /// Keeps a copy in `quarantine/` of what can never be read. The object itself stays where it is.

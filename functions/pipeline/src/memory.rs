@@ -28,6 +28,11 @@ struct Objects {
 }
 
 impl MemoryBucket {
+    /// An empty bucket whose versions are numbered behind `version`: one process after another then never names two objects alike.
+    pub fn numbered_after(version: u64) -> Self {
+        Self { objects: Mutex::new(Objects { next: version, ..Objects::default() }) }
+    }
+
     /// Puts an object at `at` and returns what the bucket would announce: one S3 notification.
     pub fn put(&self, key: &str, body: Bytes, at: DateTime<Utc>) -> String {
         let size = body.len();

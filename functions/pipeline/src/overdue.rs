@@ -190,7 +190,10 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         settings: &Settings,
     ) -> Result<FleetOutcome, IngestError> {
         let newest_advance_at = self.store.newest_advance_at().await?;
-        let expected = self.store.expected_stations().await?;
+        let expected = match fleet::nobody_is_heard(newest_advance_at, now, &settings.alerts) {
+            true => self.store.expected_stations().await?,
+            false => 0,
+        };
         let mut transaction = self.store.begin().await?;
         let row = transaction.overdue_check().lock().await?;
         let stalled =

@@ -1,15 +1,15 @@
 //! What a batch does to one station, decided before anything is written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{
     Alert, AlertSettings, Cause, Context, Incoming, OffPolicy, Outcome, Passage, Reservation, ReservationId,
     ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links, on_heartbeat,
     on_operations, rank, unresolved_after,
 };
-use stationkeeper_telemetry::{ForcedLogoff, Snapshot};
+use stationkeeper_telemetry::ForcedLogoff;
 
 use crate::document::{Document, HeartbeatDocument};
 
@@ -57,14 +57,8 @@ pub enum HistoryWrite {
 /// A row of history.
 #[derive(Debug, Clone)]
 pub struct HistoryRow {
-    /// What it says.
-    pub snapshot: Snapshot,
-    /// As received.
-    pub raw: Bytes,
-    /// Of `raw`.
-    pub sha256: [u8; 32],
-    /// Of this body.
-    pub arrived_at: DateTime<Utc>,
+    /// What was received. Shared: a batch may be tried again.
+    pub heartbeat: Arc<HeartbeatDocument>,
     /// Of any body of this timestamp.
     pub first_arrived_at: DateTime<Utc>,
     /// The reservation that it belongs to.
@@ -140,8 +134,6 @@ impl std::ops::AddAssign for Tally {
 /// What stands in the database about a station before the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
-    /// Its state.
-    pub state: &'a StationState,
     /// Heartbeats of history at the timestamps of this batch.
     pub known: &'a HashMap<DateTime<Utc>, Known>,
     /// Its unresolved alerts.
@@ -152,9 +144,10 @@ pub struct Standing<'a> {
     pub ignored_issue_codes: &'a [String],
 }
 
-/// Folds the documents of a batch into the station. They may come in any order.
+/// Folds the documents of a batch into the station's state. They may come in any order.
 pub fn plan(
     standing: Standing<'_>,
+    state: StationState,
     documents: Vec<Document>,
     alerts: &AlertSettings,
     windows: &ReservationSettings,
@@ -168,7 +161,7 @@ pub fn plan(
         known: HashMap::new(),
         unresolved: standing.unresolved.to_vec(),
         plan: StationPlan {
-            state: standing.state.clone(),
+            state,
             history: Vec::with_capacity(documents.len()),
             transitions: Vec::new(),
             turns: Vec::new(),
@@ -186,7 +179,7 @@ pub fn plan(
     }
     heartbeats.sort_by_key(|heartbeat| rank(heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at));
     for heartbeat in heartbeats {
-        folding.heartbeat(*heartbeat);
+        folding.heartbeat(heartbeat);
     }
     for other in others {
         folding.other(other);
@@ -206,7 +199,7 @@ struct Folding<'a> {
 }
 
 impl Folding<'_> {
-    fn heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+    fn heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         self.see_logoff(heartbeat.snapshot.last_forced_logoff.as_ref(), Some(timestamp), heartbeat.arrived_at);
         let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).copied();
@@ -217,7 +210,7 @@ impl Folding<'_> {
         }
     }
 
-    fn new_heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+    fn new_heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         let arrived_at = heartbeat.arrived_at;
         let newer = rank(timestamp, arrived_at);
@@ -230,13 +223,13 @@ impl Folding<'_> {
             return;
         }
         self.plan.tally.advanced += 1;
-        let incoming = Incoming { snapshot: heartbeat.snapshot, arrived_at, at_once: heartbeat.at_once };
+        let incoming = Incoming { snapshot: heartbeat.snapshot.clone(), arrived_at, at_once: heartbeat.at_once };
         let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
         self.take(outcome);
     }
 
     /// The same bytes again: only an earlier arrival says something new.
-    fn again(&mut self, known: Known, heartbeat: &HeartbeatDocument) {
+    fn again(&mut self, known: Known, heartbeat: &Arc<HeartbeatDocument>) {
         self.plan.tally.duplicates += 1;
         let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
         if arrived_at >= known.arrived_at {
@@ -250,7 +243,7 @@ impl Folding<'_> {
     }
 
     /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events.
-    fn other_bytes(&mut self, known: Known, heartbeat: HeartbeatDocument) {
+    fn other_bytes(&mut self, known: Known, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         let first_arrived_at = known.first_arrived_at.min(heartbeat.arrived_at);
         let wins = (heartbeat.arrived_at, heartbeat.sha256) > (known.arrived_at, known.sha256);
@@ -263,7 +256,7 @@ impl Folding<'_> {
             if let Some(latest) = &mut self.plan.state.latest
                 && latest.snapshot.timestamp_utc == timestamp
             {
-                latest.snapshot = heartbeat.snapshot;
+                latest.snapshot = heartbeat.snapshot.clone();
             }
         } else {
             self.known.insert(timestamp, Known { first_arrived_at, ..known });
@@ -326,13 +319,10 @@ impl Folding<'_> {
         }
     }
 
-    fn row(&self, heartbeat: &HeartbeatDocument, first_arrived_at: DateTime<Utc>) -> HistoryRow {
+    fn row(&self, heartbeat: &Arc<HeartbeatDocument>, first_arrived_at: DateTime<Utc>) -> HistoryRow {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         HistoryRow {
-            snapshot: heartbeat.snapshot.clone(),
-            raw: heartbeat.raw.clone(),
-            sha256: heartbeat.sha256,
-            arrived_at: heartbeat.arrived_at,
+            heartbeat: heartbeat.clone(),
             first_arrived_at,
             reservation_id: links::of_heartbeat(timestamp, self.standing.reservations, self.windows).cloned(),
         }

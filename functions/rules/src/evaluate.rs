@@ -49,7 +49,7 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     if state.latest.as_ref().is_some_and(|latest| latest.rank() >= rank) {
         return Outcome { state: state.clone(), transitions: Vec::new() };
     }
-    let mut next = state.clone();
+    let mut next = state.without_latest();
     let timestamp = incoming.snapshot.timestamp_utc;
     let ready = counts_as_ready(&incoming.snapshot, context.ignored_issue_codes);
     next.unready_run =

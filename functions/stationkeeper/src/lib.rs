@@ -25,7 +25,7 @@ use crate::failure::{Exit, Failure};
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     log(&cli.command);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&cli.command).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("stationkeeper: cannot start: {error}");
@@ -39,6 +39,16 @@ pub fn run() -> ExitCode {
             eprintln!("stationkeeper: {failure}");
             failure.exit().into()
         }
+    }
+}
+
+/// A bench of one handler runs as it does on Lambda: on one thread.
+fn runtime(command: &Command) -> tokio::runtime::Builder {
+    match command {
+        Command::Bench(cli::BenchCommand::Ingest(bench)) if bench.handlers == 1 => {
+            tokio::runtime::Builder::new_current_thread()
+        }
+        _ => tokio::runtime::Builder::new_multi_thread(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::database::Link;
 use crate::instant;
 use crate::raw::{Codec, EncodedRaw};
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 
 /// A heartbeat to be kept.
 #[derive(Debug, Clone, Copy)]
@@ -59,8 +59,8 @@ impl Heartbeats<'_> {
             let statement =
                 Statement::new("read which heartbeats are there", include_str!("sql/existing_heartbeats.sql"))
                     .of("lab_station_heartbeat", KEY)
-                    .times(keys.len())
-                    .bind_all::<Value>(keys.iter().flat_map(|(host, at)| [host.into(), (*at).into()]));
+                    .times(padded(keys).count())
+                    .bind_all::<Value>(padded(keys).flat_map(|(host, at)| [host.into(), (*at).into()]));
             for row in self.link.fetch(statement).await? {
                 found.push(stored(&row)?);
             }

@@ -269,6 +269,20 @@ fn repeat_over(out: &mut String, filters: &[Cow<'static, str>]) {
     }
 }
 
+/// The items of `{list}` or `{any …}`, the last one repeated until their number is one of few (1 to 8, 10, 12, 14, 16, 20, …), which
+/// changes no result: a connection keeps prepared only so many texts, and each number of items is a text of its own.
+pub(crate) fn padded<T>(items: &[T]) -> impl Iterator<Item = &T> {
+    let last = items.last().into_iter();
+    let missing = (items.len()..).position(is_usual).unwrap_or_default();
+    items.iter().chain(last.flat_map(move |last| std::iter::repeat_n(last, missing)))
+}
+
+/// At most three binary digits, the others zero.
+fn is_usual(length: usize) -> bool {
+    let zeros = length.checked_ilog2().unwrap_or_default().saturating_sub(2);
+    length.trailing_zeros() >= zeros || length == 0
+}
+
 /// Rows in pieces that one statement each can take.
 pub(crate) fn pieces(rows: Vec<Vec<Value>>) -> Vec<Vec<Vec<Value>>> {
     let mut pieces: Vec<Vec<Vec<Value>>> = Vec::new();
@@ -334,6 +348,21 @@ mod tests {
             Statement::new("test", "where 1 = 1{filters} limit ?").filter("a = ?", [1i64]).filter("b < ?", [2i64]);
         assert_eq!(statement.text(Dialect::Sqlite), "where 1 = 1 and a = ? and b < ? limit ?");
         assert_eq!(statement.values, [Value::Integer(1), Value::Integer(2)]);
+    }
+
+    #[test]
+    fn few_numbers_of_items_are_usual_and_the_last_item_fills_up() {
+        let lengths: Vec<usize> = (0..30).filter(|length| is_usual(*length)).collect();
+        assert_eq!(lengths, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28]);
+        for (items, expected) in [
+            (&[][..], &[][..]),
+            (&[1], &[1]),
+            (&[1, 2, 3], &[1, 2, 3]),
+            (&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 9]),
+        ] {
+            assert_eq!(padded(items).copied().collect::<Vec<_>>(), expected);
+        }
+        assert!((1..=MOST_ITEMS).all(|length| padded(&vec![0; length]).count() <= MOST_ITEMS + 48));
     }
 
     #[test]

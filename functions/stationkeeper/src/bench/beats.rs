@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use chrono::{DateTime, Datelike, NaiveDateTime, TimeDelta, Utc};
-use stationkeeper_telemetry::{HostName, ObjectKey, ObjectKind};
+use stationkeeper_telemetry::{HostName, Limits, ObjectKey, ObjectKind};
 
 use crate::failure::{Exit, Failure};
 use crate::replay::Timeline;
@@ -37,11 +37,13 @@ impl Recording {
     /// Reads `DIR/<HOST>/heartbeat-….json`.
     pub fn read(dir: &Path) -> Result<Self, Failure> {
         let timeline = Timeline::read(dir)?;
+        let limits = Limits::default();
         let heartbeat = |host: &HostName| ObjectKey::latest(host, ObjectKind::Heartbeat).into_string();
         let beats = timeline
             .puts
             .into_iter()
-            .filter(|put| put.key == heartbeat(&put.host))
+            // No bucket of ours takes a larger one.
+            .filter(|put| put.key == heartbeat(&put.host) && limits.check_size(put.body.len() as u64).is_ok())
             .map(|put| Beat { host: put.host, at: put.at, body: put.body })
             .collect();
         Self::of(beats)

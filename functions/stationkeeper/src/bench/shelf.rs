@@ -27,8 +27,16 @@ pub trait Shelf {
 }
 
 /// Objects in the memory of this process.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MemoryShelf(pub Arc<MemoryBucket>);
+
+impl Default for MemoryShelf {
+    /// An empty one whose versions no earlier bench has named: its database may be the same.
+    fn default() -> Self {
+        let now = u64::try_from(crate::place::now().timestamp_micros()).unwrap_or_default();
+        Self(Arc::new(MemoryBucket::numbered_after(now)))
+    }
+}
 
 impl Shelf for MemoryShelf {
     type Bucket = Arc<MemoryBucket>;
