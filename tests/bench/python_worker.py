@@ -7,6 +7,7 @@ Prints one line of JSON. CPU is user and system time of this process between the
 
 import argparse
 import datetime
+import hashlib
 import json
 import pathlib
 import re
@@ -17,13 +18,18 @@ import pymysql
 
 TABLES = [
     """create table if not exists plain_history (
-        host varchar(64) not null, timestamp_utc datetime(6) not null, ready tinyint, local_mode tinyint, local_session tinyint,
-        issues longtext, raw longtext not null, arrived_at datetime(6) not null, primary key (host, timestamp_utc)) default character set utf8mb4""",
+        host varchar(64) not null, timestamp_utc datetime(6) not null, arrived_at datetime(6) not null, ingested_at datetime(6) not null,
+        sha256 binary(32) not null, raw longtext not null, ready tinyint, state text, issues longtext, local_session_active tinyint,
+        local_mode_enabled tinyint, sleep_compliant tinyint, hibernate_compliant tinyint, last_prepare_at varchar(64),
+        last_release_at varchar(64), last_power_action_at varchar(64), last_power_mode varchar(64), last_forced_logoff_at varchar(64),
+        last_forced_logoff_user varchar(191), version varchar(64), primary key (host, timestamp_utc)) default character set utf8mb4""",
     """create table if not exists plain_state (
-        host varchar(64) not null primary key, timestamp_utc datetime(6) not null, ready tinyint, raw longtext not null) default character set utf8mb4""",
+        host varchar(64) not null primary key, timestamp_utc datetime(6) not null, ready tinyint, raw longtext not null)
+        default character set utf8mb4""",
 ]
-INSERT = """insert into plain_history (host, timestamp_utc, ready, local_mode, local_session, issues, raw, arrived_at)
-    values (%s, %s, %s, %s, %s, %s, %s, %s) on duplicate key update raw = values(raw)"""
+# The columns that the real table keeps.
+INSERT = """insert into plain_history values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    on duplicate key update host = host"""
 UPSERT = """insert into plain_state (host, timestamp_utc, ready, raw) values (%s, %s, %s, %s)
     on duplicate key update timestamp_utc = values(timestamp_utc), ready = values(ready), raw = values(raw)"""
 
@@ -35,7 +41,8 @@ def readable(lab):
         body = path.read_bytes()
         try:
             heartbeat = json.loads(body.decode("utf-8-sig"))
-            found.append((heartbeat["timestamp"], path.parent.name, body))
+            if heartbeat["host"].upper() == path.parent.name.upper():
+                found.append((heartbeat["timestamp"], path.parent.name, body))
         except (ValueError, KeyError, TypeError):
             continue
     found.sort()
@@ -53,18 +60,30 @@ def moved(body, days):
     return re.sub(rb"\b\d{4}-\d\d-\d\d(?=T)", later, body)
 
 
+def block(parent, name):
+    """An object below another; the emitter writes an empty one as a list."""
+    found = parent.get(name)
+    return found if isinstance(found, dict) else {}
+
+
 def ingest(connection, host, body, arrived_at):
     """One heartbeat, from bytes to committed rows."""
     text = body.decode("utf-8-sig")
     heartbeat = json.loads(text)
+    if heartbeat["host"].upper() != host.upper():
+        raise ValueError(f"{host} speaks of {heartbeat['host']}")
     timestamp = datetime.datetime.fromisoformat(heartbeat["timestamp"].replace("Z", "+00:00")).replace(tzinfo=None)
-    summary = heartbeat.get("summary") or {}
-    status = heartbeat.get("status") or {}
+    summary, status, operations = block(heartbeat, "summary"), block(heartbeat, "status"), block(heartbeat, "operations")
+    power, prepare, release = block(status, "power"), block(operations, "lastPrepareSession"), block(operations, "lastReleaseSession")
+    action, logoff = block(operations, "lastPowerAction"), block(operations, "lastForcedLogoff")
     ready = summary.get("ready")
+    now = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
     with connection.cursor() as cursor:
         cursor.execute(INSERT, (
-            host, timestamp, ready, status.get("localModeEnabled"), status.get("localSessionActive"),
-            json.dumps(summary.get("issues")), text, arrived_at,
+            host, timestamp, arrived_at, now, hashlib.sha256(body).digest(), text, ready, summary.get("state"),
+            json.dumps(summary.get("issues")), status.get("localSessionActive"), status.get("localModeEnabled"),
+            power.get("sleepCompliant"), power.get("hibernateCompliant"), prepare.get("timestamp"), release.get("timestamp"),
+            action.get("timestamp"), action.get("mode"), logoff.get("timestamp"), logoff.get("user"), heartbeat.get("version"),
         ))
         cursor.execute(UPSERT, (host, timestamp, ready, text))
     connection.commit()

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_rules::{Alert, ReservationStatus, Settings, StationState, Transition};
+use stationkeeper_rules::{Alert, Reservation, ReservationStatus, Settings, StationState, Transition};
 use stationkeeper_store::{
-    IngestOutcome, NewHeartbeat, NewUpdate, ObjectVersion, QuarantinedObject, StateRun, Store, Transaction,
+    IngestOutcome, NewHeartbeat, NewUpdate, ObjectVersion, QuarantinedObject, Standing as Stored, StateRun, Store,
+    Transaction,
 };
 use stationkeeper_telemetry::HostName;
 
@@ -158,25 +159,37 @@ async fn load(
     }
     trails.iter().flat_map(|trail| &trail.events.events).map(|event| event.timestamp).for_each(&mut see);
 
-    let mut known: HashMap<HostName, HashMap<DateTime<Utc>, Known>> = HashMap::new();
-    if !keys.is_empty() {
-        for row in transaction.heartbeats().existing(&keys).await? {
-            let stored =
-                Known { sha256: row.sha256, first_arrived_at: row.first_arrived_at, arrived_at: row.arrived_at };
-            known.entry(row.host).or_default().insert(row.timestamp_utc, stored);
+    let standing = match oldest {
+        Some(oldest) => {
+            let from = oldest - TimeDelta::hours(1);
+            transaction.standing(&keys, hosts, (from, from + FAR)).await?
         }
+        // Nothing of the batch has an instant, so no reservation matters to it.
+        None => Stored { alerts: transaction.alerts().unresolved_of(hosts).await?, ..Stored::default() },
+    };
+    let mut known: HashMap<HostName, HashMap<DateTime<Utc>, Known>> = HashMap::new();
+    for row in standing.heartbeats {
+        let stored = Known { sha256: row.sha256, first_arrived_at: row.first_arrived_at, arrived_at: row.arrived_at };
+        known.entry(row.host).or_default().insert(row.timestamp_utc, stored);
     }
     let mut unresolved: HashMap<HostName, Vec<Alert>> = HashMap::new();
-    for alert in transaction.alerts().unresolved_of(hosts).await? {
+    for alert in standing.alerts {
         if let Some(host) = alert.key.host.clone() {
             unresolved.entry(host).or_default().push(alert);
         }
     }
-    let reservations = match oldest {
-        Some(oldest) => reservations_of(transaction, hosts, oldest - TimeDelta::hours(1)).await?,
-        None => Reservations::new(),
-    };
-    Ok(Loaded { known, unresolved, reservations })
+    Ok(Loaded { known, unresolved, reservations: by_station(standing.reservations) })
+}
+
+/// By station, cancelled ones left out.
+fn by_station(reservations: Vec<Reservation>) -> Reservations {
+    let mut found = Reservations::new();
+    for reservation in reservations {
+        if reservation.status != ReservationStatus::Cancelled {
+            found.entry(reservation.host.clone()).or_default().push(reservation);
+        }
+    }
+    found
 }
 
 /// Standing reservations of these stations that end after `from`.
@@ -185,13 +198,7 @@ pub(crate) async fn reservations_of(
     hosts: &[HostName],
     from: DateTime<Utc>,
 ) -> Result<Reservations, IngestError> {
-    let mut reservations = Reservations::new();
-    for reservation in transaction.reservations().of_hosts(hosts, from, from + FAR).await? {
-        if reservation.status != ReservationStatus::Cancelled {
-            reservations.entry(reservation.host.clone()).or_default().push(reservation);
-        }
-    }
-    Ok(reservations)
+    Ok(by_station(transaction.reservations().of_hosts(hosts, from, from + FAR).await?))
 }
 
 async fn write(

@@ -279,7 +279,7 @@ fn transition_row(transition: &Transition) -> Result<Vec<Value>, StoreError> {
     ])
 }
 
-fn alert(row: &Row) -> Result<Alert, StoreError> {
+pub(crate) fn alert(row: &Row) -> Result<Alert, StoreError> {
     Ok(Alert {
         id: AlertId(row.text("id")?),
         key: AlertKey {

@@ -98,7 +98,7 @@ fn read(text: &'static str) -> Statement {
     Statement::new("read reservations", text).of("reservations", &["id"])
 }
 
-fn reservation(row: &Row) -> Result<Reservation, StoreError> {
+pub(crate) fn reservation(row: &Row) -> Result<Reservation, StoreError> {
     Ok(Reservation {
         id: ReservationId(row.text("id")?),
         lab: row.optional_text("lab")?,

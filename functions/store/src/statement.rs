@@ -272,15 +272,19 @@ fn repeat_over(out: &mut String, filters: &[Cow<'static, str>]) {
 /// The items of `{list}` or `{any …}`, the last one repeated until their number is one of few (1 to 8, 10, 12, 14, 16, 20, …), which
 /// changes no result: a connection keeps prepared only so many texts, and each number of items is a text of its own.
 pub(crate) fn padded<T>(items: &[T]) -> impl Iterator<Item = &T> {
-    let last = items.last().into_iter();
-    let missing = (items.len()..).position(is_usual).unwrap_or_default();
-    items.iter().chain(last.flat_map(move |last| std::iter::repeat_n(last, missing)))
+    filled(items, usual_length(items.len()))
 }
 
-/// At most three binary digits, the others zero.
-fn is_usual(length: usize) -> bool {
-    let zeros = length.checked_ilog2().unwrap_or_default().saturating_sub(2);
-    length.trailing_zeros() >= zeros || length == 0
+/// The items, the last one repeated up to this length.
+pub(crate) fn filled<T>(items: &[T], length: usize) -> impl Iterator<Item = &T> {
+    let missing = length.saturating_sub(items.len());
+    items.iter().chain(items.last().into_iter().flat_map(move |last| std::iter::repeat_n(last, missing)))
+}
+
+/// The next length of at most three binary digits, the others zero.
+pub(crate) fn usual_length(length: usize) -> usize {
+    let step = 1 << length.checked_ilog2().unwrap_or_default().saturating_sub(2);
+    length.next_multiple_of(step)
 }
 
 /// Rows in pieces that one statement each can take.
@@ -352,8 +356,9 @@ mod tests {
 
     #[test]
     fn few_numbers_of_items_are_usual_and_the_last_item_fills_up() {
-        let lengths: Vec<usize> = (0..30).filter(|length| is_usual(*length)).collect();
-        assert_eq!(lengths, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28]);
+        let mut lengths: Vec<usize> = (0..30).map(usual_length).collect();
+        lengths.dedup();
+        assert_eq!(lengths, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32]);
         for (items, expected) in [
             (&[][..], &[][..]),
             (&[1], &[1]),

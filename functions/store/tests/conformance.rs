@@ -182,6 +182,9 @@ conformance! {
         every_dictionary_stays_readable,
         instants_of_far_years_are_kept_or_refused,
     },
+    standing::{
+        what_stands_about_stations_is_read_at_once,
+    },
     trail::{
         lines_of_the_trail_are_kept_once,
         cursors_of_the_trail_are_kept,
