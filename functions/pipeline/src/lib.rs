@@ -24,4 +24,4 @@ mod upkeep;
 pub use document::{Document, HeartbeatDocument};
 pub use error::IngestError;
 pub use overdue::CheckReport;
-pub use quarantine::Quarantined;
+pub use quarantine::{QUARANTINE, Quarantined};

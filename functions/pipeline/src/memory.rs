@@ -58,6 +58,11 @@ impl MemoryBucket {
         }
     }
 
+    /// Forgets all objects whose keys begin with `prefix`.
+    pub fn forget_below(&self, prefix: &str) {
+        self.lock().versions.retain(|key, _| !key.starts_with(prefix));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Objects> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,5 +139,30 @@ impl Bucket for MemoryBucket {
         let version = self.find(from)?;
         self.put(to_key, version.body, version.at);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_gone_and_the_rest_stays() {
+        let bucket = MemoryBucket::numbered_after(7);
+        for (key, body) in [("quarantine/a", "1"), ("stations/a", "2"), ("stations/a", "3"), ("stations/b", "4")] {
+            bucket.put(key, Bytes::from(body), DateTime::UNIX_EPOCH);
+        }
+        let held = async |key: &str, id: Option<&str>| {
+            let address = ObjectAddress { key: key.to_owned(), version_id: id.map(str::to_owned) };
+            bucket.get(&address, 0, 9).await.ok().map(|fetched| fetched.body)
+        };
+        assert_eq!(held("stations/a", Some("9")).await.as_deref(), Some(&b"2"[..]), "a version by its number");
+        assert_eq!(held("stations/a", Some("x")).await, None);
+        bucket.forget_history();
+        assert_eq!(held("stations/a", Some("9")).await, None);
+        assert_eq!(held("stations/a", None).await.as_deref(), Some(&b"3"[..]));
+        bucket.forget_below("quarantine/");
+        assert_eq!(held("quarantine/a", None).await, None);
+        assert_eq!(held("stations/b", None).await.as_deref(), Some(&b"4"[..]));
     }
 }

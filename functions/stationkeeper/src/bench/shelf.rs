@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use stationkeeper_pipeline::QUARANTINE;
 use stationkeeper_pipeline::bucket::Bucket;
 use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_pipeline::s3::S3Bucket;
@@ -47,6 +48,7 @@ impl Shelf for MemoryShelf {
 
     fn forget(&self) {
         self.0.forget_history();
+        self.0.forget_below(QUARANTINE);
     }
 }
 
