@@ -19,12 +19,18 @@ pub enum Bare {
 /// Plays a unit on one connection.
 macro_rules! play {
     ($database:ty, $connection:expr, $begin:expr, $unit:expr) => {{
+        let mut open = false;
         for one in $unit {
             match one {
                 Recorded::Begin => {
+                    // The one before was dropped: it had only read.
+                    if std::mem::replace(&mut open, true) {
+                        (&mut *$connection).execute("rollback").await?;
+                    }
                     (&mut *$connection).execute($begin).await?;
                 }
                 Recorded::Commit => {
+                    open = false;
                     (&mut *$connection).execute("commit").await?;
                 }
                 Recorded::Statement { text, values, reads } => {
