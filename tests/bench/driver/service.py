@@ -94,6 +94,7 @@ class RuntimeApi:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # a function that was stopped leaves its connection as it is
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def address(self):
