@@ -1,6 +1,7 @@
 """The driver of tests/bench/run: which figures there are, and the order in which they run."""
 
 import argparse
+import signal
 import sys
 import time
 
@@ -52,4 +53,6 @@ def main():
     return 1 if failed else 0
 
 
+# Ended from outside, it still stops what it started.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 sys.exit(main())
