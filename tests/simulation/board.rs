@@ -92,13 +92,13 @@ impl Board {
         for (host, documents) in documents {
             let kept = self.stations.entry(host.clone()).or_insert_with(|| Kept::unheard(&host, now));
             let standing = Standing {
-                state: &kept.state,
                 known: &none,
                 unresolved: &kept.unresolved,
                 reservations: kept.around(now),
                 ignored_issue_codes: &[],
             };
-            let planned = plan(standing, documents, &self.settings.alerts, &self.settings.reservations, self.judging);
+            let (alerts, reservations) = (&self.settings.alerts, &self.settings.reservations);
+            let planned = plan(standing, kept.state.clone(), documents, alerts, reservations, self.judging);
             kept.unresolved = unresolved_after(&kept.unresolved, &planned.transitions);
             self.transitions.extend(planned.transitions);
             kept.state = planned.state;

@@ -7,7 +7,12 @@ use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::lambda::LambdaConfig;
 use stationkeeper_pipeline::s3::S3Bucket;
 
-#[tokio::main]
+/// Many small strings come and go with every heartbeat.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+// One batch at a time: a second thread would only be woken in vain.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let ingest = LambdaConfig::from_env()?.connect().await?;

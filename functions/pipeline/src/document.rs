@@ -1,5 +1,7 @@
 //! An object that was read: normalized, or rejected with its reason.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
@@ -28,7 +30,7 @@ pub struct HeartbeatDocument {
 #[derive(Debug, Clone)]
 pub enum Document {
     /// History, and perhaps the latest state.
-    Heartbeat(Box<HeartbeatDocument>),
+    Heartbeat(Arc<HeartbeatDocument>),
     /// Shown "as of".
     Status {
         /// What it says.
@@ -61,7 +63,7 @@ pub fn normalize(
     Ok(match kind {
         ObjectKind::Heartbeat => {
             let snapshot = normalize_heartbeat(&body, Some(host), arrived_at, limits)?;
-            Document::Heartbeat(Box::new(HeartbeatDocument {
+            Document::Heartbeat(Arc::new(HeartbeatDocument {
                 snapshot,
                 sha256: Sha256::digest(&body).into(),
                 raw: body,

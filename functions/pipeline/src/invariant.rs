@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use stationkeeper_rules::{Alert, AlertId, AlertKey, AlertState, StationState, Transition, rank};
 use stationkeeper_telemetry::HostName;
 
@@ -58,9 +59,24 @@ impl fmt::Display for Violation {
     }
 }
 
+/// Where a station's latest heartbeat stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Newest {
+    timestamp: DateTime<Utc>,
+    first_arrived_at: DateTime<Utc>,
+}
+
+impl Newest {
+    /// None: the station was never heard.
+    pub(crate) fn of(state: &StationState) -> Option<Self> {
+        let latest = state.latest.as_ref()?;
+        Some(Self { timestamp: latest.snapshot.timestamp_utc, first_arrived_at: latest.first_arrived_at })
+    }
+}
+
 /// What a batch does to one station.
 pub(crate) fn of_plan(
-    before: &StationState,
+    before: Option<Newest>,
     plan: &StationPlan,
     unresolved: &[Alert],
     heartbeats: usize,
@@ -71,25 +87,24 @@ pub(crate) fn of_plan(
 }
 
 /// The same timestamp may turn out to have arrived earlier, which lowers its rank.
-pub(crate) fn latest_moves_forward(before: &StationState, after: &StationState) -> Result<(), Violation> {
+pub(crate) fn latest_moves_forward(before: Option<Newest>, after: &StationState) -> Result<(), Violation> {
     let violated = |detail: String| {
-        Err(Violation { invariant: Invariant::LatestMovesForward, host: Some(before.host.clone()), detail })
+        Err(Violation { invariant: Invariant::LatestMovesForward, host: Some(after.host.clone()), detail })
     };
-    let (former, next) = match (&before.latest, &after.latest) {
+    let (former, next) = match (before, Newest::of(after)) {
         (None, _) => return Ok(()),
-        (Some(former), None) => return violated(format!("{} vanishes", former.snapshot.timestamp_utc)),
+        (Some(former), None) => return violated(format!("{} vanishes", former.timestamp)),
         (Some(former), Some(next)) => (former, next),
     };
-    let (was, is) = (former.snapshot.timestamp_utc, next.snapshot.timestamp_utc);
-    let holds = match was == is {
+    let holds = match former.timestamp == next.timestamp {
         true => next.first_arrived_at <= former.first_arrived_at,
-        false => rank(was, former.first_arrived_at) < rank(is, next.first_arrived_at),
+        false => rank(former.timestamp, former.first_arrived_at) < rank(next.timestamp, next.first_arrived_at),
     };
     match holds {
         true => Ok(()),
         false => violated(format!(
-            "{was} (arrived {}) gives way to {is} (arrived {})",
-            former.first_arrived_at, next.first_arrived_at
+            "{} (arrived {}) gives way to {} (arrived {})",
+            former.timestamp, former.first_arrived_at, next.timestamp, next.first_arrived_at
         )),
     }
 }

@@ -64,7 +64,7 @@ fn the_latest_gives_way_to_a_greater_one_alone() {
         ("it arrives later than it did", Some(("10:00:00", "10:00:01")), Some(("10:00:00", "10:00:02")), false),
         ("it vanishes", Some(("10:00:00", "10:00:01")), None, false),
     ] {
-        let outcome = latest_moves_forward(&station(before), &station(after));
+        let outcome = latest_moves_forward(Newest::of(&station(before)), &station(after));
         assert_eq!(outcome.is_ok(), holds, "{shows}: {outcome:?}");
         if let Err(violation) = outcome {
             assert_eq!((violation.invariant, violation.host), (Invariant::LatestMovesForward, Some(host())), "{shows}");

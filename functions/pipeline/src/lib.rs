@@ -30,4 +30,4 @@ pub use document::{Document, HeartbeatDocument, misdated, normalize};
 pub use error::{IngestError, chain};
 pub use invariant::{Invariant, Violation};
 pub use overdue::CheckReport;
-pub use quarantine::{Loss, Quarantined};
+pub use quarantine::{Loss, QUARANTINE, Quarantined};

@@ -1,15 +1,15 @@
 //! What a batch does to one station, decided before anything is written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{
     Alert, AlertSettings, Cause, ClockReading, Context, Incoming, OffPolicy, Outcome, Passage, Reservation,
     ReservationId, ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links,
     on_clock, on_heartbeat, on_operations, rank, unresolved_after,
 };
-use stationkeeper_telemetry::{ForcedLogoff, Snapshot};
+use stationkeeper_telemetry::ForcedLogoff;
 
 use crate::document::{Document, HeartbeatDocument};
 
@@ -60,13 +60,9 @@ pub enum HistoryWrite {
 /// A row of history.
 #[derive(Debug, Clone)]
 pub struct HistoryRow {
-    /// What it says.
-    pub snapshot: Snapshot,
-    /// As received.
-    pub raw: Bytes,
-    /// Of `raw`.
-    pub sha256: [u8; 32],
-    /// Of this body.
+    /// What was received. Shared: a batch may be tried again.
+    pub heartbeat: Arc<HeartbeatDocument>,
+    /// Of this body, for the first time.
     pub arrived_at: DateTime<Utc>,
     /// Of any body of this timestamp.
     pub first_arrived_at: DateTime<Utc>,
@@ -143,8 +139,6 @@ impl std::ops::AddAssign for Tally {
 /// What stands in the database about a station before the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
-    /// Its state.
-    pub state: &'a StationState,
     /// Heartbeats of history at the timestamps of this batch.
     pub known: &'a HashMap<DateTime<Utc>, Known>,
     /// Its unresolved alerts.
@@ -155,9 +149,10 @@ pub struct Standing<'a> {
     pub ignored_issue_codes: &'a [String],
 }
 
-/// Folds the documents of a batch into the station. They may come in any order.
+/// Folds the documents of a batch into the station's state. They may come in any order.
 pub fn plan(
     standing: Standing<'_>,
+    state: StationState,
     documents: Vec<Document>,
     alerts: &AlertSettings,
     windows: &ReservationSettings,
@@ -171,7 +166,7 @@ pub fn plan(
         known: HashMap::new(),
         unresolved: standing.unresolved.to_vec(),
         plan: StationPlan {
-            state: standing.state.clone(),
+            state,
             history: Vec::with_capacity(documents.len()),
             transitions: Vec::new(),
             turns: Vec::new(),
@@ -189,7 +184,7 @@ pub fn plan(
     }
     heartbeats.sort_by_key(|heartbeat| rank(heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at));
     for heartbeat in heartbeats {
-        folding.heartbeat(*heartbeat);
+        folding.heartbeat(heartbeat);
     }
     for other in others {
         folding.other(other);
@@ -209,7 +204,7 @@ struct Folding<'a> {
 }
 
 impl Folding<'_> {
-    fn heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+    fn heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         self.see_logoff(heartbeat.snapshot.last_forced_logoff.as_ref(), Some(timestamp), heartbeat.arrived_at);
         let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).cloned();
@@ -220,7 +215,7 @@ impl Folding<'_> {
         }
     }
 
-    fn new_heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+    fn new_heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         let arrived_at = heartbeat.arrived_at;
         let newer = rank(timestamp, arrived_at);
@@ -236,13 +231,13 @@ impl Folding<'_> {
             return;
         }
         self.plan.tally.advanced += 1;
-        let incoming = Incoming { snapshot: heartbeat.snapshot, arrived_at, at_once: heartbeat.at_once };
+        let incoming = Incoming { snapshot: heartbeat.snapshot.clone(), arrived_at, at_once: heartbeat.at_once };
         let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
         self.take(outcome);
     }
 
     /// The same bytes again: only an earlier arrival says something new.
-    fn again(&mut self, known: Known, heartbeat: HeartbeatDocument) {
+    fn again(&mut self, known: Known, heartbeat: Arc<HeartbeatDocument>) {
         self.plan.tally.duplicates += 1;
         let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
         let first_arrived_at = known.first_arrived_at.min(arrived_at);
@@ -255,8 +250,11 @@ impl Folding<'_> {
         // History and state are one commit, so that only a database that lost rows has a state behind its history.
         let newer = rank(timestamp, first_arrived_at);
         if self.plan.state.latest.as_ref().is_none_or(|latest| latest.rank() < newer) {
-            let incoming =
-                Incoming { snapshot: heartbeat.snapshot, arrived_at: first_arrived_at, at_once: heartbeat.at_once };
+            let incoming = Incoming {
+                snapshot: heartbeat.snapshot.clone(),
+                arrived_at: first_arrived_at,
+                at_once: heartbeat.at_once,
+            };
             let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
             self.take(outcome);
         }
@@ -264,7 +262,7 @@ impl Folding<'_> {
 
     /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events. A body
     /// arrives when it first does: sent once more, one that lost wins nothing.
-    fn other_bytes(&mut self, mut known: Known, heartbeat: HeartbeatDocument) {
+    fn other_bytes(&mut self, mut known: Known, heartbeat: Arc<HeartbeatDocument>) {
         let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
         let former = known.variants.get(&heartbeat.sha256).copied();
         let first = former.map_or(arrived_at, |former| former.min(arrived_at));
@@ -365,12 +363,10 @@ impl Folding<'_> {
         }
     }
 
-    fn row(&self, heartbeat: &HeartbeatDocument, first_arrived_at: DateTime<Utc>) -> HistoryRow {
+    fn row(&self, heartbeat: &Arc<HeartbeatDocument>, first_arrived_at: DateTime<Utc>) -> HistoryRow {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         HistoryRow {
-            snapshot: heartbeat.snapshot.clone(),
-            raw: heartbeat.raw.clone(),
-            sha256: heartbeat.sha256,
+            heartbeat: heartbeat.clone(),
             arrived_at: heartbeat.arrived_at,
             first_arrived_at,
             reservation_id: links::of_heartbeat(timestamp, self.standing.reservations, self.windows).cloned(),

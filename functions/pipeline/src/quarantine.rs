@@ -9,6 +9,8 @@ use stationkeeper_telemetry::{EventFault, EventRejection, HostName, Rejection};
 use crate::bucket::ObjectAddress;
 use crate::ingest::Delivery;
 
+/// Where copies of what can never be read are put.
+pub const QUARANTINE: &str = "quarantine/";
 /// So many bytes are kept in the row, to see at a glance what it was.
 const FIRST_BYTES: usize = 256;
 
@@ -103,7 +105,7 @@ impl Quarantined {
             first_bytes: first_bytes(body),
             size,
             arrived_at,
-            copy_key: format!("quarantine/{host}/{}-{short}", arrived_at.format("%Y%m%dT%H%M%SZ")),
+            copy_key: format!("{QUARANTINE}{host}/{}-{short}", arrived_at.format("%Y%m%dT%H%M%SZ")),
             copied: false,
             clock: None,
         }

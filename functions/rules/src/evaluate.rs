@@ -60,7 +60,7 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     if state.latest.as_ref().is_some_and(|latest| latest.rank() >= rank) {
         return if incoming.at_once { on_clock(state, clock, context) } else { Outcome::unmoved(state) };
     }
-    let mut next = state.clone();
+    let mut next = state.without_latest();
     if incoming.at_once {
         next.heard = Heard::after(state.heard.as_ref(), clock).or(next.heard);
     }

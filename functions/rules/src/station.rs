@@ -154,6 +154,24 @@ impl StationState {
         }
     }
 
+    /// The same without its latest heartbeat, for whoever is about to replace it: it is the largest part, and is not copied.
+    pub(crate) fn without_latest(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            latest: None,
+            heard: self.heard.clone(),
+            unready_run: self.unready_run.clone(),
+            nic_baseline: self.nic_baseline.clone(),
+            service_state: self.service_state.clone(),
+            status: self.status.clone(),
+            skew: self.skew,
+            word: self.word,
+            word_since: self.word_since,
+            word_cause: self.word_cause.clone(),
+            check_at: self.check_at,
+        }
+    }
+
     /// When the last advance arrived.
     pub fn advanced_at(&self) -> Option<DateTime<Utc>> {
         self.latest.as_ref().map(|latest| latest.first_arrived_at)

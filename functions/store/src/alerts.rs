@@ -8,7 +8,7 @@ use stationkeeper_telemetry::HostName;
 
 use crate::database::Link;
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError};
 
 /// Which alerts to list.
@@ -58,11 +58,19 @@ impl Alerts<'_> {
     /// Unresolved alerts of these stations (locked: nobody takes one meanwhile), and those of no station.
     pub async fn unresolved(&mut self, hosts: &[HostName]) -> Result<Vec<Alert>, StoreError> {
         let mut found = Vec::new();
-        let without_host = read(include_str!("sql/unresolved_alerts_of_none.sql"));
-        let of_hosts = hosts
-            .chunks(MOST_ITEMS)
-            .map(|hosts| read(include_str!("sql/unresolved_alerts.sql")).times(hosts.len()).bind_all(hosts));
-        for statement in std::iter::once(without_host).chain(of_hosts) {
+        for row in self.0.fetch(read(include_str!("sql/unresolved_alerts_of_none.sql"))).await? {
+            found.push(alert(&row)?);
+        }
+        found.extend(self.unresolved_of(hosts).await?);
+        Ok(found)
+    }
+
+    /// Unresolved alerts of these stations.
+    pub async fn unresolved_of(&mut self, hosts: &[HostName]) -> Result<Vec<Alert>, StoreError> {
+        let mut found = Vec::new();
+        for hosts in hosts.chunks(MOST_ITEMS) {
+            let statement =
+                read(include_str!("sql/unresolved_alerts.sql")).times(padded(hosts).count()).bind_all(padded(hosts));
             for row in self.0.fetch(statement).await? {
                 found.push(alert(&row)?);
             }
@@ -284,7 +292,7 @@ fn transition_row(transition: &Transition) -> Result<Vec<Value>, StoreError> {
     ])
 }
 
-fn alert(row: &Row) -> Result<Alert, StoreError> {
+pub(crate) fn alert(row: &Row) -> Result<Alert, StoreError> {
     Ok(Alert {
         id: AlertId(row.text("id")?),
         key: AlertKey {

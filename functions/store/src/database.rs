@@ -53,6 +53,8 @@ impl Database {
     }
 
     pub(crate) async fn writer(&self) -> Result<Session, StoreError> {
+        #[cfg(feature = "record")]
+        crate::record::mark(crate::record::Recorded::Begin);
         match self {
             #[cfg(feature = "sqlite")]
             Self::Sqlite { writer, .. } => writer.begin_with("begin immediate").await.map(Session::SqliteWriter),
@@ -142,6 +144,8 @@ impl Session {
     }
 
     async fn commit(self) -> Result<(), StoreError> {
+        #[cfg(feature = "record")]
+        crate::record::mark(crate::record::Recorded::Commit);
         match self {
             #[cfg(feature = "sqlite")]
             Self::SqliteWriter(transaction) => transaction.commit().await,
@@ -158,6 +162,8 @@ impl Session {
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         let doing = statement.doing;
         let text = AssertSqlSafe(statement.text(self.dialect()));
+        #[cfg(feature = "record")]
+        crate::record::statement(self.dialect(), &text.0, &statement.values, false)?;
         match self {
             #[cfg(feature = "sqlite")]
             Self::SqliteReader(connection) => {
@@ -182,6 +188,8 @@ impl Session {
     async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let (doing, table, key) = (statement.doing, statement.table, statement.key);
         let text = AssertSqlSafe(statement.text(self.dialect()));
+        #[cfg(feature = "record")]
+        crate::record::statement(self.dialect(), &text.0, &statement.values, true)?;
         let rows = match self {
             #[cfg(feature = "sqlite")]
             Self::SqliteReader(connection) => sqlite(text, statement.values)?

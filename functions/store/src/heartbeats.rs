@@ -9,7 +9,7 @@ use crate::database::Link;
 use crate::instant;
 use crate::raw::{Codec, EncodedRaw};
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 
 /// A heartbeat to be kept.
 #[derive(Debug, Clone, Copy)]
@@ -71,9 +71,9 @@ impl Heartbeats<'_> {
         for keys in keys.chunks(MOST_ITEMS) {
             let statement =
                 Statement::new("read which heartbeats are there", include_str!("sql/existing_heartbeats.sql"))
-                    .of("lab_station_heartbeat", KEY)
-                    .times(keys.len())
-                    .bind_all::<Value>(keys.iter().flat_map(|(host, at)| [host.into(), (*at).into()]));
+                    .of(TABLE, KEY)
+                    .times(padded(keys).count())
+                    .bind_all::<Value>(padded(keys).flat_map(|(host, at)| [host.into(), (*at).into()]));
             for row in self.link.fetch(statement).await? {
                 found.push(stored(&row)?);
             }
@@ -187,15 +187,16 @@ impl Heartbeats<'_> {
     pub async fn greatest(&mut self, host: &HostName) -> Result<Option<StoredHeartbeat>, StoreError> {
         let statement =
             Statement::new("read the heartbeat of the greatest rank", include_str!("sql/greatest_heartbeat.sql"))
-                .of("lab_station_heartbeat", KEY)
+                .of(TABLE, KEY)
                 .bind(host);
         self.link.fetch_optional(statement).await?.as_ref().map(stored).transpose()
     }
 }
 
-const KEY: &[&str] = &["host", "timestamp_utc"];
+pub(crate) const TABLE: &str = "lab_station_heartbeat";
+pub(crate) const KEY: &[&str] = &["host", "timestamp_utc"];
 
-fn stored(row: &Row) -> Result<StoredHeartbeat, StoreError> {
+pub(crate) fn stored(row: &Row) -> Result<StoredHeartbeat, StoreError> {
     Ok(StoredHeartbeat {
         host: row.host("host")?,
         timestamp_utc: row.instant("timestamp_utc")?,

@@ -10,7 +10,7 @@ use crate::database::Link;
 use crate::error::Inconsistency;
 use crate::key::{KEY_BYTES, OBJECT_KEY_BYTES, bounded};
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError};
 
 /// How much of a quarantined object stands in its row.
@@ -177,8 +177,8 @@ async fn known(link: &mut Link, objects: &[ObjectVersion]) -> Result<Vec<(Object
     for hashes in hashes.chunks(MOST_ITEMS) {
         let statement = Statement::new("read which objects were ingested", include_str!("sql/known_objects.sql"))
             .of("ingested_objects", &[])
-            .times(hashes.len())
-            .bind_all(hashes.iter().copied());
+            .times(padded(hashes).count())
+            .bind_all(padded(hashes).copied());
         for row in link.fetch(statement).await? {
             let number = row.integer("outcome")?;
             let outcome = IngestOutcome::of_number(number)

@@ -7,7 +7,7 @@ use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
 use crate::database::Link;
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError};
 
 /// Where a station stands in the catalog.
@@ -87,8 +87,8 @@ impl States<'_> {
         for hosts in hosts.chunks(MOST_ITEMS) {
             let statement = Statement::new("read which stations are known", include_str!("sql/known_hosts.sql"))
                 .of("lab_station_state", &["host"])
-                .times(hosts.len())
-                .bind_all(hosts);
+                .times(padded(hosts).count())
+                .bind_all(padded(hosts));
             for row in self.0.fetch(statement).await? {
                 let known = row.host("host")?;
                 missing.retain(|host| **host != known);
@@ -145,8 +145,8 @@ impl States<'_> {
         for hosts in hosts.chunks(MOST_ITEMS) {
             let statement = Statement::new("lock the states of stations", include_str!("sql/lock_states.sql"))
                 .of("lab_station_state", &["host"])
-                .times(hosts.len())
-                .bind_all(hosts);
+                .times(padded(hosts).count())
+                .bind_all(padded(hosts));
             for row in self.0.fetch(statement).await? {
                 states.push(state(&row)?);
             }
@@ -155,8 +155,8 @@ impl States<'_> {
     }
 
     /// Writes whole states. `skew` is kept in milliseconds.
-    pub async fn save(&mut self, states: &[StationState]) -> Result<(), StoreError> {
-        let rows = states.iter().map(state_row).collect::<Result<_, _>>()?;
+    pub async fn save<'s>(&mut self, states: impl IntoIterator<Item = &'s StationState>) -> Result<(), StoreError> {
+        let rows = states.into_iter().map(state_row).collect::<Result<_, _>>()?;
         self.0.write_rows("save the states of stations", include_str!("sql/save_states.sql"), rows).await
     }
 }

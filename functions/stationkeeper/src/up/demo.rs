@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_embedded_bucket::EmbeddedBucket;
+use stationkeeper_pipeline::QUARANTINE;
 use stationkeeper_pipeline::clock::{Clock, SimulatedClock};
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
@@ -96,6 +97,8 @@ pub async fn with_history(
             .await
             .map_err(|error| Failure::because(Exit::Failed, "cannot make the demo's history", &error))?;
         bucket.forget_history();
+        // Nobody looks at these copies, and some are megabytes.
+        bucket.forget_below(QUARANTINE);
         slice_end += SLICE;
         bar.inc(1);
     }
