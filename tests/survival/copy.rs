@@ -113,11 +113,11 @@ async fn a_file_of_one_moment_with_the_log_of_another(name: &str) {
     tokio::task::block_in_place(|| up.terminate());
 
     let copied = starts_with_all(&taken, &accepted, name).await;
-    ledger.holds(&Rows::of_folder(&taken)).await;
+    ledger.comes_to_hold(&Rows::of_folder(&taken), COMPARED_WITHIN).await;
     let access = &copied.access;
     upload_all(access, &ledger, 10, 45..50).await;
     ledger.settles(&Rows::of_folder(&taken), PATIENCE).await;
-    ledger.holds(&Rows::of_folder(&taken)).await;
+    ledger.comes_to_hold(&Rows::of_folder(&taken), COMPARED_WITHIN).await;
     tokio::task::block_in_place(|| copied.terminate());
 }
 

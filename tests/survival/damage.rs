@@ -144,7 +144,7 @@ async fn outlives(name: &'static str, end: End, harm: Harm) {
     }
     upload_all(&up.access, &ledger, 8, 30..40).await;
     ledger.settles(&rows, PATIENCE).await;
-    ledger.holds(&rows).await;
+    ledger.comes_to_hold(&rows, PATIENCE).await;
     tokio::task::block_in_place(|| up.terminate());
 
     // Once the operator has moved it away, all is well.

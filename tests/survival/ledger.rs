@@ -117,11 +117,28 @@ impl Ledger {
         assert!(wrong.is_empty(), "{} violations:\n{}", wrong.len(), wrong.join("\n"));
     }
 
+    fn wrong(&self, found: &Found) -> Vec<String> {
+        let mut wrong = Self::missing(&self.accepted(), found);
+        wrong.extend(self.superfluous(found));
+        wrong
+    }
+
+    /// As [`holds`](Self::holds), once the bucket and the database have been compared: meanwhile an object is forgotten and taken again.
+    pub async fn comes_to_hold(&self, rows: &Rows, within: Duration) {
+        let begun = Instant::now();
+        loop {
+            let wrong = self.wrong(&rows.found().await);
+            if wrong.is_empty() {
+                return;
+            }
+            assert!(begun.elapsed() < within, "{} violations:\n{}", wrong.len(), wrong.join("\n"));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Everything that was answered is there, and nothing else, each once.
     pub async fn holds(&self, rows: &Rows) {
-        let found = rows.found().await;
-        let mut wrong = Self::missing(&self.accepted(), &found);
-        wrong.extend(self.superfluous(&found));
+        let wrong = self.wrong(&rows.found().await);
         assert!(wrong.is_empty(), "{} violations:\n{}", wrong.len(), wrong.join("\n"));
     }
 }

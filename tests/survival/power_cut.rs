@@ -49,7 +49,7 @@ async fn a_database_older_than_the_bucket_gets_back_from_it_what_it_lost() {
         ledger.settles(&rows, PATIENCE).await;
         upload_all(&up.access, &ledger, STATIONS, 60..65).await;
         ledger.settles(&rows, PATIENCE).await;
-        ledger.holds(&rows).await;
+        ledger.comes_to_hold(&rows, PATIENCE).await;
         assert!(lost >= 200, "enough happened: {lost} were not in the database");
         let announced = until("that it is counted", PATIENCE, async || {
             let metrics = up.get_openly("/metrics").await.text();
