@@ -34,5 +34,5 @@ def run(checks, *arguments):
         for fault in faults:
             print("       " + str(fault).replace("\n", "\n       "))
         sys.stdout.flush()
-    print(f"test result: {'FAILED' if failed else 'ok'}. {len(checks) - failed} passed; {failed} failed; 0 ignored")
+    print(f"test result: {'FAILED' if failed else 'ok'}. {len(checks) - failed} passed; {failed} failed; 0 ignored; 0 measured")
     return 1 if failed else 0
