@@ -42,6 +42,7 @@ def allow(role, statement):
 
 INGEST = ("IngestFunction", "Properties")
 BUCKET = ("Bucket", "Properties")
+GATEWAY = ("GatewaysGroup", "Properties", "Policies", 0, "PolicyDocument", "Statement")
 STATION = ("StationsGroup", "Properties", "Policies", 0, "PolicyDocument", "Statement", 0)
 
 # What is broken, how, and a word of the sentence of the check that must find it.
@@ -63,6 +64,8 @@ BROKEN = [
     ("a shared role", put(("NotifyFunction", "Properties", "Role"), {"Fn::GetAtt": ["IngestRole", "Arn"]}), "role"),
     ("logs for ever", drop("IngestLogs", "Properties", "RetentionInDays"), "log group"),
     ("whole batches fail", drop(*INGEST, "Events", "Telemetry", "Properties", "FunctionResponseTypes"), "comes back alone"),
+    ("a batch larger than the memory", put((*INGEST, "MemorySize"), 256), "fit into memory"),
+    ("a gateway that deletes", put((*GATEWAY, 0, "Action"), ["s3:GetObject", "s3:DeleteObject"]), "a gateway may do"),
     ("a check every hour", put(("MissingHeartbeatFunction", "Properties", "Events", "EveryMinute", "Properties", "Schedule"), "rate(1 hour)"), "every minute"),
     ("a public bucket", put((*BUCKET, "PublicAccessBlockConfiguration", "BlockPublicPolicy"), False), "closed to the public"),
     ("a bucket without TLS", drop("BucketPolicy", "Properties", "PolicyDocument", "Statement", 0), "TLS 1.2"),

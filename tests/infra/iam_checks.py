@@ -187,6 +187,14 @@ def stations(template):
             yield f"{user} {'may not' if wanted else 'may'} {action} {resource} (TLS: {tls})"
 
 
+@check("a gateway may do in the bucket what ingest does there, and nothing else")
+def gateways(template):
+    (policy,) = template.resources["GatewaysGroup"]["Properties"]["Policies"]
+    of_ingest = [one for one in template.role_of(template.functions()["IngestFunction"]) if any(action.startswith("s3:") for action in listed(one["Action"]))]
+    if policy["PolicyDocument"]["Statement"] != of_ingest:
+        yield "its statements about the bucket are not those of ingest"
+
+
 @check("nothing is allowed everywhere, on everything or to everybody, but for what has a reason beside it")
 def wildcards(template):
     seen = set()

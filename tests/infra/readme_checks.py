@@ -74,8 +74,10 @@ def named(template):
     for function in re.findall(r"--function-name (\S+)|/aws/lambda/(\S+)", said):
         if max(function) not in names:
             yield f"{max(function)} is no function of the template"
-    for group in re.findall(r"--group-name (\S+)", said):
-        if group != template.text(template.resources["StationsGroup"]["Properties"]["GroupName"]):
+    groups = {template.text(one["GroupName"]) for one in template.of_type("AWS::IAM::Group").values()}
+    for group in re.findall(r"--group-name (\S+)|group `(stationkeeper-\S+)`", said):
+        group = max(group)
+        if group not in groups:
             yield f"{group} is no group of the template"
     for path in re.findall(r"\b(infra/[\w./-]+\w)", said):
         if path != "infra/.env" and not (ROOT / path).exists():
@@ -83,6 +85,24 @@ def named(template):
     for parameter in re.findall(r"`([A-Z][A-Za-z]+)(?:=\w+)?`", said):
         if parameter not in {**template.tree["Parameters"], **template.resources, "SELECT": 0} and parameter.upper() != parameter:
             yield f"{parameter} is neither parameter nor resource of the template"
+
+
+@check("the limits that infra/README.md reckons with are those of the code")
+def limits(_template=None):
+    def constant(path, name):
+        source = (ROOT / "functions" / path).read_text(encoding="utf-8")
+        return int(re.search(rf"const {name}: \w+ = ([0-9_]+);", source).group(1).replace("_", ""))
+
+    said = " ".join(text().split())
+    step, steps = constant("pipeline/src/upkeep.rs", "STEP"), constant("pipeline/src/upkeep.rs", "STEPS")
+    for sentence in (
+        f"judges at most {constant('pipeline/src/overdue.rs', 'MOST'):,} stations a run",
+        f"two requests, {constant('pipeline/src/overdue.rs', 'CONCURRENCY')} stations at once",
+        f"at most {steps} steps of {step:,} rows a minute, {step * steps // 60} a second",
+        f"connections at most ({constant('pipeline/src/lambda.rs', 'CONNECTIONS')} each",
+    ):
+        if sentence not in said:
+            yield f"infra/README.md does not say {sentence!r}, which the code does: reckon again what scales how"
 
 
 def tool():

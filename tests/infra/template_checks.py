@@ -74,7 +74,13 @@ def visibility(template):
                 yield f"{queue} hides a message for {properties.get('VisibilityTimeout', 30)} s, {name} wants {wanted} s"
 
 
-@check("batches are collected for a while, and what fails in one comes back alone")
+def largest_object_mib():
+    """What `telemetry` lets through."""
+    text = (ROOT / "functions/telemetry/src/limits.rs").read_text(encoding="utf-8")
+    return int(re.search(r"max_bytes: (\d+) \* 1024 \* 1024", text).group(1))
+
+
+@check("batches are collected for a while, fit into memory at their largest, and what fails in one comes back alone")
 def batches(template):
     seen = 0
     for name, function in template.functions().items():
@@ -84,10 +90,12 @@ def batches(template):
                 yield f"{name} answers for a whole batch"
             if template.number(event.get("MaximumBatchingWindowInSeconds", 0)) < 1:
                 yield f"{name} has no batch window"
-            size = template.number(event.get("BatchSize", 0))
-            # An event of a bucket is some 1 KB, an invocation takes 6 MB.
-            if not 1 <= size <= 1000:
-                yield f"{name} takes batches of {size}"
+            size = event.get("BatchSize", 0)
+            most = template.tree["Parameters"][size["Ref"]]["MaxValue"] if isinstance(size, dict) else size
+            # Wakings carry no object.
+            needed = most * largest_object_mib() + 100 if name == "IngestFunction" else 128
+            if function["MemorySize"] < needed:
+                yield f"{name} has {function['MemorySize']} MB; {most} objects of the largest size want {needed}"
     if seen < 2:
         yield f"{seen} functions are woken by a queue; ingest and notify should be"
 
