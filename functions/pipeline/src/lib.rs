@@ -6,9 +6,12 @@
 pub mod bucket;
 pub mod clock;
 mod commit;
+#[cfg(feature = "mysql")]
+mod database_secret;
 mod document;
 mod error;
 pub mod ingest;
+#[cfg(feature = "mysql")]
 pub mod lambda;
 mod logoffs;
 pub mod memory;

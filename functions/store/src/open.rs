@@ -97,6 +97,17 @@ impl Store {
         Ok(Transaction { link: self.database.writer().await?, codec: Arc::clone(&self.codec) })
     }
 
+    /// Logs in as `url` says from now on, once it has seen that the server takes it: what is to be done after
+    /// [`StoreError::is_login_refused`]. Connections that are open stay as they are.
+    #[cfg(feature = "mysql")]
+    pub async fn log_in_with(&self, url: &str) -> Result<(), StoreError> {
+        match &self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite { .. } => Err(StoreError::Url { problem: "nobody logs in to a SQLite file".to_owned() }),
+            Database::MySql(pool) => mysql::log_in_with(pool, url).await,
+        }
+    }
+
     /// Closes all connections; waits until those in use are back.
     pub async fn close(&self) {
         self.database.close().await;
@@ -170,7 +181,7 @@ mod mysql {
     use std::str::FromStr;
     use std::time::Duration;
 
-    use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+    use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions};
     use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
     use super::{Database, Store, StoreError, StoreOptions};
@@ -179,27 +190,8 @@ mod mysql {
     const ASK_AFTER: Duration = Duration::from_secs(5);
 
     pub(super) async fn open(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
-        let connect =
-            MySqlConnectOptions::from_str(url).map_err(|error| StoreError::Url { problem: what_is_wrong(&error) })?;
-        let Some(name) = connect.get_database().filter(|name| !name.is_empty()) else {
-            return Err(StoreError::Url { problem: "it names no database".to_owned() });
-        };
-        let database = format!("MySQL {}@{}:{}/{name}", connect.get_username(), connect.get_host(), connect.get_port());
-        // Set once in `set_session`, in one place for both servers.
-        let connect = connect
-            .set_names(false)
-            .timezone(None)
-            .pipes_as_concat(false)
-            .no_engine_substitution(false)
-            .disable_statement_logging();
-
-        // A pool would try again until its time is up, and then say nothing but that.
-        let seconds = options.acquire_timeout.as_secs();
-        tokio::time::timeout(options.acquire_timeout, probe(&connect))
-            .await
-            .map_err(|_| StoreError::NoAnswer { database: database.clone(), seconds })?
-            .map_err(|source| StoreError::Open { database: database.clone(), source })?;
-
+        let (connect, database) = address(url)?;
+        probe(&connect, &database, options.acquire_timeout).await?;
         let lock_seconds = options.lock_timeout.as_secs().max(1);
         let pool = MySqlPoolOptions::new()
             .max_connections(options.connections.max(1))
@@ -213,6 +205,31 @@ mod mysql {
         Ok(Store::new(Database::MySql(pool), database))
     }
 
+    pub(super) async fn log_in_with(pool: &MySqlPool, url: &str) -> Result<(), StoreError> {
+        let (connect, database) = address(url)?;
+        probe(&connect, &database, pool.options().get_acquire_timeout()).await?;
+        pool.set_connect_options(connect);
+        Ok(())
+    }
+
+    /// How to connect, and what it is called before a person.
+    fn address(url: &str) -> Result<(MySqlConnectOptions, String), StoreError> {
+        let connect =
+            MySqlConnectOptions::from_str(url).map_err(|error| StoreError::Url { problem: what_is_wrong(&error) })?;
+        let Some(name) = connect.get_database().filter(|name| !name.is_empty()) else {
+            return Err(StoreError::Url { problem: "it names no database".to_owned() });
+        };
+        let database = format!("MySQL {}@{}:{}/{name}", connect.get_username(), connect.get_host(), connect.get_port());
+        // Set once in `set_session`, in one place for both servers.
+        let connect = connect
+            .set_names(false)
+            .timezone(None)
+            .pipes_as_concat(false)
+            .no_engine_substitution(false)
+            .disable_statement_logging();
+        Ok((connect, database))
+    }
+
     /// What may be said of a wrong URL: the parser's word, never the text around it.
     fn what_is_wrong(error: &sqlx::Error) -> String {
         match error {
@@ -221,8 +238,13 @@ mod mysql {
         }
     }
 
-    async fn probe(connect: &MySqlConnectOptions) -> Result<(), sqlx::Error> {
-        MySqlConnection::connect_with(connect).await?.close().await
+    /// Connects once. A pool would try again until its time is up, and then say nothing but that.
+    async fn probe(connect: &MySqlConnectOptions, database: &str, within: Duration) -> Result<(), StoreError> {
+        let once = async { MySqlConnection::connect_with(connect).await?.close().await };
+        tokio::time::timeout(within, once)
+            .await
+            .map_err(|_| StoreError::NoAnswer { database: database.to_owned(), seconds: within.as_secs() })?
+            .map_err(|source| StoreError::Open { database: database.to_owned(), source })
     }
 
     /// The same session on MySQL and MariaDB, whatever the server's own settings.
