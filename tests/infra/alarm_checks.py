@@ -25,7 +25,7 @@ def queues(template):
         for metric in ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"):
             if ("AWS/SQS", metric, queue) not in alarms:
                 yield f"nobody watches {metric} of {queue}"
-    for queue in ("IngestDeadLetterQueue", "NotifyDeadLetterQueue"):
+    for queue in ("IngestDeadLetterQueue",):
         alarm = alarms["AWS/SQS", "ApproximateNumberOfMessagesVisible", queue][1]
         if alarm["Threshold"] != 0 or alarm["EvaluationPeriods"] != 1:
             yield f"the first dead letter in {queue} raises nothing"

@@ -16,18 +16,13 @@ CALLS = {
     "list_objects_v2": {"s3:ListBucket"},
     "copy_object": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"},
     "get_secret_value": {"secretsmanager:GetSecretValue"},
-    "send_message": {"sqs:SendMessage"},
-    "publish": {"sns:Publish"},
 }
-INGEST = {"get_object", "head_object", "list_objects_v2", "copy_object", "get_secret_value", "send_message"}
+INGEST = {"get_object", "head_object", "list_objects_v2", "copy_object", "get_secret_value"}
 MADE = {
     "IngestFunction": INGEST,
     # It ingests what it finds when it looks.
     "MissingHeartbeatFunction": INGEST,
-    "NotifyFunction": {"get_secret_value", "publish"},
 }
-# Calls of the design that may be younger or older than the code beside this file.
-CONTRACT = {"get_secret_value", "send_message", "publish"}
 # Rights that no call of ours needs, but the Lambda service in our name.
 SERVICE = {
     "logs:CreateLogStream", "logs:PutLogEvents",
@@ -37,7 +32,7 @@ TAKES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 # (resource, Sid) whose `Resource` is `*`, each with the reason.
 EVERYWHERE = {
     (role, sid): reason
-    for role in ("IngestRole", "MissingHeartbeatRole", "NotifyRole")
+    for role in ("IngestRole", "MissingHeartbeatRole")
     for sid, reason in {
         "AttachToNetwork": "network interfaces are made and described before they have a name; Lambda asks for the right everywhere",
         "ButNotTheCode": "takes the same right from the code again",
@@ -88,7 +83,7 @@ def actions(statements):
 def calls_in_code():
     """Calls of the SDKs in what the functions are made of: the method before the first parameter that names a thing."""
     found = {}
-    for folder in ("pipeline", "ingest", "missing-heartbeat", "notify"):
+    for folder in ("pipeline", "ingest", "missing-heartbeat"):
         for path in sorted((ROOT / "functions" / folder / "src").glob("**/*.rs")):
             text = path.read_text(encoding="utf-8")
             for call in re.findall(r"\.([a-z_0-9]+)\(\)\s*\.(?:bucket|queue_url|secret_id|topic_arn)\(", text):
@@ -104,7 +99,7 @@ def table(_template):
     for call, path in found.items():
         if call not in known:
             yield f"{path} calls {call}: say in MADE which function does, and give its role the right"
-    for call in known - set(found) - CONTRACT:
+    for call in known - set(found):
         yield f"{call} is in the table and called nowhere"
 
 
@@ -123,7 +118,7 @@ def both_ways(template):
 
 @check("a role reaches what its function touches, and nothing beside it")
 def reach(template):
-    secret, ingest, notify = "<DatabaseSecret>", "<IngestQueue.Arn>", "<NotifyQueue.Arn>"
+    secret, ingest, dead = "<DatabaseSecret>", "<IngestQueue.Arn>", "<IngestDeadLetterQueue.Arn>"
     reading = [
         (True, "s3:GetObject", HOST, {}),
         (True, "s3:GetObjectVersion", HOST, {}),
@@ -137,21 +132,12 @@ def reach(template):
         (False, "s3:GetObject", HOST.replace("BucketName", "another"), {}),
         (True, "secretsmanager:GetSecretValue", secret, {}),
         (False, "secretsmanager:GetSecretValue", "<AnotherSecret>", {}),
-        (True, "sqs:SendMessage", notify, {}),
         (False, "sqs:SendMessage", ingest, {}),
-        (False, "sns:Publish", "<NotificationsTopic>", {}),
-    ]
-    taking = [(True, action, ingest, {}) for action in sorted(TAKES)] + [(False, "sqs:ReceiveMessage", notify, {})]
-    telling = [
-        (True, "secretsmanager:GetSecretValue", secret, {}),
-        (True, "sns:Publish", "<NotificationsTopic>", {}),
         (False, "sns:Publish", "<AlarmsTopic>", {}),
-        (True, "sqs:DeleteMessage", notify, {}),
-        (False, "sqs:DeleteMessage", ingest, {}),
-        (False, "s3:GetObject", HOST, {}),
     ]
+    taking = [(True, action, ingest, {}) for action in sorted(TAKES)] + [(False, "sqs:ReceiveMessage", dead, {})]
     never = [(False, "sqs:ReceiveMessage", ingest, {})]
-    for name, rows in {"IngestFunction": reading + taking, "MissingHeartbeatFunction": reading + never, "NotifyFunction": telling}.items():
+    for name, rows in {"IngestFunction": reading + taking, "MissingHeartbeatFunction": reading + never}.items():
         function = template.functions()[name]
         own = f"arn:aws:lambda:eu-west-1:111122223333:function:{template.text(function['FunctionName'])}"
         rows = rows + [
@@ -185,14 +171,6 @@ def stations(template):
         context = {"aws:username": user, "aws:SecureTransport": tls}
         if allows(template, statements, action, resource, context) != wanted:
             yield f"{user} {'may not' if wanted else 'may'} {action} {resource} (TLS: {tls})"
-
-
-@check("a gateway may do in the bucket what ingest does there, and nothing else")
-def gateways(template):
-    (policy,) = template.resources["GatewaysGroup"]["Properties"]["Policies"]
-    of_ingest = [one for one in template.role_of(template.functions()["IngestFunction"]) if any(action.startswith("s3:") for action in listed(one["Action"]))]
-    if policy["PolicyDocument"]["Statement"] != of_ingest:
-        yield "its statements about the bucket are not those of ingest"
 
 
 @check("nothing is allowed everywhere, on everything or to everybody, but for what has a reason beside it")

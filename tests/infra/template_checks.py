@@ -9,7 +9,6 @@ from template import ROOT, listed
 FUNCTIONS = {
     "IngestFunction": "stationkeeper-ingest",
     "MissingHeartbeatFunction": "stationkeeper-missing-heartbeat",
-    "NotifyFunction": "stationkeeper-notify",
 }
 
 
@@ -26,7 +25,7 @@ def takers(template, queue):
                 yield name, function, event
 
 
-@check("there are the three functions, each from the folder that its binary is built into")
+@check("there are the two functions, each from the folder that its binary is built into")
 def functions(template):
     for name, binary in FUNCTIONS.items():
         code = template.functions().get(name, {}).get("CodeUri", "")
@@ -92,12 +91,11 @@ def batches(template):
                 yield f"{name} has no batch window"
             size = event.get("BatchSize", 0)
             most = template.tree["Parameters"][size["Ref"]]["MaxValue"] if isinstance(size, dict) else size
-            # Wakings carry no object.
-            needed = most * largest_object_mib() + 100 if name == "IngestFunction" else 128
+            needed = most * largest_object_mib() + 100
             if function["MemorySize"] < needed:
                 yield f"{name} has {function['MemorySize']} MB; {most} objects of the largest size want {needed}"
-    if seen < 2:
-        yield f"{seen} functions are woken by a queue; ingest and notify should be"
+    if not seen:
+        yield "no function is woken by a queue; ingest should be"
 
 
 @check("every queue that a function takes from has a dead-letter queue, after at least five tries, that keeps longer")
@@ -194,9 +192,9 @@ def lifecycle(template):
         yield "begun uploads stay for ever"
 
 
-@check("the schedule wakes the overdue check and the sweep of notify every minute, and one run ends before the next")
+@check("the schedule wakes the overdue check every minute, and one run ends before the next")
 def schedules(template):
-    for name in ("MissingHeartbeatFunction", "NotifyFunction"):
+    for name in ("MissingHeartbeatFunction",):
         function = template.functions()[name]
         if [event["Schedule"] for event in template.events(function, "Schedule")] != ["rate(1 minute)"]:
             yield f"{name} is not woken every minute"
@@ -206,7 +204,7 @@ def schedules(template):
             yield f"{name} is retried besides its next minute"
 
 
-@check("only notify stands where a way out is, and the private subnets have no default route")
+@check("every function stands in private subnets, which have no way out")
 def network(template):
     def subnets(value):
         if isinstance(value, dict) and "Fn::If" in value:
@@ -214,19 +212,18 @@ def network(template):
         return [template.target(one) for one in listed(value)]
 
     for name, function in template.functions().items():
-        out = [one for one in subnets(function["VpcConfig"]["SubnetIds"]) if one.startswith("Egress")]
-        if bool(out) != (name == "NotifyFunction"):
-            yield f"{name} stands in {out or 'private subnets alone'}"
+        for one in subnets(function["VpcConfig"]["SubnetIds"]):
+            if one not in ("PrivateSubnetA", "PrivateSubnetB", "PrivateSubnetIds"):
+                yield f"{name} stands in {one}"
     routes = template.of_type("AWS::EC2::Route")
     for name, route in routes.items():
-        if template.target(route["RouteTableId"]) == "PrivateRoutes":
-            yield f"{name} leads out of the private subnets"
+        yield f"{name} leads out of {template.target(route['RouteTableId'])}"
     tables = {template.target(one["SubnetId"]): template.target(one["RouteTableId"]) for one in template.of_type("AWS::EC2::SubnetRouteTableAssociation").values()}
     for subnet in ("PrivateSubnetA", "PrivateSubnetB"):
         if tables.get(subnet) != "PrivateRoutes":
             yield f"{subnet} has the routes {tables.get(subnet)}"
     services = {template.text(one["ServiceName"]).rsplit(".", 1)[1]: one for one in template.of_type("AWS::EC2::VPCEndpoint").values()}
-    if set(services) != {"s3", "sqs", "secretsmanager", "sns"} or services["s3"]["VpcEndpointType"] != "Gateway":
+    if set(services) != {"s3", "secretsmanager"} or services["s3"]["VpcEndpointType"] != "Gateway":
         yield f"there are endpoints for {sorted(services)}"
 
 
@@ -273,14 +270,10 @@ def secrets(template):
         yield "nothing rotates the password"
 
 
-# Variables that the design gives the functions; the code that reads them may be younger than the template.
-CONTRACT = {"STATIONKEEPER_DATABASE_SECRET_ARN", "STATIONKEEPER_BUCKET", "STATIONKEEPER_NOTIFY_QUEUE_URL"}
-
-
 @check("the functions get the variables that their code asks for, and no other")
 def environment(template):
     code = (ROOT / "functions/pipeline/src/lambda.rs").read_text(encoding="utf-8")
-    asked = set(re.findall(r'variable\(\s*"(STATIONKEEPER_[A-Z_]+)"', code))
+    asked = set(re.findall(r'^const [A-Z]+: &str = "(STATIONKEEPER_[A-Z_]+)";', code, re.M))
     if "STATIONKEEPER_BUCKET" not in asked:
         yield "found no variable in functions/pipeline/src/lambda.rs: look at how this check reads it"
     for name, function in template.functions().items():
@@ -288,8 +281,20 @@ def environment(template):
         # The secret stands for the URL.
         for variable in asked - given - {"STATIONKEEPER_DATABASE_URL"}:
             yield f"{name} is not given {variable}"
-        for variable in given - asked - CONTRACT:
+        for variable in given - asked:
             yield f"{name} is given {variable}, which nothing reads"
+
+
+@check("every function has the layer that brings the authorities of the database to where the variable says")
+def authorities(template):
+    readme = (ROOT / "infra/README.md").read_text(encoding="utf-8")
+    for name, function in template.functions().items():
+        path = template.text(function["Environment"]["Variables"].get("STATIONKEEPER_DATABASE_CA", "nowhere"))
+        layers = [template.resources[template.target(layer)]["Properties"] for layer in function.get("Layers", [])]
+        # A layer lies at /opt.
+        brought = [f"/opt/{file}" for layer in layers for file in re.findall(rf"-o infra/{layer['ContentUri']}(\S+)", readme)]
+        if path not in brought:
+            yield f"{name} reads authorities from {path}; its layers and infra/README.md bring {brought}"
 
 
 @check("every binary of the template is a crate of the workspace that is built by the command of infra/README.md")
