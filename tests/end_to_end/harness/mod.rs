@@ -7,6 +7,7 @@ pub mod database;
 pub mod http;
 pub mod lambda;
 pub mod programs;
+pub mod secret;
 pub mod station;
 pub mod up;
 

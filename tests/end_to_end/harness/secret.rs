@@ -1,0 +1,90 @@
+//! Secrets Manager, and a database that takes TLS alone.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::programs::{Running, with_input};
+use super::{PATIENCE, variable};
+
+fn script(name: &str) -> Command {
+    let python = variable("STATIONKEEPER_TEST_PYTHON").expect(
+        "STATIONKEEPER_TEST_PYTHON is not set: run tests/run, or give a python that has what tests/requirements.txt pins",
+    );
+    let mut command = Command::new(python);
+    command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("end_to_end/harness").join(name));
+    // Loopback is never asked for by way of somebody's proxy.
+    command.env("NO_PROXY", "127.0.0.1").env("AWS_EC2_METADATA_DISABLED", "true");
+    command
+}
+
+/// Secrets Manager with one secret.
+pub struct SecretsManager {
+    /// Its address.
+    pub endpoint: String,
+    _program: Running,
+}
+
+impl SecretsManager {
+    pub fn serve(folder: &Path) -> Self {
+        let mut command = script("secrets_manager.py");
+        command.arg("serve");
+        let mut program = Running::start(command, "Secrets Manager", &folder.join("secrets-manager.log"));
+        let endpoint = program.first_line(PATIENCE).trim().to_owned();
+        Self { endpoint, _program: program }
+    }
+
+    /// What the secret says from now on; gives back its ARN.
+    pub fn put(&self, secret: &str) -> String {
+        let mut command = script("secrets_manager.py");
+        command.args(["put", &self.endpoint]);
+        let output = with_input(command, secret.as_bytes());
+        assert!(output.status.success(), "Secrets Manager: {}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("an ARN")
+    }
+}
+
+/// A secret in the form of RDS.
+pub fn secret(host: &str, port: u16, database: &str, user: &str, password: &str) -> String {
+    json!({
+        "engine": "mysql", "host": host, "port": port, "dbname": database, "username": user, "password": password,
+    })
+    .to_string()
+}
+
+/// A database for 127.0.0.1 that takes TLS alone.
+pub struct TlsDatabase {
+    /// Where it listens.
+    pub port: u16,
+    folder: TempDir,
+    _program: Running,
+}
+
+impl TlsDatabase {
+    /// With a user `lab`, whose database is `lab`.
+    pub fn start(password: &str) -> Self {
+        let folder = super::up::data_folder();
+        let mut command = script("tls_database.py");
+        command.arg(folder.path()).arg(password);
+        let mut program = Running::start(command, "MariaDB", &folder.path().join("log"));
+        let said = program.first_line(PATIENCE);
+        let port = said.trim().parse().unwrap_or_else(|_| panic!("no port: {said}\n{}", program.log()));
+        Self { port, folder, _program: program }
+    }
+
+    /// The authority that signed its certificate.
+    pub fn authority(&self) -> String {
+        self.file("authority.pem")
+    }
+
+    /// An authority that did not.
+    pub fn stranger(&self) -> String {
+        self.file("stranger.pem")
+    }
+
+    fn file(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().expect("text").to_owned()
+    }
+}
