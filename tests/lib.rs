@@ -5,10 +5,34 @@
 
 #[path = "harness/binary.rs"]
 pub mod binary;
+#[path = "harness/conservation/mod.rs"]
+pub mod conservation;
 #[path = "harness/database.rs"]
 pub mod database;
+#[path = "harness/exchange.rs"]
+pub mod exchange;
+#[path = "harness/faults.rs"]
+pub mod faults;
+#[path = "harness/faulty_s3.rs"]
+pub mod faulty_s3;
+#[path = "harness/http.rs"]
+pub mod http;
 #[path = "harness/lab.rs"]
 pub mod lab;
+#[path = "harness/mariadb_server.rs"]
+pub mod mariadb_server;
+#[path = "harness/programs.rs"]
+pub mod programs;
+#[path = "harness/station.rs"]
+pub mod station;
+#[path = "harness/tables.rs"]
+pub mod tables;
+#[path = "harness/tmpfs.rs"]
+pub mod tmpfs;
+#[path = "harness/up.rs"]
+pub mod up;
+#[path = "harness/waiting.rs"]
+pub mod waiting;
 
 use std::path::{Path, PathBuf};
 

@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: [&[&str]; 17] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -13,6 +13,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["ack"],
     &["raw"],
     &["migrate"],
+    &["bench", "ingest"],
     &["config", "check"],
     &["config", "apply"],
     &["station", "add"],

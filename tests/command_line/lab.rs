@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use stationkeeper_tests::binary::run;
-use stationkeeper_tests::{corpus, database};
+use stationkeeper_tests::corpus;
+use stationkeeper_tests::database::blocking;
+use stationkeeper_tests::tables::Tables;
 
 use crate::words;
 
@@ -163,7 +165,7 @@ fn alerts_of_a_lab_are_listed_filtered_and_acknowledged() {
     assert_eq!(alerts(&["--state", "acknowledged"]).len(), 1);
     assert_eq!(alerts(&["--state", "open"]).len(), open.len() - 1);
     // Whoever watches the page learns of it as of any other change.
-    let told = database::blocking(database::sqlite_rows(&url, "updates", &[]));
+    let told = blocking(async { Tables::open(&url).await.unwrap().without("updates", &[]).await.unwrap() });
     let told =
         told.iter().filter_map(|row| row["payload"].as_deref()).filter(|payload| payload.contains("acknowledged"));
     assert_eq!(told.filter(|payload| payload.contains(id)).count(), 1);

@@ -2,6 +2,7 @@
 //!
 //! Needs the built binary; `tests/run` sees to it.
 
+mod bench;
 mod configuration;
 mod documents;
 mod failures;

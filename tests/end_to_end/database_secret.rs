@@ -4,9 +4,9 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::harness::database::{Database, Login};
+use crate::harness::database::Database;
 use crate::harness::lambda::{Bucket, Function, given_back, sqs};
-use crate::harness::secret::{SecretsManager, TlsDatabase, secret};
+use crate::harness::secret::{Login, Secrets, TlsDatabase, secret};
 use crate::harness::station::{heartbeat, host, newest_key};
 use crate::harness::up::data_folder;
 use crate::harness::{PATIENCE, now, until};
@@ -22,14 +22,14 @@ const DELIVERIES: usize = 10;
 /// A bucket, Secrets Manager, and where logs go.
 struct Account {
     bucket: Bucket,
-    secrets: SecretsManager,
+    secrets: Secrets,
     folder: TempDir,
 }
 
 impl Account {
     async fn new() -> Self {
         let folder = data_folder();
-        Self { bucket: Bucket::serve(TimeDelta::zero()).await, secrets: SecretsManager::serve(folder.path()), folder }
+        Self { bucket: Bucket::serve(TimeDelta::zero()).await, secrets: Secrets::serve(folder.path()), folder }
     }
 
     async fn start(&self, name: &str, arn: &str, more: &[(&str, &str)]) -> Function {

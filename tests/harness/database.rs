@@ -1,10 +1,11 @@
 //! Databases of a test's own, and what stands in their tables.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection, Row as _, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use tempfile::TempDir;
+
+use crate::tables::Tables;
 
 /// Which kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,8 +33,7 @@ pub enum Database {
 /// What the rows of these tables are known by, as far as a table has it.
 const KEYS: [&str; 6] = ["host", "timestamp_utc", "timestamp", "user_key", "session_key", "occurrence"];
 
-/// A row: each column as text, or nothing where it is null.
-pub type Row = BTreeMap<String, Option<String>>;
+pub use crate::tables::Row;
 
 impl Database {
     /// Makes one.
@@ -77,10 +77,10 @@ impl Database {
     /// # Panics
     /// Where the table cannot be read.
     pub fn rows(&self, table: &str, without: &[&str]) -> Vec<Row> {
-        let mut rows = match self {
-            Self::Sqlite(_) => blocking(sqlite_rows(&self.url(), table, without)),
-            Self::MariaDb { name, .. } => blocking(mysql_rows(&self.url(), name, table, without)),
-        };
+        let mut rows = blocking(async {
+            let mut tables = Tables::open(&self.url()).await.expect("the database is there");
+            tables.without(table, without).await.expect("readable")
+        });
         rows.sort_by_cached_key(|row| KEYS.map(|column| row.get(column).cloned().flatten()));
         rows
     }
@@ -89,7 +89,10 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Self::MariaDb { server, name } = self {
-            blocking(execute(server, format!("drop database if exists {name}")));
+            let (server, statement) = (server.clone(), format!("drop database if exists {name}"));
+            // A thread of its own: the test may be within a runtime, and may be failing.
+            let dropping = std::thread::spawn(move || blocking(execute(&server, statement)));
+            let _ = dropping.join();
         }
     }
 }
@@ -106,63 +109,4 @@ async fn execute(url: &str, statement: String) {
     let mut connection =
         MySqlConnection::connect(url).await.expect("the server of STATIONKEEPER_TEST_MYSQL_URL answers");
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut connection).await.expect("its user may create databases");
-}
-
-/// All rows of a table of a SQLite file, without some of its columns.
-///
-/// # Panics
-/// Where the table cannot be read.
-pub async fn sqlite_rows(url: &str, table: &str, without: &[&str]) -> Vec<Row> {
-    let mut connection = SqliteConnection::connect(url).await.expect("the file is there");
-    let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info(?)")
-        .bind(table)
-        .fetch_all(&mut connection)
-        .await
-        .expect("readable");
-    let columns: Vec<String> = columns.into_iter().filter(|column| !without.contains(&column.as_str())).collect();
-    assert!(!columns.is_empty(), "there is a table {table}");
-    let texts: Vec<String> = columns
-        .iter()
-        .map(|name| {
-            format!("case typeof(\"{name}\") when 'blob' then hex(\"{name}\") else cast(\"{name}\" as text) end")
-        })
-        .collect();
-    let statement = format!("select {} from {table}", texts.join(", "));
-    let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&mut connection).await.expect("readable");
-    rows.iter()
-        .map(|row| {
-            let value = |place| row.try_get::<Option<String>, _>(place).expect("text");
-            columns.iter().enumerate().map(|(place, name)| (name.clone(), value(place))).collect()
-        })
-        .collect()
-}
-
-async fn mysql_rows(url: &str, database: &str, table: &str, without: &[&str]) -> Vec<Row> {
-    let mut connection = MySqlConnection::connect(url).await.expect("the server answers");
-    let columns: Vec<(String, String)> = sqlx::query_as(
-        "select cast(column_name as char), cast(data_type as char) from information_schema.columns \
-         where table_schema = ? and table_name = ? order by ordinal_position",
-    )
-    .bind(database)
-    .bind(table)
-    .fetch_all(&mut connection)
-    .await
-    .expect("readable");
-    let columns: Vec<_> = columns.into_iter().filter(|(name, _)| !without.contains(&name.as_str())).collect();
-    assert!(!columns.is_empty(), "there is a table {table}");
-    let texts: Vec<String> = columns
-        .iter()
-        .map(|(name, kind)| match kind.contains("binary") || kind.contains("blob") {
-            true => format!("hex(`{name}`)"),
-            false => format!("cast(`{name}` as char character set utf8mb4)"),
-        })
-        .collect();
-    let statement = format!("select {} from {table}", texts.join(", "));
-    let rows = sqlx::query(AssertSqlSafe(statement)).fetch_all(&mut connection).await.expect("readable");
-    rows.iter()
-        .map(|row| {
-            let value = |place| row.try_get::<Option<String>, _>(place).expect("text");
-            columns.iter().enumerate().map(|(place, (name, _))| (name.clone(), value(place))).collect()
-        })
-        .collect()
 }

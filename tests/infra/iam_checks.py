@@ -12,12 +12,13 @@ HOST = f"{BUCKET}/stations/LAB-WS01/heartbeat.json"
 CALLS = {
     "get_object": {"s3:GetObject", "s3:GetObjectVersion"},
     "head_object": {"s3:GetObject"},
+    "head_bucket": {"s3:ListBucket"},
     # Without it a missing object is a 403, which reads as a bucket that is closed.
     "list_objects_v2": {"s3:ListBucket"},
     "copy_object": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"},
     "get_secret_value": {"secretsmanager:GetSecretValue"},
 }
-INGEST = {"get_object", "head_object", "list_objects_v2", "copy_object", "get_secret_value"}
+INGEST = {"get_object", "head_object", "head_bucket", "list_objects_v2", "copy_object", "get_secret_value"}
 MADE = {
     "IngestFunction": INGEST,
     # It ingests what it finds when it looks.

@@ -1,6 +1,7 @@
 //! DESIGN.md section 4.1: at least once, unordered, duplicated.
 
 use chrono::TimeDelta;
+use sqlx::{Connection, SqliteConnection};
 use stationkeeper_rules::Rule;
 
 use crate::lab::{Dice, Lab, Outcome, altered, at, deliveries, host, newest, ready, spooled, unready};
@@ -225,4 +226,23 @@ async fn a_version_that_was_ingested_is_not_even_read_again() {
     let report = lab.ingest.batch(&deliveries(&[announced.clone(), announced])).await;
     assert_eq!((report.tally.duplicates, report.failed.len()), (0, 0));
     assert_eq!(lab.history("LAB-01").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_state_that_a_damaged_page_took_comes_back_with_heartbeats_that_history_has() {
+    let lab = Lab::starting_at("10:10:00").await;
+    let announced = ten_minutes(&lab, "LAB-01");
+    lab.take(&announced).await;
+    let expected = lab.outcome("LAB-01").await;
+    let file = format!("sqlite://{}", lab.folder.path().join("lab.sqlite").display());
+    let mut beside = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::raw_sql("delete from lab_station_state; delete from ingested_objects").execute(&mut beside).await.unwrap();
+    beside.close().await.unwrap();
+    for one in announced.iter().rev() {
+        lab.take(std::slice::from_ref(one)).await;
+    }
+    let outcome = lab.outcome("LAB-01").await;
+    assert_eq!(outcome.history, expected.history);
+    assert_eq!(outcome.bodies, expected.bodies);
+    assert_eq!(outcome.latest, expected.latest);
 }

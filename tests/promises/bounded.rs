@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use stationkeeper_pipeline::memory::MemoryBucket;
+use stationkeeper_tests::faults::FaultyBucket;
 
-use crate::faults::FaultyBucket;
 use crate::lab::{Lab, altered, at, newest, ready};
 
 async fn counted() -> Lab<FaultyBucket> {

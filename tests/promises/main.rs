@@ -8,7 +8,6 @@
 
 #[path = "../end_to_end/harness/database.rs"]
 mod database;
-mod faults;
 mod lab;
 mod sentences;
 

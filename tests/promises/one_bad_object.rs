@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use stationkeeper_pipeline::bucket::{Bucket, ObjectAddress};
 use stationkeeper_pipeline::memory::MemoryBucket;
+use stationkeeper_tests::faults::FaultyBucket;
 
-use crate::faults::FaultyBucket;
 use crate::lab::{Lab, at, given_back, host, newest, ready};
 
 async fn faulty() -> Lab<FaultyBucket> {

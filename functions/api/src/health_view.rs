@@ -38,6 +38,8 @@ pub struct PartsView {
     pub queue: PartView,
     /// Somebody looks for silent stations.
     pub overdue_check: PartView,
+    /// None of the files that are in use was damaged.
+    pub files: PartView,
 }
 
 /// One part.
@@ -58,12 +60,13 @@ impl PartView {
 
 impl PartsView {
     /// Each with its name, in a fixed order.
-    pub fn named(&self) -> [(&'static str, &PartView); 4] {
+    pub fn named(&self) -> [(&'static str, &PartView); 5] {
         [
             ("database", &self.database),
             ("bucket", &self.bucket),
             ("queue", &self.queue),
             ("overdue_check", &self.overdue_check),
+            ("files", &self.files),
         ]
     }
 

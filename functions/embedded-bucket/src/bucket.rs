@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use crate::error::BucketError;
 use crate::key::ObjectKey;
 use crate::notification::{Cause, Happening};
 use crate::object::{Attributes, Checksums, Refusal, Stored, WriteCondition};
+use crate::opening;
 use crate::options::BucketOptions;
 use crate::retention::{self, Sizes, Swept};
 use crate::writer::{Applied, Change, Put, Writer};
@@ -38,6 +39,8 @@ pub struct EmbeddedBucket {
     pub(crate) room: Semaphore,
     /// The writer, and bodies that are being thrown away.
     pub(crate) tasks: TaskTracker,
+    /// The file, where it was examined when it was opened: its record is kept.
+    pub(crate) owned: Option<PathBuf>,
     /// Held open so that no second process opens the file; the lock ends with the handle.
     _lock: File,
 }
@@ -51,11 +54,17 @@ impl EmbeddedBucket {
     /// # Errors
     /// One sentence each: the file cannot be written, another process has it, it is damaged or newer than this release.
     pub async fn open(path: &Path, options: BucketOptions) -> Result<Self, BucketError> {
+        let lock = database::lock(path)?;
+        Self::open_locked(path, options, lock).await
+    }
+
+    /// The file is ours alone.
+    pub(crate) async fn open_locked(path: &Path, options: BucketOptions, lock: File) -> Result<Self, BucketError> {
         if !s3s::path::check_bucket_name(&options.name) {
             return Err(BucketError::BadName(options.name));
         }
-        let lock = database::lock(path)?;
         let Pools { reads, writes } = database::open(path, &options).await?;
+        opening::settle(&writes, &options).await?;
         let credentials = database::load_credentials(&writes).await?;
         let arrived = Arc::new(Notify::new());
         let tasks = TaskTracker::new();
@@ -69,6 +78,7 @@ impl EmbeddedBucket {
             arrived,
             credentials: RwLock::new(credentials),
             tasks,
+            owned: None,
             _lock: lock,
         };
         bucket.root_credential().await?;
@@ -147,18 +157,29 @@ impl EmbeddedBucket {
         retention::sizes(&self.reads).await
     }
 
-    /// Whether the file can be read and written now (for `/health`): reads, and takes the write lock for a moment.
+    /// Whether the file can be read and written now (for `/health`): reads, and takes the write lock for a moment. After a change
+    /// that could not be committed it commits one of no consequence, to learn whether the file takes changes again.
     ///
     /// # Errors
     /// What is wrong.
     pub async fn check(&self) -> Result<(), BucketError> {
-        database::check(&self.reads, &self.writes).await
+        let failing = self.writer.is_failing();
+        database::check(&self.reads, &self.writes, failing).await?;
+        if failing {
+            self.writer.takes_changes_again();
+        }
+        Ok(())
     }
 
-    /// Ends the connections and folds the write-ahead log into the file. Later calls fail with [`BucketError::Closed`].
+    /// Ends the connections, folds the write-ahead log into the file, and remembers that it was closed in order. Later calls fail with [`BucketError::Closed`].
     pub async fn close(&self) {
         self.reads.close().await;
         self.writes.close().await;
+        if let Some(path) = &self.owned
+            && let Err(error) = stationkeeper_sqlite_file::closed(path)
+        {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the bucket is examined when it is opened again");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::bucket::EmbeddedBucket;
 use crate::credential::{Credential, Scope, SecretAccessKey};
 use crate::database::{self, micros};
 use crate::error::BucketError;
+use crate::keys;
 use crate::options::BucketOptions;
 
 impl EmbeddedBucket {
@@ -46,6 +47,7 @@ impl EmbeddedBucket {
     /// The file could not be read or written.
     pub async fn credential_for_station(&self, host: &HostName) -> Result<Credential, BucketError> {
         let credential = of_station(&self.writes, host, self.now()).await?;
+        self.save_keys().await?;
         let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(credential.access_key_id.clone(), credential.clone());
         Ok(credential)
@@ -63,6 +65,7 @@ impl EmbeddedBucket {
     ) -> Result<Credential, BucketError> {
         let pools = database::open(path, &options).await?;
         let credential = of_station(&pools.writes, host, (options.clock)()).await;
+        keys::save(path, &pools.reads).await?;
         pools.reads.close().await;
         pools.writes.close().await;
         credential
@@ -78,6 +81,7 @@ impl EmbeddedBucket {
             .execute(&self.writes)
             .await
             .map_err(BucketError::doing("revoke an access key"))?;
+        self.save_keys().await?;
         let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
         Ok(known.remove(access_key_id).is_some())
     }
@@ -92,8 +96,17 @@ impl EmbeddedBucket {
         }
     }
 
+    /// Only of a file that has such a copy.
+    async fn save_keys(&self) -> Result<(), BucketError> {
+        match &self.owned {
+            Some(path) => keys::save(path, &self.reads).await,
+            None => Ok(()),
+        }
+    }
+
     async fn store_credential(&self, credential: Credential, root: bool) -> Result<(), BucketError> {
         insert(&self.writes, &credential, root, self.now()).await?;
+        self.save_keys().await?;
         let mut known = self.credentials.write().unwrap_or_else(PoisonError::into_inner);
         known.insert(credential.access_key_id.clone(), credential);
         Ok(())

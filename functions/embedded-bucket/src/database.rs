@@ -18,8 +18,15 @@ const LAYOUT: i64 = 1;
 /// Marks the file as a bucket ("SKBK"; `pragma application_id`).
 const APPLICATION: i64 = 0x534b_424b;
 
+/// Indexes that came after the first release of the layout: an older release neither needs nor minds them.
+const INDEXES: &str = include_str!("indexes.sql");
+
 /// Connections that read, besides the one that writes.
 const READERS: u32 = 4;
+
+/// Pages that the log may have before it is moved into the file: 64 MiB. Whoever copies the folder of a running bucket gets a file and
+/// a log of two moments only when the log was moved in between, so that shall be seldom; a start reads the log in a tenth of a second.
+const LOG_PAGES: &str = "16384";
 
 pub(crate) struct Pools {
     pub(crate) reads: SqlitePool,
@@ -38,29 +45,48 @@ pub(crate) fn instant(micros: i64) -> DateTime<Utc> {
 
 /// Makes the folder and the file, readable by the owner alone since it holds secrets, and takes `{path}.lock`.
 pub(crate) fn lock(path: &Path) -> Result<File, BucketError> {
+    let lock = lock_alone(path)?;
+    make_file(path)?;
+    Ok(lock)
+}
+
+/// An empty file where there is none.
+pub(crate) fn make_file(path: &Path) -> Result<(), BucketError> {
+    writing()
+        .open(path)
+        .map(drop)
+        .map_err(|source| BucketError::Unwritable { path: path.to_owned(), source: Fault::File(source) })
+}
+
+fn writing() -> OpenOptions {
+    let mut writing = OpenOptions::new();
+    writing.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut writing, 0o600);
+    writing
+}
+
+/// Takes `{path}.lock`, in a folder that is made, without looking at the file.
+pub(crate) fn lock_alone(path: &Path) -> Result<File, BucketError> {
     let unwritable =
         |source: std::io::Error| BucketError::Unwritable { path: path.to_owned(), source: Fault::File(source) };
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(unwritable)?;
     }
-    let mut writing = OpenOptions::new();
-    writing.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut writing, 0o600);
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let lock = writing.open(PathBuf::from(name)).map_err(unwritable)?;
+    let lock = writing().open(PathBuf::from(name)).map_err(unwritable)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(BucketError::Locked { path: path.to_owned() }),
         Err(TryLockError::Error(source)) => return Err(unwritable(source)),
     }
-    writing.open(path).map_err(unwritable)?;
     Ok(lock)
 }
 
 /// Opens the file and makes its tables if it is new.
 pub(crate) async fn open(path: &Path, options: &BucketOptions) -> Result<Pools, BucketError> {
+    make_file(path)?;
     let connect = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
@@ -71,19 +97,27 @@ pub(crate) async fn open(path: &Path, options: &BucketOptions) -> Result<Pools, 
             Durability::Normal => SqliteSynchronous::Normal,
         })
         .busy_timeout(options.busy)
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         .foreign_keys(false);
     // The pool would try again and again; a first connection of our own says at once what is wrong.
     let mut first = SqliteConnection::connect_with(&connect).await.map_err(BucketError::opening(path))?;
     prepare(&mut first, path, options).await?;
-    first.close().await.map_err(BucketError::opening(path))?;
 
     let wait = options.busy + std::time::Duration::from_secs(1);
-    let writes = SqlitePoolOptions::new().max_connections(1).acquire_timeout(wait);
+    // After some errors (no room, no access) SQLite has ended the transaction itself, and the driver, whose rollback found none,
+    // believes that it is still in one: such a connection never begins another.
+    let writes = SqlitePoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(wait)
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }));
     let reads = SqlitePoolOptions::new().max_connections(READERS).acquire_timeout(wait);
-    Ok(Pools {
+    let pools = Pools {
         writes: writes.connect_with(connect.clone()).await.map_err(BucketError::opening(path))?,
         reads: reads.connect_with(connect.pragma("query_only", "1")).await.map_err(BucketError::opening(path))?,
-    })
+    };
+    // Not the last one, which would move the whole log into the file.
+    first.close().await.map_err(BucketError::opening(path))?;
+    Ok(pools)
 }
 
 /// Judges what is there: nothing yet, a bucket of this layout, or something else.
@@ -106,6 +140,7 @@ async fn prepare(connection: &mut SqliteConnection, path: &Path, options: &Bucke
             if found > LAYOUT {
                 return Err(BucketError::Newer { path: path.to_owned(), found, known: LAYOUT });
             }
+            sqlx::raw_sql(INDEXES).execute(&mut *transaction).await.map_err(BucketError::opening(path))?;
         }
         (0, 0) => make(&mut transaction, options).await.map_err(|error| match error {
             MakeError::Database(source) => BucketError::opening(path)(source),
@@ -114,6 +149,13 @@ async fn prepare(connection: &mut SqliteConnection, path: &Path, options: &Bucke
         _ => return Err(BucketError::Damaged { path: path.to_owned(), source: None }),
     }
     transaction.commit().await.map_err(BucketError::opening(path))
+}
+
+/// What keeps the version ids of two openings apart.
+pub(crate) fn new_epoch() -> Result<String, BucketError> {
+    let mut epoch = [0_u8; 4];
+    getrandom::fill(&mut epoch).map_err(|_| BucketError::NoRandomBytes)?;
+    Ok(hex::encode(epoch))
 }
 
 enum MakeError {
@@ -128,15 +170,15 @@ impl From<sqlx::Error> for MakeError {
 }
 
 async fn make(connection: &mut SqliteConnection, options: &BucketOptions) -> Result<(), MakeError> {
-    let mut epoch = [0_u8; 4];
-    getrandom::fill(&mut epoch).map_err(|_| MakeError::NoRandomBytes)?;
+    let epoch = new_epoch().map_err(|_| MakeError::NoRandomBytes)?;
     sqlx::raw_sql(include_str!("schema.sql")).execute(&mut *connection).await?;
+    sqlx::raw_sql(INDEXES).execute(&mut *connection).await?;
     // Pragmas take no bound values; this is `APPLICATION` in decimal.
     sqlx::raw_sql("pragma application_id = 1397441099").execute(&mut *connection).await?;
     sqlx::query("insert into bucket (id, layout, sequence, epoch) values (1, ?, ?, ?)")
         .bind(LAYOUT)
         .bind(micros((options.clock)()).max(0))
-        .bind(hex::encode(epoch))
+        .bind(epoch)
         .execute(connection)
         .await?;
     Ok(())
@@ -173,13 +215,21 @@ fn credential(row: &sqlx::sqlite::SqliteRow) -> Result<Option<Credential>, sqlx:
     Ok(scope.map(|scope| Credential { access_key_id, secret: SecretAccessKey::new(secret), scope }))
 }
 
-/// Reads a row, and takes the write lock for a moment.
-pub(crate) async fn check(reads: &SqlitePool, writes: &SqlitePool) -> Result<(), BucketError> {
+/// Reads a row, and takes the write lock for a moment; with `commit` it also leaves out a sequence number, a change that nobody sees.
+pub(crate) async fn check(reads: &SqlitePool, writes: &SqlitePool, commit: bool) -> Result<(), BucketError> {
     sqlx::query("select sequence from bucket where id = 1")
         .fetch_one(reads)
         .await
         .map_err(BucketError::doing("read"))?;
-    let transaction = writes.begin_with("begin immediate").await.map_err(BucketError::doing("take the write lock"))?;
+    let mut transaction =
+        writes.begin_with("begin immediate").await.map_err(BucketError::doing("take the write lock"))?;
+    if commit {
+        sqlx::query("update bucket set sequence = sequence + 1 where id = 1")
+            .execute(&mut *transaction)
+            .await
+            .map_err(BucketError::doing("write"))?;
+        return transaction.commit().await.map_err(BucketError::doing("write"));
+    }
     transaction.rollback().await.map_err(BucketError::doing("give back the write lock"))
 }
 

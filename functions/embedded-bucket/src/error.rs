@@ -56,6 +56,15 @@ pub enum BucketError {
         #[source]
         source: sqlx::Error,
     },
+    /// The body of a version is not the one that was put.
+    #[error("cannot read a version of {key} from the bucket's file: its body is damaged")]
+    BodyDamaged {
+        /// Of the object.
+        key: String,
+    },
+    /// The file cannot be examined, or no new one can be made in the place of a damaged one.
+    #[error(transparent)]
+    File(#[from] stationkeeper_sqlite_file::FileError),
     /// The system gives no random bytes for a new credential.
     #[error("cannot make an access key: the system gives no random bytes")]
     NoRandomBytes,
@@ -102,7 +111,22 @@ impl BucketError {
         match self {
             Self::Locked { .. } | Self::Unwritable { .. } => true,
             Self::Database { source, .. } => matches!(condition(source), Condition::Busy | Condition::Unwritable),
-            Self::Damaged { .. } | Self::Newer { .. } | Self::BadName(_) | Self::NoRandomBytes | Self::Closed => false,
+            Self::Damaged { .. }
+            | Self::BodyDamaged { .. }
+            | Self::File(_)
+            | Self::Newer { .. }
+            | Self::BadName(_)
+            | Self::NoRandomBytes
+            | Self::Closed => false,
+        }
+    }
+
+    /// Whether SQLite says that the file is damaged: it is set aside and rebuilt at the next opening.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } => true,
+            Self::Database { source, .. } => condition(source) == Condition::Damaged,
+            _ => false,
         }
     }
 

@@ -10,6 +10,7 @@
 //! client's trouble, so a binary filters `s3s=off`; this crate logs under its own name what an operator should see.
 
 mod access;
+mod again;
 mod answer;
 mod body;
 mod bucket;
@@ -20,9 +21,11 @@ mod database;
 mod digest;
 mod error;
 mod key;
+mod keys;
 mod listing;
 mod notification;
 mod object;
+mod opening;
 mod options;
 mod queue;
 mod reading;
@@ -32,6 +35,7 @@ mod s3_body;
 mod serve;
 mod writer;
 
+pub use again::IngestedVersion;
 pub use bucket::EmbeddedBucket;
 pub use credential::{Credential, Scope, SecretAccessKey};
 pub use error::BucketError;
@@ -40,4 +44,5 @@ pub use listing::{ListRequest, Listed, Listing};
 pub use object::{Attributes, Checksums, Object, Refusal, Stored, VersionMeta, WriteCondition};
 pub use options::{BucketOptions, Clock, Durability, ServeLimits, system_clock};
 pub use queue::{Delivery, DeliveryId};
+pub use reading::Condition;
 pub use retention::{Sizes, Swept};

@@ -116,6 +116,13 @@ pub struct VersionMeta {
     pub ingested_at: Option<DateTime<Utc>>,
 }
 
+impl VersionMeta {
+    /// See [`Stored::sequencer`].
+    pub(crate) fn sequencer(&self) -> String {
+        format!("{:016X}", self.sequence)
+    }
+}
+
 /// One version with its body, or the asked range of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {

@@ -27,7 +27,7 @@ pub struct Delivery {
 }
 
 /// `?, ?, …`: as many as there are ids. SQLite takes 32 766; callers receive far fewer at once.
-fn places(count: usize) -> String {
+pub(crate) fn places(count: usize) -> String {
     let mut places = "?, ".repeat(count);
     places.truncate(places.len().saturating_sub(2));
     places
@@ -41,8 +41,9 @@ impl EmbeddedBucket {
     /// The file could not be written; nothing was taken.
     pub async fn receive(&self, max: usize, visibility: Duration) -> Result<Vec<Delivery>, BucketError> {
         let now = self.now();
+        // In the order of the commits, also what was put back meanwhile: the plus keeps SQLite from walking by `visible_at_us`.
         let sql = "update queue set attempts = attempts + 1, visible_at_us = ?
-            where id in (select id from queue where visible_at_us <= ? order by visible_at_us, id limit ?)
+            where id in (select id from queue where +visible_at_us <= ? order by id limit ?)
             returning id, body, attempts, enqueued_at_us";
         let rows = sqlx::query(sql)
             .bind(micros(now + visibility))

@@ -8,6 +8,7 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::bucket::EmbeddedBucket;
 use crate::database::instant;
+use crate::digest;
 use crate::error::BucketError;
 use crate::object::{Object, VersionMeta};
 
@@ -88,7 +89,46 @@ impl EmbeddedBucket {
             .await
             .map_err(BucketError::doing(DOING))?;
         transaction.rollback().await.map_err(BucketError::doing(DOING))?;
-        Ok(Some((meta, Ok(body.into()))))
+        // Only all of it can be compared with what was put.
+        let is_damaged = match range.start == 0 && range.end == meta.size {
+            true => !is_whole(&meta, &body),
+            false => body.len() as u64 != range.end - range.start,
+        };
+        match is_damaged {
+            true => Err(BucketError::BodyDamaged { key: meta.key }),
+            false => Ok(Some((meta, Ok(body.into())))),
+        }
+    }
+}
+
+/// The body is the one that was put.
+fn is_whole(meta: &VersionMeta, body: &[u8]) -> bool {
+    body.len() as u64 == meta.size && (meta.delete_marker || digest::md5_hex(body) == meta.etag)
+}
+
+/// What became of the body of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It is the one that was put.
+    Whole,
+    /// It is there, and not the one that was put.
+    Damaged,
+    /// There is no such version.
+    Missing,
+}
+
+impl EmbeddedBucket {
+    /// Whether a version can still be given: what was announced and is not there, or not whole, never will be.
+    ///
+    /// # Errors
+    /// The file could not be read.
+    pub async fn condition(&self, key: &str, version_id: &str) -> Result<Condition, BucketError> {
+        match self.get(key, Some(version_id)).await {
+            Ok(Some(_)) => Ok(Condition::Whole),
+            Ok(None) => Ok(Condition::Missing),
+            Err(BucketError::BodyDamaged { .. }) => Ok(Condition::Damaged),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one writer of versions. It batches the changes that wait for it into one transaction, so that many small PUTs share an fsync.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
@@ -69,13 +70,18 @@ struct Waiting {
 
 /// Hands changes to the writing task, which ends when the last handle is gone.
 #[derive(Debug)]
-pub(crate) struct Writer(mpsc::Sender<Waiting>);
+pub(crate) struct Writer {
+    changes: mpsc::Sender<Waiting>,
+    failing: Arc<AtomicBool>,
+}
 
 /// What the writing task needs besides a connection.
 struct Desk {
     speaker: Speaker,
     clock: Clock,
     epoch: String,
+    /// The last commit failed.
+    failing: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -90,16 +96,27 @@ impl Writer {
             .await
             .map_err(BucketError::doing("read the epoch"))?;
         let speaker = Speaker { bucket: options.name.clone(), region: options.region.clone() };
-        let desk = Desk { speaker, clock: Arc::clone(&options.clock), epoch };
-        let (sender, receiver) = mpsc::channel(WAITING);
+        let failing = Arc::new(AtomicBool::new(false));
+        let desk = Desk { speaker, clock: Arc::clone(&options.clock), epoch, failing: Arc::clone(&failing) };
+        let (changes, receiver) = mpsc::channel(WAITING);
         tasks.spawn(desk.run(writes, receiver, arrived));
-        Ok(Self(sender))
+        Ok(Self { changes, failing })
+    }
+
+    /// The last change could not be committed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
+    }
+
+    /// Something else was committed since.
+    pub(crate) fn takes_changes_again(&self) {
+        self.failing.store(false, Ordering::Relaxed);
     }
 
     /// Commits a change. When this returns an error, nothing of it was committed, unless the commit itself failed unheard.
     pub(crate) async fn apply(&self, change: Change) -> Result<Applied, BucketError> {
         let (answer, answered) = oneshot::channel();
-        self.0.send(Waiting { change, answer }).await.map_err(|_| BucketError::Closed)?;
+        self.changes.send(Waiting { change, answer }).await.map_err(|_| BucketError::Closed)?;
         answered.await.map_err(|_| BucketError::Closed)?
     }
 }
@@ -135,6 +152,16 @@ impl Desk {
 
     /// All of the changes in one transaction, or none.
     async fn commit<'c>(
+        &self,
+        writes: &SqlitePool,
+        changes: impl Iterator<Item = &'c Change>,
+    ) -> Result<Vec<Applied>, sqlx::Error> {
+        let committed = self.transact(writes, changes).await;
+        self.failing.store(committed.is_err(), Ordering::Relaxed);
+        committed
+    }
+
+    async fn transact<'c>(
         &self,
         writes: &SqlitePool,
         changes: impl Iterator<Item = &'c Change>,

@@ -44,19 +44,20 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
     let vitals = &facts.vitals;
     let stale = (now - vitals.updated_at > facts.limits.vitals_stale)
         .then(|| format!("not looked at for {} s", (now - vitals.updated_at).num_seconds()));
-    let database = facts.stations.is_none().then(|| "does not answer".to_owned());
-    let bucket = stale.clone().or_else(|| {
-        vitals.bucket_problem.as_ref().map(|problem| match inside {
-            true => problem.clone(),
-            false => "does not answer a look".to_owned(),
-        })
-    });
+    let told = |problem: &Option<String>, openly: &str| {
+        problem.as_ref().map(|problem| if inside { problem.clone() } else { openly.to_owned() })
+    };
+    let database = match facts.stations {
+        None => Some("does not answer".to_owned()),
+        Some(_) => told(&vitals.database_problem, "does not take what is written"),
+    };
+    let bucket = stale.clone().or_else(|| told(&vitals.bucket_problem, "does not answer a look"));
     let queue = vitals.queue.and_then(|queue| {
         let waits = now - queue.oldest_at?;
         (waits > facts.limits.queue_late)
             .then(|| format!("the oldest of {} deliveries waits for {} s", queue.depth, waits.num_seconds()))
     });
-    let queue = vitals.queue.and(stale).or(queue);
+    let queue = vitals.queue.and(stale).or_else(|| told(&vitals.queue_problem, "cannot be worked off")).or(queue);
     let overdue_check = match facts.last_check_at {
         None => Some("unknown: the database does not answer".to_owned()),
         Some(last) => {
@@ -64,11 +65,19 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
             (silent > facts.limits.check_late).then(|| format!("did not run for {} s", silent.num_seconds()))
         }
     };
+    let files = match vitals.set_aside.as_slice() {
+        [] => None,
+        names if inside => {
+            Some(format!("damaged and set aside: {}; look at what was lost, then move it away", names.join(", ")))
+        }
+        names => Some(format!("{} damaged and set aside", names.len())),
+    };
     let parts = PartsView {
         database: PartView::of(database),
         bucket: PartView::of(bucket),
         queue: PartView::of(queue),
         overdue_check: PartView::of(overdue_check),
+        files: PartView::of(files),
     };
     HealthView {
         status: parts.status(),
@@ -151,6 +160,9 @@ mod tests {
             vitals: Vitals {
                 updated_at: now,
                 bucket_problem: None,
+                database_problem: None,
+                queue_problem: None,
+                set_aside: Vec::new(),
                 queue: Some(QueueVitals { depth: 0, oldest_at: None }),
             },
             started_at: start(),
@@ -176,6 +188,9 @@ mod tests {
             ("all well", well(now), vec![]),
             ("no database", with(&|f| (f.stations, f.last_check_at) = (None, None)), vec!["database", "overdue_check"]),
             ("no bucket", with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into())), vec!["bucket"]),
+            ("a locked database", with(&|f| f.vitals.database_problem = Some("of 10.0.0.1".into())), vec!["database"]),
+            ("a queue in the way", with(&|f| f.vitals.queue_problem = Some("of 10.0.0.1".into())), vec!["queue"]),
+            ("a damaged file", with(&|f| f.vitals.set_aside = vec!["x.damaged-10.0.0.1".into()]), vec!["files"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
             ("no queue of ours", with(&|f| f.vitals.queue = None), vec![]),
@@ -199,6 +214,8 @@ mod tests {
             assert!(!serde_json::to_string(&view).unwrap().contains("10.0.0.1"), "{shows}");
         }
         let facts = with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into()));
+        let damaged = with(&|f| f.vitals.set_aside = vec!["x.damaged-1".into()]);
+        assert!(judge(&damaged, now, true).parts.files.problem.unwrap().contains("x.damaged-1"));
         assert_eq!(judge(&facts, now, true).parts.bucket.problem.as_deref(), Some("refused by 10.0.0.1"));
     }
 }

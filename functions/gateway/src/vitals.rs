@@ -7,10 +7,30 @@ use chrono::{DateTime, Utc};
 pub struct Vitals {
     /// When this was looked at.
     pub updated_at: DateTime<Utc>,
-    /// Why the bucket did not answer the last look; none: it did.
+    /// Why the bucket did not answer the last look, or did not give an object; none: it did.
     pub bucket_problem: Option<String>,
+    /// Why the database did not take what was written; none: it did.
+    pub database_problem: Option<String>,
+    /// Why the queue cannot be worked off; none: it can.
+    pub queue_problem: Option<String>,
+    /// Names of files that were set aside because they were damaged, and still lie beside those in use.
+    pub set_aside: Vec<String>,
     /// The queue of bucket events; none: it is not ours to look into.
     pub queue: Option<QueueVitals>,
+}
+
+impl Vitals {
+    /// Before the first look, which comes within a second: nothing is wrong yet.
+    pub fn unseen(now: DateTime<Utc>) -> Self {
+        Self {
+            updated_at: now,
+            bucket_problem: None,
+            database_problem: None,
+            queue_problem: None,
+            set_aside: Vec::new(),
+            queue: None,
+        }
+    }
 }
 
 /// How far the ingest is behind.

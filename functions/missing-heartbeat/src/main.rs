@@ -4,7 +4,12 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
 use stationkeeper_pipeline::lambda::{Function, LambdaConfig};
 
-#[tokio::main]
+/// Many small strings come and go with every heartbeat.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+// One batch at a time: a second thread would only be woken in vain.
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let function = LambdaConfig::from_env()?.connect().await?;

@@ -107,6 +107,11 @@ pub trait Bucket: Send + Sync + 'static {
 
     /// Copies one object inside the bucket.
     fn copy(&self, from: &ObjectAddress, to_key: &str) -> impl Future<Output = Result<(), BucketError>> + Send;
+
+    /// What time it is by the clock that stamps arrivals; none: it is the caller's own, or the bucket does not tell.
+    fn now(&self) -> impl Future<Output = Option<DateTime<Utc>>> + Send {
+        std::future::ready(None)
+    }
 }
 
 impl<B: Bucket> Bucket for std::sync::Arc<B> {
@@ -124,5 +129,9 @@ impl<B: Bucket> Bucket for std::sync::Arc<B> {
 
     async fn copy(&self, from: &ObjectAddress, to_key: &str) -> Result<(), BucketError> {
         self.as_ref().copy(from, to_key).await
+    }
+
+    async fn now(&self) -> Option<DateTime<Utc>> {
+        self.as_ref().now().await
     }
 }

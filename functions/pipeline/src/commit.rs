@@ -3,19 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_rules::{Alert, ReservationStatus, Settings, StationState, Transition};
+use stationkeeper_rules::{Alert, Reservation, ReservationStatus, Settings, StationState, Transition};
 use stationkeeper_store::{
-    IngestOutcome, NewHeartbeat, NewUpdate, ObjectVersion, QuarantinedObject, StateRun, Store, Transaction,
+    IngestOutcome, NewHeartbeat, NewUpdate, ObjectVersion, QuarantinedObject, Standing as Stored, StateRun, Store,
+    Transaction,
 };
 use stationkeeper_telemetry::HostName;
 
 use crate::bucket::Bucket;
 use crate::clock::Clock;
 use crate::document::Document;
-use crate::ingest::{Ingest, Read, ReadOutcome, Reservations};
+use crate::ingest::{Ingest, Reservations};
+use crate::invariant::{self, Newest};
 use crate::logoffs;
 use crate::plan::{HistoryRow, HistoryWrite, Known, Standing, StationPlan, Tally, Turn, plan};
 use crate::quarantine::Quarantined;
+use crate::reading::{Read, ReadOutcome};
 use crate::trail::TrailRead;
 use crate::{IngestError, observe};
 
@@ -54,7 +57,12 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
                 documents.entry(read.host.clone()).or_default().push(document.clone());
             }
             ReadOutcome::Trail(trail) => trails.push(trail),
-            ReadOutcome::Quarantined(one) => put_aside.push(one),
+            ReadOutcome::Quarantined(one) => {
+                put_aside.push(one);
+                if let Some(clock) = one.clock {
+                    documents.entry(read.host.clone()).or_default().push(Document::Misdated(clock));
+                }
+            }
             ReadOutcome::NoTrail => {}
         }
     }
@@ -69,13 +77,24 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
     let mut transaction = ingest.store.begin().await?;
     let mut done = Done { quarantined: put_aside.len() as u64, ..Done::default() };
     if !hosts.is_empty() {
-        transaction.states().ensure(&hosts, now).await?;
-        let states = transaction.states().lock(&hosts).await?;
+        ingest.ensure_stations(&mut transaction, &hosts, now).await?;
+        let mut states = transaction.states().lock(&hosts).await?;
+        if states.len() < hosts.len() {
+            // A database that was restored has lost stations that this handler has met.
+            transaction.states().ensure(&hosts, now).await?;
+            states = transaction.states().lock(&hosts).await?;
+        }
+        invariant::rows_as_planned("states of stations", hosts.len(), states.len() as u64)?;
         let standing = load(&mut transaction, &hosts, &documents, &trails).await?;
         let mut plans = Vec::with_capacity(states.len());
-        for state in &states {
+        for state in states {
             let Some(documents) = documents.remove(&state.host) else { continue };
-            plans.push(standing.plan(state, documents, settings, ingest));
+            let heartbeats = documents.iter().filter(|one| matches!(one, Document::Heartbeat(_))).count();
+            let before = Newest::of(&state);
+            let plan = standing.plan(state, documents, settings, ingest);
+            let unresolved = standing.unresolved.get(&plan.state.host).map_or(&[][..], Vec::as_slice);
+            invariant::of_plan(before, &plan, unresolved, heartbeats)?;
+            plans.push(plan);
         }
         write(&mut transaction, &plans, settings, now).await?;
         logoffs::write(&mut transaction, &plans, &trails, &standing.reservations, settings, now).await?;
@@ -85,6 +104,7 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
         let moved: Vec<_> = plans.iter().flat_map(|plan| &plan.transitions).collect();
         finish(&mut transaction, batch.reads, &put_aside, now).await?;
         transaction.commit().await?;
+        ingest.remember_stations(hosts);
         for transition in moved {
             observe::transition(transition);
         }
@@ -108,20 +128,19 @@ struct Loaded {
 impl Loaded {
     fn plan<B: Bucket, C: Clock>(
         &self,
-        state: &StationState,
+        state: StationState,
         documents: Vec<Document>,
         settings: &Settings,
         ingest: &Ingest<B, C>,
     ) -> StationPlan {
         let none = HashMap::new();
         let standing = Standing {
-            state,
             known: self.known.get(&state.host).unwrap_or(&none),
             unresolved: self.unresolved.get(&state.host).map_or(&[], Vec::as_slice),
             reservations: self.reservations.get(&state.host).map_or(&[], Vec::as_slice),
             ignored_issue_codes: settings.ignored_issue_codes.get(state.host.as_str()).map_or(&[], Vec::as_slice),
         };
-        plan(standing, documents, &settings.alerts, &settings.reservations, ingest.judging)
+        plan(standing, state, documents, &settings.alerts, &settings.reservations, ingest.judging)
     }
 }
 
@@ -152,31 +171,76 @@ async fn load(
                     see(*arrived_at);
                     service_state.last_forced_logoff.iter().filter_map(|logoff| logoff.timestamp).for_each(&mut see);
                 }
-                Document::Status { .. } | Document::Beacon => {}
+                // Like a status, it opens nothing that a reservation could matter to.
+                Document::Status { .. } | Document::Misdated(_) | Document::Beacon => {}
             }
         }
     }
     trails.iter().flat_map(|trail| &trail.events.events).map(|event| event.timestamp).for_each(&mut see);
 
+    let standing = match oldest {
+        Some(oldest) => {
+            let from = oldest - TimeDelta::hours(1);
+            transaction.standing(&keys, hosts, (from, from + FAR)).await?
+        }
+        // Nothing of the batch has an instant, so no reservation matters to it.
+        None => Stored { alerts: transaction.alerts().unresolved_of(hosts).await?, ..Stored::default() },
+    };
     let mut known: HashMap<HostName, HashMap<DateTime<Utc>, Known>> = HashMap::new();
-    if !keys.is_empty() {
-        for row in transaction.heartbeats().existing(&keys).await? {
-            let stored =
-                Known { sha256: row.sha256, first_arrived_at: row.first_arrived_at, arrived_at: row.arrived_at };
-            known.entry(row.host).or_default().insert(row.timestamp_utc, stored);
+    for row in standing.heartbeats {
+        let stored = Known {
+            sha256: row.sha256,
+            first_arrived_at: row.first_arrived_at,
+            arrived_at: row.arrived_at,
+            variants: HashMap::new(),
+        };
+        known.entry(row.host).or_default().insert(row.timestamp_utc, stored);
+    }
+    let disputed = disputed(documents, &known);
+    if !disputed.is_empty() {
+        for variant in transaction.heartbeats().variants(&disputed).await? {
+            if let Some(known) = known.get_mut(&variant.host).and_then(|of| of.get_mut(&variant.timestamp_utc)) {
+                known.variants.insert(variant.sha256, variant.arrived_at);
+            }
         }
     }
     let mut unresolved: HashMap<HostName, Vec<Alert>> = HashMap::new();
-    for alert in transaction.alerts().unresolved(hosts).await? {
+    for alert in standing.alerts {
         if let Some(host) = alert.key.host.clone() {
             unresolved.entry(host).or_default().push(alert);
         }
     }
-    let reservations = match oldest {
-        Some(oldest) => reservations_of(transaction, hosts, oldest - TimeDelta::hours(1)).await?,
-        None => Reservations::new(),
-    };
-    Ok(Loaded { known, unresolved, reservations })
+    Ok(Loaded { known, unresolved, reservations: by_station(standing.reservations) })
+}
+
+/// By station, cancelled ones left out.
+fn by_station(reservations: Vec<Reservation>) -> Reservations {
+    let mut found = Reservations::new();
+    for reservation in reservations {
+        if reservation.status != ReservationStatus::Cancelled {
+            found.entry(reservation.host.clone()).or_default().push(reservation);
+        }
+    }
+    found
+}
+
+/// Timestamps of history for which other bytes come: seldom any.
+fn disputed(
+    documents: &BTreeMap<HostName, Vec<Document>>,
+    known: &HashMap<HostName, HashMap<DateTime<Utc>, Known>>,
+) -> Vec<(HostName, DateTime<Utc>)> {
+    let mut disputed = BTreeSet::new();
+    for (host, documents) in documents {
+        let Some(known) = known.get(host) else { continue };
+        for document in documents {
+            let Document::Heartbeat(heartbeat) = document else { continue };
+            let timestamp = heartbeat.snapshot.timestamp_utc;
+            if known.get(&timestamp).is_some_and(|known| known.sha256 != heartbeat.sha256) {
+                disputed.insert((host.clone(), timestamp));
+            }
+        }
+    }
+    disputed.into_iter().collect()
 }
 
 /// Standing reservations of these stations that end after `from`.
@@ -185,13 +249,7 @@ pub(crate) async fn reservations_of(
     hosts: &[HostName],
     from: DateTime<Utc>,
 ) -> Result<Reservations, IngestError> {
-    let mut reservations = Reservations::new();
-    for reservation in transaction.reservations().of_hosts(hosts, from, from + FAR).await? {
-        if reservation.status != ReservationStatus::Cancelled {
-            reservations.entry(reservation.host.clone()).or_default().push(reservation);
-        }
-    }
-    Ok(reservations)
+    Ok(by_station(transaction.reservations().of_hosts(hosts, from, from + FAR).await?))
 }
 
 async fn write(
@@ -210,7 +268,8 @@ async fn write(
     }
     let format = settings.history.raw;
     if !new.is_empty() {
-        transaction.heartbeats().insert(&new, format).await?;
+        let held = transaction.heartbeats().insert(&new, format).await?;
+        invariant::rows_as_planned("heartbeats", new.len(), held)?;
     }
     if !replaced.is_empty() {
         transaction.heartbeats().replace(&replaced, format).await?;
@@ -223,9 +282,8 @@ async fn write(
             .collect();
         transaction.heartbeats().lower_first_arrived_at(&arrivals).await?;
     }
-    let states: Vec<_> = plans.iter().map(|plan| plan.state.clone()).collect();
-    if !states.is_empty() {
-        transaction.states().save(&states).await?;
+    if !plans.is_empty() {
+        transaction.states().save(plans.iter().map(|plan| &plan.state)).await?;
     }
     let turns: Vec<_> =
         plans.iter().flat_map(|plan| plan.turns.iter().map(|turn| run(&plan.state.host, turn))).collect();
@@ -235,9 +293,9 @@ async fn write(
 
 fn new_heartbeat(row: &HistoryRow, now: DateTime<Utc>) -> NewHeartbeat<'_> {
     NewHeartbeat {
-        snapshot: &row.snapshot,
-        raw: &row.raw,
-        sha256: row.sha256,
+        snapshot: &row.heartbeat.snapshot,
+        raw: &row.heartbeat.raw,
+        sha256: row.heartbeat.sha256,
         first_arrived_at: row.first_arrived_at,
         arrived_at: row.arrived_at,
         ingested_at: now,
@@ -277,7 +335,8 @@ pub(crate) async fn write_changes(
         transaction.runs().append(turns).await?;
     }
     if !transitions.is_empty() {
-        transaction.alerts().apply(transitions).await?;
+        let moved = transaction.alerts().apply(transitions).await?;
+        invariant::rows_as_planned("alerts that move", moved.planned, moved.held)?;
     }
     if !updates.is_empty() {
         transaction.updates().append(&updates).await?;
@@ -293,6 +352,7 @@ async fn finish(
 ) -> Result<(), IngestError> {
     let marks: Vec<_> = reads
         .iter()
+        .filter(|read| read.is_announced())
         .filter_map(|read| {
             let version = read.address.version_id.clone()?;
             let outcome = match &read.outcome {

@@ -1,11 +1,14 @@
 //! An object that was read: normalized, or rejected with its reason.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use stationkeeper_rules::ClockReading;
 use stationkeeper_telemetry::{
-    HostName, Limits, ObjectKind, Rejection, ServiceState, Snapshot, normalize_heartbeat, normalize_service_state,
-    normalize_status,
+    HostName, Limits, ObjectKind, Reason, Rejection, ServiceState, Snapshot, misdated_timestamp, normalize_heartbeat,
+    normalize_service_state, normalize_status,
 };
 
 /// A heartbeat, ready for history.
@@ -27,7 +30,7 @@ pub struct HeartbeatDocument {
 #[derive(Debug, Clone)]
 pub enum Document {
     /// History, and perhaps the latest state.
-    Heartbeat(Box<HeartbeatDocument>),
+    Heartbeat(Arc<HeartbeatDocument>),
     /// Shown "as of".
     Status {
         /// What it says.
@@ -42,6 +45,8 @@ pub enum Document {
         /// When it was put.
         arrived_at: DateTime<Utc>,
     },
+    /// A heartbeat that is put aside for its date alone: the station talks, and this is what its clock says.
+    Misdated(ClockReading),
     /// Of no use yet: counted, nothing else.
     Beacon,
 }
@@ -58,12 +63,12 @@ pub fn normalize(
     Ok(match kind {
         ObjectKind::Heartbeat => {
             let snapshot = normalize_heartbeat(&body, Some(host), arrived_at, limits)?;
-            Document::Heartbeat(Box::new(HeartbeatDocument {
+            Document::Heartbeat(Arc::new(HeartbeatDocument {
                 snapshot,
                 sha256: Sha256::digest(&body).into(),
                 raw: body,
                 arrived_at,
-                at_once: key.ends_with("/heartbeat.json"),
+                at_once: is_newest(key),
             }))
         }
         ObjectKind::Status => {
@@ -74,4 +79,24 @@ pub fn normalize(
         }
         ObjectKind::Events | ObjectKind::Uplink => Document::Beacon,
     })
+}
+
+/// What the station's clock said in a `heartbeat.json` that was rejected for its date alone.
+pub fn misdated(
+    key: &str,
+    body: &[u8],
+    arrived_at: DateTime<Utc>,
+    rejection: &Rejection,
+    limits: &Limits,
+) -> Option<ClockReading> {
+    if rejection.reason != Reason::TimestampOutOfRange || !is_newest(key) {
+        return None;
+    }
+    let timestamp = misdated_timestamp(body, limits)?;
+    Some(ClockReading { timestamp, in_range: false, arrived_at })
+}
+
+/// Put as the station's newest, not from a spool.
+fn is_newest(key: &str) -> bool {
+    key.ends_with("/heartbeat.json")
 }

@@ -4,6 +4,8 @@ use std::error::Error;
 
 use stationkeeper_store::StoreError;
 
+use crate::Violation;
+
 /// Why a batch or a check did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
@@ -13,6 +15,9 @@ pub enum IngestError {
     /// The trail was read from a place where another handler has read on meanwhile.
     #[error("another handler read the same trail meanwhile")]
     StaleTrail,
+    /// It would have broken what must always hold: nothing of it was written.
+    #[error("refused, since it would break what always holds: {0}")]
+    Refused(Violation),
     /// Part of it could not be read.
     #[error("not all could be read: {reason}")]
     Unfinished {
@@ -21,12 +26,19 @@ pub enum IngestError {
     },
 }
 
+impl From<Violation> for IngestError {
+    fn from(violation: Violation) -> Self {
+        Self::Refused(violation)
+    }
+}
+
 impl IngestError {
     /// It may pass by itself: try again later.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(error) => error.is_transient(),
             Self::StaleTrail | Self::Unfinished { .. } => true,
+            Self::Refused(_) => false,
         }
     }
 
@@ -35,7 +47,7 @@ impl IngestError {
         match self {
             Self::Store(error) => error.is_conflict(),
             Self::StaleTrail => true,
-            Self::Unfinished { .. } => false,
+            Self::Unfinished { .. } | Self::Refused(_) => false,
         }
     }
 

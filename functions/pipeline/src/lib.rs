@@ -3,6 +3,7 @@
 //!
 //! It decides nothing that `rules` could decide: it fetches inputs, applies results, and repeats what may pass by itself.
 
+mod answer_date;
 pub mod bucket;
 pub mod clock;
 mod commit;
@@ -11,20 +12,25 @@ mod database_secret;
 mod document;
 mod error;
 pub mod ingest;
+mod invariant;
 #[cfg(feature = "mysql")]
 pub mod lambda;
 mod logoffs;
+mod lost;
 pub mod memory;
 mod observe;
 mod overdue;
+mod pace;
 pub mod plan;
 mod quarantine;
+mod reading;
 pub mod s3;
 mod settings_cache;
 pub mod trail;
 mod upkeep;
 
-pub use document::{Document, HeartbeatDocument};
+pub use document::{Document, HeartbeatDocument, misdated, normalize};
 pub use error::{IngestError, chain};
+pub use invariant::{Invariant, Violation};
 pub use overdue::CheckReport;
-pub use quarantine::Quarantined;
+pub use quarantine::{Loss, QUARANTINE, Quarantined};

@@ -28,6 +28,11 @@ struct Objects {
 }
 
 impl MemoryBucket {
+    /// An empty bucket whose versions are numbered behind `version`: one process after another then never names two objects alike.
+    pub fn numbered_after(version: u64) -> Self {
+        Self { objects: Mutex::new(Objects { next: version, ..Objects::default() }) }
+    }
+
     /// Puts an object at `at` and returns what the bucket would announce: one S3 notification.
     pub fn put(&self, key: &str, body: Bytes, at: DateTime<Utc>) -> String {
         let size = body.len();
@@ -45,12 +50,27 @@ impl MemoryBucket {
         .to_string()
     }
 
+    /// All versions that it holds: key, version and body, in the order of keys and PUTs.
+    pub fn versions(&self) -> Vec<(ObjectAddress, Bytes)> {
+        let objects = self.lock();
+        let of_key = |(key, versions): (&String, &Vec<Version>)| {
+            let address = |id: u64| ObjectAddress { key: key.clone(), version_id: Some(id.to_string()) };
+            versions.iter().map(|version| (address(version.id), version.body.clone())).collect::<Vec<_>>()
+        };
+        objects.versions.iter().flat_map(of_key).collect()
+    }
+
     /// Forgets all versions but the newest of each key.
     pub fn forget_history(&self) {
         for versions in self.lock().versions.values_mut() {
             let keep = versions.len().saturating_sub(1);
             versions.drain(..keep);
         }
+    }
+
+    /// Forgets all objects whose keys begin with `prefix`.
+    pub fn forget_below(&self, prefix: &str) {
+        self.lock().versions.retain(|key, _| !key.starts_with(prefix));
     }
 
     fn lock(&self) -> MutexGuard<'_, Objects> {
@@ -62,7 +82,12 @@ impl MemoryBucket {
         let versions = objects.versions.get(&address.key).map_or(&[][..], Vec::as_slice);
         let found = match &address.version_id {
             None => versions.last(),
-            Some(id) => versions.iter().find(|version| version.id.to_string() == *id),
+            // Ids only grow.
+            Some(id) => id
+                .parse()
+                .ok()
+                .and_then(|id: u64| versions.binary_search_by_key(&id, |version| version.id).ok())
+                .map(|place| &versions[place]),
         };
         found.cloned().ok_or_else(|| BucketError::NotFound { key: address.key.clone() })
     }
@@ -124,5 +149,30 @@ impl Bucket for MemoryBucket {
         let version = self.find(from)?;
         self.put(to_key, version.body, version.at);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_gone_and_the_rest_stays() {
+        let bucket = MemoryBucket::numbered_after(7);
+        for (key, body) in [("quarantine/a", "1"), ("stations/a", "2"), ("stations/a", "3"), ("stations/b", "4")] {
+            bucket.put(key, Bytes::from(body), DateTime::UNIX_EPOCH);
+        }
+        let held = async |key: &str, id: Option<&str>| {
+            let address = ObjectAddress { key: key.to_owned(), version_id: id.map(str::to_owned) };
+            bucket.get(&address, 0, 9).await.ok().map(|fetched| fetched.body)
+        };
+        assert_eq!(held("stations/a", Some("9")).await.as_deref(), Some(&b"2"[..]), "a version by its number");
+        assert_eq!(held("stations/a", Some("x")).await, None);
+        bucket.forget_history();
+        assert_eq!(held("stations/a", Some("9")).await, None);
+        assert_eq!(held("stations/a", None).await.as_deref(), Some(&b"3"[..]));
+        bucket.forget_below("quarantine/");
+        assert_eq!(held("quarantine/a", None).await, None);
+        assert_eq!(held("stations/b", None).await.as_deref(), Some(&b"4"[..]));
     }
 }

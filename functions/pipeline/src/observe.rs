@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use stationkeeper_rules::Transition;
 
+use crate::IngestError;
 use crate::ingest::BatchReport;
 use crate::quarantine::Quarantined;
 
@@ -43,6 +44,18 @@ pub(crate) fn batch(report: &BatchReport, deliveries: usize, took: Duration) {
 pub(crate) fn conflict(attempt: u32) {
     metrics::counter!("stationkeeper_conflicts_total").increment(1);
     tracing::debug!(attempt, "another handler was at the same stations; the batch is repeated");
+}
+
+/// What was refused is counted and said once, by whoever gives it up.
+pub(crate) fn refused(error: &IngestError) {
+    let IngestError::Refused(violation) = error else { return };
+    metrics::counter!("stationkeeper_violations_total", "invariant" => violation.invariant.as_str()).increment(1);
+    tracing::error!(
+        invariant = violation.invariant.as_str(),
+        station.host = violation.host.as_ref().map(tracing::field::display),
+        detail = violation.detail,
+        "refused to write what would break an invariant; the deliveries come back"
+    );
 }
 
 pub(crate) fn quarantined(one: &Quarantined) {

@@ -13,6 +13,7 @@ use crate::bucket::{Bucket, BucketError};
 use crate::clock::Clock;
 use crate::commit::{reservations_of, run, write_changes};
 use crate::ingest::Ingest;
+use crate::invariant::{self, Newest};
 use crate::plan::Turn;
 use crate::{IngestError, observe};
 
@@ -20,6 +21,10 @@ use crate::{IngestError, observe};
 const STEP: u32 = 200;
 /// Looks in flight at once.
 const CONCURRENCY: usize = 16;
+/// How often the bucket is looked into before a check says that it cannot be.
+const LOOKS: u32 = 3;
+/// How long it waits in between: nobody is asked more than once a second for the same object.
+const LOOK_AGAIN_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Reservations that ended within this time are still judged.
 const LATELY: TimeDelta = TimeDelta::days(1);
 /// A run judges at most so many stations; the rest is due at once in the next.
@@ -44,23 +49,50 @@ enum Look {
     Failed(BucketError),
 }
 
+/// Why the bucket could not be looked into.
+struct LookFailure {
+    reason: String,
+    may_pass: bool,
+}
+
 impl<B: Bucket, C: Clock> Ingest<B, C> {
     /// What time it is here.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
+    /// What time it is by the clock that stamps arrivals, so that a handler whose own clock is wrong finds nobody silent; by its own
+    /// where the bucket does not tell.
+    pub(crate) async fn now_by_the_bucket(&self) -> DateTime<Utc> {
+        match self.bucket.now().await {
+            Some(now) => now,
+            None => self.clock.now(),
+        }
+    }
+
+    /// Takes the newest heartbeat that the bucket holds of every station that was ever heard: after an outage of ours the board is true
+    /// long before the backlog is through. Returns how many stations were looked for.
+    pub async fn look_everywhere(&self) -> Result<usize, IngestError> {
+        let settings = self.settings().await?;
+        let everyone = self.suspects(&[], true, self.clock.now(), &settings).await?;
+        let stations = everyone.len();
+        match self.look_at(&everyone).await? {
+            None => Ok(stations),
+            Some(reason) => Err(IngestError::Unfinished { reason }),
+        }
+    }
+
     /// Judges the stations that are due. Running twice at once is running once: state rows are locked and read again.
     pub async fn check_overdue(&self) -> Result<CheckReport, IngestError> {
         let started = Instant::now();
         let settings = self.settings().await?;
-        let now = self.clock.now();
+        let now = self.now_by_the_bucket().await;
         let remembered = self.store.overdue_check().await?;
         let away = remembered.last_run_at.is_some_and(|at| now - at > settings.alerts.missing_after());
         let due = self.store.due(now, MOST).await?;
         let suspects = self.suspects(&due, away, now, &settings).await?;
         let looked = suspects.len();
-        let look_error = self.look_at(suspects).await?;
+        let look_error = self.look_at(&suspects).await?;
         let outcome = self.judge_fleet(now, look_error, &settings).await?;
         let mut report = CheckReport {
             due: due.len(),
@@ -68,12 +100,30 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             transitions: usize::from(outcome.transition.is_some()),
             judged: outcome.judge_stations,
         };
+        let mut failed = None;
         if outcome.judge_stations {
             for hosts in due.chunks(STEP as usize) {
-                report.transitions += self.judge(hosts, outcome.grace_from, now, &settings).await?;
+                match self.judge(hosts, outcome.grace_from, now, &settings).await {
+                    Ok(transitions) => report.transitions += transitions,
+                    Err(error) if error.is_transient() => return Err(error),
+                    Err(_) if hosts.len() > 1 => {
+                        // One station's rows do not take the others' with them: each is judged alone.
+                        for host in hosts.chunks(1) {
+                            match self.judge(host, outcome.grace_from, now, &settings).await {
+                                Ok(transitions) => report.transitions += transitions,
+                                Err(error) => failed = failed.or(Some(error)),
+                            }
+                        }
+                    }
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
         }
         self.settle_sightings().await?;
+        if let Some(error) = failed {
+            observe::refused(&error);
+            return Err(error);
+        }
         observe::check(report.due, report.looked, report.judged, started.elapsed());
         Ok(report)
     }
@@ -100,7 +150,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 let full = page.len() == STEP as usize;
                 after = page.last().map(|station| station.state.host.clone());
                 let silent = |state: &StationState| {
-                    state.advanced_at().is_some_and(|at| now - at > settings.alerts.missing_after())
+                    state.alive_at().is_some_and(|at| now - at > settings.alerts.missing_after())
                 };
                 let excused = |state: &StationState| {
                     state.word == StationWord::Down
@@ -121,34 +171,56 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
     }
 
     /// Looks into the bucket for something newer of each suspect and ingests it. What the bucket said if it could not be looked into.
-    async fn look_at(&self, suspects: Vec<StationState>) -> Result<Option<String>, IngestError> {
+    /// One reply that is lost is no outage: what may pass is tried again.
+    async fn look_at(&self, suspects: &[StationState]) -> Result<Option<String>, IngestError> {
+        let mut looks = 1;
+        loop {
+            match self.look_once(suspects).await? {
+                Some(failed) if failed.may_pass && looks < LOOKS => {
+                    looks += 1;
+                    tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+                }
+                done => return Ok(done.map(|failed| failed.reason)),
+            }
+        }
+    }
+
+    async fn look_once(&self, suspects: &[StationState]) -> Result<Option<LookFailure>, IngestError> {
         let mut found = Vec::new();
-        let mut looks = stream::iter(suspects.into_iter().map(|state| self.look_for(state))).buffered(CONCURRENCY);
+        let latest: Vec<_> = suspects
+            .iter()
+            .filter_map(|state| Some((state.host.clone(), state.latest.as_ref()?.snapshot.timestamp_utc)))
+            .collect();
+        let looks = latest.into_iter().map(|(host, timestamp)| self.look_for(host, timestamp));
+        let mut looks = stream::iter(looks).buffered(CONCURRENCY);
         while let Some(look) = looks.next().await {
             match look {
                 Look::Objects(objects) => found.extend(objects),
-                Look::Failed(error) => return Ok(Some(error.to_string())),
+                Look::Failed(error) => {
+                    let may_pass = !matches!(error, BucketError::Denied { .. });
+                    return Ok(Some(LookFailure { reason: error.to_string(), may_pass }));
+                }
             }
         }
         drop(looks);
         for objects in found.chunks(STEP as usize) {
-            match self.look(objects.to_vec()).await {
+            // On the heap: it is the whole of an ingest, and stands within a check.
+            match Box::pin(self.look(objects.to_vec())).await {
                 Ok(_) => {}
-                Err(IngestError::Unfinished { reason }) => return Ok(Some(reason)),
+                Err(IngestError::Unfinished { reason }) => return Ok(Some(LookFailure { reason, may_pass: true })),
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
     }
 
-    async fn look_for(&self, state: StationState) -> Look {
-        let Some(latest) = &state.latest else { return Look::Objects(Vec::new()) };
+    async fn look_for(&self, host: HostName, timestamp: DateTime<Utc>) -> Look {
         let mut objects = Vec::new();
-        let key = ObjectKey::latest(&state.host, ObjectKind::Heartbeat).into_string();
+        let key = ObjectKey::latest(&host, ObjectKind::Heartbeat).into_string();
         match self.bucket.head(&key).await {
             Ok(head) => objects.push(ObjectEvent {
                 key,
-                host: Some(state.host.clone()),
+                host: Some(host.clone()),
                 kind: Some(ObjectKind::Heartbeat),
                 size: Some(head.size),
                 version_id: head.version_id,
@@ -159,7 +231,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             Err(BucketError::NotFound { .. }) => {}
             Err(error) => return Look::Failed(error),
         }
-        let last_known = ObjectKey::heartbeat_at(&state.host, latest.snapshot.timestamp_utc).into_string();
+        let last_known = ObjectKey::heartbeat_at(&host, timestamp).into_string();
         let prefix = last_known.rsplit_once('/').map_or(String::new(), |(folder, _)| format!("{folder}/"));
         match self.bucket.list(&prefix, Some(&last_known)).await {
             // Its newest makes the board true; the others come with their own events.
@@ -189,12 +261,19 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         look_error: Option<String>,
         settings: &Settings,
     ) -> Result<FleetOutcome, IngestError> {
-        let newest_advance_at = self.store.newest_advance_at().await?;
-        let expected = self.store.expected_stations().await?;
+        let newest_advance_at = self.newest_sign_of_life(now, settings).await?;
+        let expected = match fleet::nobody_is_heard(newest_advance_at, now, &settings.alerts) {
+            true => self.store.expected_stations().await?,
+            false => 0,
+        };
         let mut transaction = self.store.begin().await?;
         let row = transaction.overdue_check().lock().await?;
-        let stalled =
-            transaction.alerts().unresolved(&[]).await?.into_iter().find(|alert| alert.key.rule == Rule::IngestStalled);
+        let stalled = transaction.alerts().unresolved(&[]).await?;
+        let stalled = match stalled.into_iter().find(|alert| alert.key.rule == Rule::IngestStalled) {
+            // Somebody may just be taking it.
+            Some(alert) => transaction.alerts().lock(&alert.id).await?,
+            None => None,
+        };
         let facts = Fleet {
             newest_advance_at,
             expected,
@@ -222,6 +301,27 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             observe::transition(moved);
         }
         Ok(outcome)
+    }
+
+    /// The newest advance of any station. Where that is long ago, all of them may talk by clocks that were set back together.
+    async fn newest_sign_of_life(
+        &self,
+        now: DateTime<Utc>,
+        settings: &Settings,
+    ) -> Result<Option<DateTime<Utc>>, IngestError> {
+        let mut newest = self.store.newest_advance_at().await?;
+        if newest.is_none_or(|at| now - at <= settings.alerts.missing_after()) {
+            return Ok(newest);
+        }
+        let (filter, mut after) = (StationFilter::default(), None);
+        loop {
+            let page = self.store.stations(&filter, after.as_ref(), STEP).await?;
+            newest = newest.max(page.iter().filter_map(|station| station.state.alive_at()).max());
+            match page.last() {
+                Some(last) if page.len() == STEP as usize => after = Some(last.state.host.clone()),
+                _ => return Ok(newest),
+            }
+        }
     }
 
     /// Judges some stations in one transaction, repeated when another handler was at them.
@@ -273,6 +373,8 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 running: None,
             };
             let outcome = on_passage(&state, now, &context);
+            invariant::latest_moves_forward(Newest::of(&state), &outcome.state)?;
+            invariant::alerts_live(&of_station, &outcome.transitions)?;
             let next = &outcome.state;
             if (state.word, state.word_since) != (next.word, next.word_since) {
                 let turn = Turn { from_at: next.word_since, word: next.word, cause: next.word_cause.clone() };

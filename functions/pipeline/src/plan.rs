@@ -1,15 +1,15 @@
 //! What a batch does to one station, decided before anything is written.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{
-    Alert, AlertSettings, Cause, Context, Incoming, OffPolicy, Outcome, Passage, Reservation, ReservationId,
-    ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links, on_heartbeat,
-    on_operations, rank, unresolved_after,
+    Alert, AlertSettings, Cause, ClockReading, Context, Incoming, OffPolicy, Outcome, Passage, Reservation,
+    ReservationId, ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links,
+    on_clock, on_heartbeat, on_operations, rank, unresolved_after,
 };
-use stationkeeper_telemetry::{ForcedLogoff, Snapshot};
+use stationkeeper_telemetry::ForcedLogoff;
 
 use crate::document::{Document, HeartbeatDocument};
 
@@ -31,7 +31,7 @@ impl Default for Judging {
 }
 
 /// A heartbeat of history, as far as a second one of the same instant must know it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     /// Of the body that won.
     pub sha256: [u8; 32],
@@ -39,6 +39,8 @@ pub struct Known {
     pub first_arrived_at: DateTime<Utc>,
     /// The arrival of the body that won.
     pub arrived_at: DateTime<Utc>,
+    /// The other bodies, by SHA-256, each with its first arrival.
+    pub variants: HashMap<[u8; 32], DateTime<Utc>>,
 }
 
 /// What happens to history.
@@ -48,7 +50,8 @@ pub enum HistoryWrite {
     New(HistoryRow),
     /// Another body of a known timestamp that arrived later: it wins, the former becomes a variant.
     Replace(HistoryRow),
-    /// Another body of a known timestamp that arrived earlier: kept beside it.
+    /// Another body of a known timestamp that arrived earlier (or one that is kept, and arrived earlier than was known): kept beside
+    /// it.
     Variant(HistoryRow),
     /// The same body again, but this arrival is the earlier one.
     Earlier(HistoryRow),
@@ -57,13 +60,9 @@ pub enum HistoryWrite {
 /// A row of history.
 #[derive(Debug, Clone)]
 pub struct HistoryRow {
-    /// What it says.
-    pub snapshot: Snapshot,
-    /// As received.
-    pub raw: Bytes,
-    /// Of `raw`.
-    pub sha256: [u8; 32],
-    /// Of this body.
+    /// What was received. Shared: a batch may be tried again.
+    pub heartbeat: Arc<HeartbeatDocument>,
+    /// Of this body, for the first time.
     pub arrived_at: DateTime<Utc>,
     /// Of any body of this timestamp.
     pub first_arrived_at: DateTime<Utc>,
@@ -140,8 +139,6 @@ impl std::ops::AddAssign for Tally {
 /// What stands in the database about a station before the batch.
 #[derive(Debug, Clone, Copy)]
 pub struct Standing<'a> {
-    /// Its state.
-    pub state: &'a StationState,
     /// Heartbeats of history at the timestamps of this batch.
     pub known: &'a HashMap<DateTime<Utc>, Known>,
     /// Its unresolved alerts.
@@ -152,9 +149,10 @@ pub struct Standing<'a> {
     pub ignored_issue_codes: &'a [String],
 }
 
-/// Folds the documents of a batch into the station. They may come in any order.
+/// Folds the documents of a batch into the station's state. They may come in any order.
 pub fn plan(
     standing: Standing<'_>,
+    state: StationState,
     documents: Vec<Document>,
     alerts: &AlertSettings,
     windows: &ReservationSettings,
@@ -168,7 +166,7 @@ pub fn plan(
         known: HashMap::new(),
         unresolved: standing.unresolved.to_vec(),
         plan: StationPlan {
-            state: standing.state.clone(),
+            state,
             history: Vec::with_capacity(documents.len()),
             transitions: Vec::new(),
             turns: Vec::new(),
@@ -186,7 +184,7 @@ pub fn plan(
     }
     heartbeats.sort_by_key(|heartbeat| rank(heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at));
     for heartbeat in heartbeats {
-        folding.heartbeat(*heartbeat);
+        folding.heartbeat(heartbeat);
     }
     for other in others {
         folding.other(other);
@@ -206,70 +204,108 @@ struct Folding<'a> {
 }
 
 impl Folding<'_> {
-    fn heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+    fn heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         self.see_logoff(heartbeat.snapshot.last_forced_logoff.as_ref(), Some(timestamp), heartbeat.arrived_at);
-        let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).copied();
+        let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).cloned();
         match known {
             None => self.new_heartbeat(heartbeat),
-            Some(known) if known.sha256 == heartbeat.sha256 => self.again(known, &heartbeat),
+            Some(known) if known.sha256 == heartbeat.sha256 => self.again(known, heartbeat),
             Some(known) => self.other_bytes(known, heartbeat),
         }
     }
 
-    fn new_heartbeat(&mut self, heartbeat: HeartbeatDocument) {
+    fn new_heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         let arrived_at = heartbeat.arrived_at;
         let newer = rank(timestamp, arrived_at);
         let advances = self.plan.state.latest.as_ref().is_none_or(|latest| latest.rank() < newer);
-        self.known.insert(timestamp, Known { sha256: heartbeat.sha256, first_arrived_at: arrived_at, arrived_at });
+        let known =
+            Known { sha256: heartbeat.sha256, first_arrived_at: arrived_at, arrived_at, variants: HashMap::new() };
+        self.known.insert(timestamp, known);
         let row = self.row(&heartbeat, arrived_at);
         self.plan.history.push(HistoryWrite::New(row));
         if !advances {
             self.plan.tally.history_only += 1;
+            self.clock(&heartbeat);
             return;
         }
         self.plan.tally.advanced += 1;
-        let incoming = Incoming { snapshot: heartbeat.snapshot, arrived_at, at_once: heartbeat.at_once };
+        let incoming = Incoming { snapshot: heartbeat.snapshot.clone(), arrived_at, at_once: heartbeat.at_once };
         let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
         self.take(outcome);
     }
 
     /// The same bytes again: only an earlier arrival says something new.
-    fn again(&mut self, known: Known, heartbeat: &HeartbeatDocument) {
+    fn again(&mut self, known: Known, heartbeat: Arc<HeartbeatDocument>) {
         self.plan.tally.duplicates += 1;
         let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
-        if arrived_at >= known.arrived_at {
-            return;
-        }
         let first_arrived_at = known.first_arrived_at.min(arrived_at);
-        self.known.insert(timestamp, Known { first_arrived_at, arrived_at, ..known });
-        let row = self.row(heartbeat, first_arrived_at);
-        self.plan.history.push(HistoryWrite::Earlier(row));
-        self.first_arrival(timestamp, first_arrived_at);
+        if arrived_at < known.arrived_at {
+            self.known.insert(timestamp, Known { first_arrived_at, arrived_at, ..known });
+            let row = self.row(&heartbeat, first_arrived_at);
+            self.plan.history.push(HistoryWrite::Earlier(row));
+            self.first_arrival(timestamp, first_arrived_at);
+        }
+        // History and state are one commit, so that only a database that lost rows has a state behind its history.
+        let newer = rank(timestamp, first_arrived_at);
+        if self.plan.state.latest.as_ref().is_none_or(|latest| latest.rank() < newer) {
+            let incoming = Incoming {
+                snapshot: heartbeat.snapshot.clone(),
+                arrived_at: first_arrived_at,
+                at_once: heartbeat.at_once,
+            };
+            let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
+            self.take(outcome);
+        }
     }
 
-    /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events.
-    fn other_bytes(&mut self, known: Known, heartbeat: HeartbeatDocument) {
-        let timestamp = heartbeat.snapshot.timestamp_utc;
-        let first_arrived_at = known.first_arrived_at.min(heartbeat.arrived_at);
-        let wins = (heartbeat.arrived_at, heartbeat.sha256) > (known.arrived_at, known.sha256);
-        let row = self.row(&heartbeat, first_arrived_at);
-        self.plan.tally.variants += 1;
+    /// Both bodies are kept; the later arrival wins (equal arrivals: the greater hash), whatever the order of the events. A body
+    /// arrives when it first does: sent once more, one that lost wins nothing.
+    fn other_bytes(&mut self, mut known: Known, heartbeat: Arc<HeartbeatDocument>) {
+        let (timestamp, arrived_at) = (heartbeat.snapshot.timestamp_utc, heartbeat.arrived_at);
+        let former = known.variants.get(&heartbeat.sha256).copied();
+        let first = former.map_or(arrived_at, |former| former.min(arrived_at));
+        match former {
+            Some(_) => self.plan.tally.duplicates += 1,
+            None => self.plan.tally.variants += 1,
+        }
+        let wins = (first, heartbeat.sha256) > (known.arrived_at, known.sha256);
+        if !wins && former == Some(first) {
+            return;
+        }
+        known.first_arrived_at = known.first_arrived_at.min(first);
+        let row = HistoryRow { arrived_at: first, ..self.row(&heartbeat, known.first_arrived_at) };
         if wins {
-            let arrived_at = heartbeat.arrived_at;
-            self.known.insert(timestamp, Known { sha256: heartbeat.sha256, first_arrived_at, arrived_at });
+            known.variants.remove(&heartbeat.sha256);
+            known.variants.insert(known.sha256, known.arrived_at);
+            (known.sha256, known.arrived_at) = (heartbeat.sha256, first);
             self.plan.history.push(HistoryWrite::Replace(row));
             if let Some(latest) = &mut self.plan.state.latest
                 && latest.snapshot.timestamp_utc == timestamp
             {
-                latest.snapshot = heartbeat.snapshot;
+                latest.snapshot = heartbeat.snapshot.clone();
             }
         } else {
-            self.known.insert(timestamp, Known { first_arrived_at, ..known });
+            known.variants.insert(heartbeat.sha256, first);
             self.plan.history.push(HistoryWrite::Variant(row));
         }
-        self.first_arrival(timestamp, first_arrived_at);
+        self.first_arrival(timestamp, known.first_arrived_at);
+        self.known.insert(timestamp, known);
+        self.clock(&heartbeat);
+    }
+
+    /// A heartbeat that does not move the station forward shows its clock all the same, when it was put as the newest.
+    fn clock(&mut self, heartbeat: &HeartbeatDocument) {
+        if heartbeat.at_once {
+            let timestamp = heartbeat.snapshot.timestamp_utc;
+            self.read_clock(ClockReading { timestamp, in_range: true, arrived_at: heartbeat.arrived_at });
+        }
+    }
+
+    fn read_clock(&mut self, reading: ClockReading) {
+        let outcome = on_clock(&self.plan.state, reading, &self.context());
+        self.take(outcome);
     }
 
     fn first_arrival(&mut self, timestamp: DateTime<Utc>, first_arrived_at: DateTime<Utc>) {
@@ -301,6 +337,7 @@ impl Folding<'_> {
                     self.take(outcome);
                 }
             }
+            Document::Misdated(reading) => self.read_clock(reading),
             Document::Heartbeat(_) | Document::Beacon => {}
         }
     }
@@ -326,12 +363,10 @@ impl Folding<'_> {
         }
     }
 
-    fn row(&self, heartbeat: &HeartbeatDocument, first_arrived_at: DateTime<Utc>) -> HistoryRow {
+    fn row(&self, heartbeat: &Arc<HeartbeatDocument>, first_arrived_at: DateTime<Utc>) -> HistoryRow {
         let timestamp = heartbeat.snapshot.timestamp_utc;
         HistoryRow {
-            snapshot: heartbeat.snapshot.clone(),
-            raw: heartbeat.raw.clone(),
-            sha256: heartbeat.sha256,
+            heartbeat: heartbeat.clone(),
             arrived_at: heartbeat.arrived_at,
             first_arrived_at,
             reservation_id: links::of_heartbeat(timestamp, self.standing.reservations, self.windows).cloned(),

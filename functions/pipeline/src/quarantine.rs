@@ -3,13 +3,41 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
+use stationkeeper_rules::ClockReading;
 use stationkeeper_telemetry::{EventFault, EventRejection, HostName, Rejection};
 
 use crate::bucket::ObjectAddress;
 use crate::ingest::Delivery;
 
+/// Where copies of what can never be read are put.
+pub const QUARANTINE: &str = "quarantine/";
 /// So many bytes are kept in the row, to see at a glance what it was.
 const FIRST_BYTES: usize = 256;
+
+/// Why a body can never be had, though it was announced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// The bucket has no such version.
+    Missing,
+    /// The bucket has a body, and it is not the one that was put.
+    Damaged,
+}
+
+impl Loss {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing_object",
+            Self::Damaged => "damaged_object",
+        }
+    }
+
+    fn detail(self, size: u64) -> String {
+        match self {
+            Self::Missing => format!("the bucket no longer has this version of {size} bytes"),
+            Self::Damaged => format!("the bucket no longer has the {size} bytes that were put"),
+        }
+    }
+}
 
 /// An object, or a delivery, that was put aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,9 +62,28 @@ pub struct Quarantined {
     pub copy_key: String,
     /// Whether it is there.
     pub copied: bool,
+    /// A heartbeat that was rejected for its date alone: what the station's clock said.
+    pub clock: Option<ClockReading>,
 }
 
 impl Quarantined {
+    /// Of an object whose body can never be had.
+    pub fn of_lost(host: &HostName, address: &ObjectAddress, arrived_at: DateTime<Utc>, size: u64, loss: Loss) -> Self {
+        Self {
+            host: Some(host.clone()),
+            key: address.key.clone(),
+            version_id: address.version_id.clone().unwrap_or_default(),
+            reason: loss.as_str(),
+            detail: loss.detail(size),
+            first_bytes: Vec::new(),
+            size,
+            arrived_at,
+            copy_key: String::new(),
+            copied: false,
+            clock: None,
+        }
+    }
+
     /// Of an object. The copy's key follows from address alone: a repeat overwrites it with the same bytes.
     pub fn of_object(
         host: &HostName,
@@ -58,8 +105,9 @@ impl Quarantined {
             first_bytes: first_bytes(body),
             size,
             arrived_at,
-            copy_key: format!("quarantine/{host}/{}-{short}", arrived_at.format("%Y%m%dT%H%M%SZ")),
+            copy_key: format!("{QUARANTINE}{host}/{}-{short}", arrived_at.format("%Y%m%dT%H%M%SZ")),
             copied: false,
+            clock: None,
         }
     }
 
@@ -79,6 +127,7 @@ impl Quarantined {
             arrived_at: now,
             copy_key: String::new(),
             copied: false,
+            clock: None,
         }
     }
 }

@@ -24,6 +24,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
     /// Takes reservations, new or moved, and links anew what lies in their windows, old and new.
     pub async fn put_reservations(&self, reservations: &[Reservation]) -> Result<(), IngestError> {
         let settings = self.settings().await?;
+        let now = self.now_by_the_bucket().await;
         let windows = &settings.reservations;
         let seconds = |number: u32| TimeDelta::seconds(i64::from(number));
         let leads = [seconds(windows.start_lead_seconds), seconds(windows.forced_logoff_lead_seconds)];
@@ -37,7 +38,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 spans.push((one.host.clone(), one.start_at - before, one.end_at + after));
             }
             let hosts: Vec<_> = spans.iter().map(|(host, _, _)| host.clone()).collect();
-            transaction.states().ensure(&hosts, self.clock.now()).await?;
+            transaction.states().ensure(&hosts, now).await?;
             transaction.states().lock(&hosts).await?;
             transaction.reservations().save(std::slice::from_ref(reservation)).await?;
             let oldest = spans.iter().map(|(_, from, _)| *from).min().unwrap_or(reservation.start_at);
@@ -57,7 +58,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             // What time alone changes about this station may come sooner now: it is due at once.
             let mut states = transaction.states().lock(&hosts).await?;
             for state in &mut states {
-                state.check_at = Some(self.clock.now());
+                state.check_at = Some(now);
             }
             transaction.states().save(&states).await?;
             transaction.commit().await?;

@@ -34,15 +34,21 @@ pub fn local_session(
     }
 }
 
-/// `local_mode_pending_reservation`: local mode is on and this reservation has not ended.
-pub fn local_mode(state: &StationState, reservation: &Reservation, now: DateTime<Utc>, passage: Passage) -> Verdict {
+/// `local_mode_pending_reservation`: local mode is on and this reservation has not ended. `turn_at`: since when it is the next to end.
+pub fn local_mode(
+    state: &StationState,
+    reservation: &Reservation,
+    turn_at: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+    passage: Passage,
+) -> Verdict {
     let Some(latest) = &state.latest else { return Verdict::Unjudged };
     if now >= reservation.end_at {
         return Verdict::Clear { at: left(reservation.end_at, now, passage), cause: Cause::WindowPassed };
     }
     match latest.snapshot.local_mode_enabled {
         Some(true) => Verdict::Holds {
-            at: said_at(state, now),
+            at: turn_at.map_or(said_at(state, now), |turn_at| turn_at.max(said_at(state, now))),
             cause: Cause::LocalMode { start: reservation.start_at, end: reservation.end_at },
         },
         Some(false) => Verdict::Clear { at: said_at(state, now), cause: Cause::LocalModeOff },
@@ -140,7 +146,7 @@ mod tests {
         ] {
             let state = station(said, |snapshot| snapshot.local_mode_enabled = enabled);
             assert_eq!(
-                word(&local_mode(&state, &booked, instant(now), Passage::EveryTick)),
+                word(&local_mode(&state, &booked, None, instant(now), Passage::EveryTick)),
                 expected,
                 "{said} {enabled:?} {now}"
             );
@@ -199,7 +205,7 @@ mod tests {
             assert_eq!(word(&local_session(&state, &booked, now, &settings, passage)), at_start);
             assert_eq!(word(&stale_forced_logoff(&state, &booked, now, &settings, passage)), at_start);
             let state = station("11:01:07", |snapshot| snapshot.local_mode_enabled = Some(true));
-            assert_eq!(word(&local_mode(&state, &booked, instant("11:01:07"), passage)), at_end);
+            assert_eq!(word(&local_mode(&state, &booked, None, instant("11:01:07"), passage)), at_end);
         }
     }
 }

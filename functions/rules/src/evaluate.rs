@@ -4,9 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_telemetry::Snapshot;
 
 use crate::before_reservation::{local_mode, local_session, stale_forced_logoff};
+use crate::clock::{ClockReading, Heard, on_clock};
 use crate::drift::{clock_skew, nic_policy, power_drift};
 use crate::heartbeat_missing::{heartbeat_missing, late_at, missing_at, off};
-use crate::judge::seconds;
+use crate::meanwhile::{meanwhile, turns};
 use crate::not_ready::{counts_as_ready, extend, not_ready};
 use crate::word::word;
 use crate::{
@@ -43,14 +44,26 @@ pub struct Outcome {
     pub transitions: Vec<Transition>,
 }
 
-/// Judges a station on one more heartbeat. One that is not newer than the latest changes nothing.
-pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<'_>) -> Outcome {
-    let rank = rank(incoming.snapshot.timestamp_utc, incoming.arrived_at);
-    if state.latest.as_ref().is_some_and(|latest| latest.rank() >= rank) {
-        return Outcome { state: state.clone(), transitions: Vec::new() };
+impl Outcome {
+    /// Nothing happened.
+    pub(crate) fn unmoved(state: &StationState) -> Self {
+        Self { state: state.clone(), transitions: Vec::new() }
     }
-    let mut next = state.clone();
+}
+
+/// Judges a station on one more heartbeat. One that is not newer than the latest moves nothing; it can show a clock that was set
+/// back.
+pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<'_>) -> Outcome {
     let timestamp = incoming.snapshot.timestamp_utc;
+    let rank = rank(timestamp, incoming.arrived_at);
+    let clock = ClockReading { timestamp, in_range: true, arrived_at: incoming.arrived_at };
+    if state.latest.as_ref().is_some_and(|latest| latest.rank() >= rank) {
+        return if incoming.at_once { on_clock(state, clock, context) } else { Outcome::unmoved(state) };
+    }
+    let mut next = state.without_latest();
+    if incoming.at_once {
+        next.heard = Heard::after(state.heard.as_ref(), clock).or(next.heard);
+    }
     let ready = counts_as_ready(&incoming.snapshot, context.ignored_issue_codes);
     next.unready_run =
         extend(state.unready_run.as_ref(), timestamp, ready, &incoming.snapshot.issues, context.settings);
@@ -60,6 +73,9 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     next.latest = Some(Latest { snapshot: incoming.snapshot, first_arrived_at: incoming.arrived_at });
     let now = rank.0;
 
+    let meanwhile = meanwhile(state, now, context);
+    let unresolved = unresolved_after(context.unresolved, &meanwhile);
+    let context = &Context { unresolved: &unresolved, ..*context };
     let mut judged = Judged::new(&next, context);
     judged.answer(Rule::NotReady, None, not_ready(next.unready_run.as_ref(), timestamp, context.settings));
     judged.answer(
@@ -82,7 +98,9 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     if !nic_alert_open && let Some(nics) = latest.and_then(|snapshot| snapshot.nics.clone()).filter(|n| !n.is_empty()) {
         next.nic_baseline = Some(nics);
     }
-    finish(state, next, transitions, incoming.arrived_at, context)
+    let mut outcome = finish(state, next, transitions, incoming.arrived_at, context);
+    outcome.transitions.splice(..0, meanwhile);
+    outcome
 }
 
 /// Judges a station on nothing but the time that has passed, or on a document that is no heartbeat.
@@ -107,7 +125,7 @@ pub fn on_operations(state: &StationState, now: DateTime<Utc>, context: &Context
     finish(state, state.clone(), transitions, now, context)
 }
 
-fn finish(
+pub(crate) fn finish(
     before: &StationState,
     mut next: StationState,
     transitions: Vec<Transition>,
@@ -126,18 +144,18 @@ fn finish(
 }
 
 /// Alerts move as verdicts come in: a verdict becomes a transition only where it differs from what stands.
-struct Judged<'a> {
+pub(crate) struct Judged<'a> {
     state: &'a StationState,
     context: &'a Context<'a>,
-    transitions: Vec<Transition>,
+    pub(crate) transitions: Vec<Transition>,
 }
 
 impl<'a> Judged<'a> {
-    fn new(state: &'a StationState, context: &'a Context<'a>) -> Self {
+    pub(crate) fn new(state: &'a StationState, context: &'a Context<'a>) -> Self {
         Self { state, context, transitions: Vec::new() }
     }
 
-    fn answer(&mut self, rule: Rule, reservation: Option<&Reservation>, verdict: Verdict) {
+    pub(crate) fn answer(&mut self, rule: Rule, reservation: Option<&Reservation>, verdict: Verdict) {
         if !self.context.rules.has(rule) {
             return;
         }
@@ -153,6 +171,11 @@ impl<'a> Judged<'a> {
 
     /// The rules that look at what stands before a reservation.
     fn windows(&mut self, now: DateTime<Utc>) {
+        self.reservations(now);
+        self.orphans(now);
+    }
+
+    pub(crate) fn reservations(&mut self, now: DateTime<Utc>) {
         let Context { settings, reservations, passage, .. } = *self.context;
         for reservation in reservations {
             self.answer(
@@ -168,16 +191,16 @@ impl<'a> Judged<'a> {
         }
         // One alert for the next that has not ended; it passes on to its successor.
         let next = next_to_end(reservations, now);
+        let turn_at = reservations.iter().map(|one| one.end_at).filter(|end_at| *end_at <= now).max();
         for reservation in reservations {
             if Some(&reservation.id) == next.map(|next| &next.id) || reservation.end_at <= now {
                 self.answer(
                     Rule::LocalModePendingReservation,
                     Some(reservation),
-                    local_mode(self.state, reservation, now, passage),
+                    local_mode(self.state, reservation, turn_at, now, passage),
                 );
             }
         }
-        self.orphans(now);
     }
 
     /// Alerts whose reservation is gone: cancelled, moved to another station, or long over.
@@ -274,10 +297,7 @@ fn check_at(
         instants.extend(missing_at(state, context.grace_from, settings).map(|at| at.max(now + TimeDelta::seconds(1))));
     }
     for reservation in context.reservations {
-        instants.push(reservation.start_at - seconds(settings.local_session_lead_seconds));
-        instants.push(reservation.start_at - seconds(settings.forced_logoff_check_lead_seconds));
-        instants.push(reservation.start_at);
-        instants.push(reservation.end_at);
+        instants.extend(turns(reservation, context));
     }
     instants.into_iter().filter(|at| *at > now).min()
 }
@@ -399,7 +419,7 @@ mod tests {
             [
                 "09:00:00 local_mode_pending_reservation open",
                 "10:30:00 local_mode_pending_reservation resolved",
-                "10:31:00 local_mode_pending_reservation open"
+                "10:30:00 local_mode_pending_reservation open"
             ]
         );
         assert_eq!(story.state.word, StationWord::Held);

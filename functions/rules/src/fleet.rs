@@ -10,7 +10,8 @@ use crate::{Alert, AlertKey, AlertSettings, Cause, Rule, Transition};
 pub struct Fleet {
     /// The newest arrival of an advance, of any station.
     pub newest_advance_at: Option<DateTime<Utc>>,
-    /// Stations that should be heard: heard once, neither off nor down.
+    /// Stations that should be heard: heard once, neither off nor down. Of no account while somebody is heard
+    /// ([`nobody_is_heard`]), and then not worth counting.
     pub expected: u64,
     /// When the check last ran to its end.
     pub last_check_at: Option<DateTime<Utc>>,
@@ -33,14 +34,23 @@ pub struct FleetOutcome {
     pub transition: Option<Transition>,
 }
 
+/// Nothing came from anybody for longer than a station may be silent.
+pub fn nobody_is_heard(newest_advance_at: Option<DateTime<Utc>>, now: DateTime<Utc>, settings: &AlertSettings) -> bool {
+    silent_from(newest_advance_at, settings).is_some_and(|at| now >= at)
+}
+
+fn silent_from(newest_advance_at: Option<DateTime<Utc>>, settings: &AlertSettings) -> Option<DateTime<Utc>> {
+    newest_advance_at.map(|at| at + settings.missing_after() + TimeDelta::seconds(1))
+}
+
 /// Judges the ingest before any station is judged.
 pub fn on_check(fleet: &Fleet, now: DateTime<Utc>, settings: &AlertSettings) -> FleetOutcome {
     let missing_after = settings.missing_after();
     let key = AlertKey { rule: Rule::IngestStalled, host: None, reservation_id: None };
-    let silent_from = fleet.newest_advance_at.map(|at| at + missing_after + TimeDelta::seconds(1));
+    let silent_from = silent_from(fleet.newest_advance_at, settings);
     let grace_holds = fleet.grace_from.is_some_and(|from| now <= from + missing_after);
     let silent = fleet.expected >= u64::from(settings.stalled_min_stations)
-        && silent_from.is_some_and(|at| now >= at)
+        && nobody_is_heard(fleet.newest_advance_at, now, settings)
         && !grace_holds;
     let holds = match (&fleet.look_error, silent, fleet.newest_advance_at) {
         (Some(error), _, _) => Some((now, Cause::LookFailed { error: error.clone() })),
@@ -99,6 +109,17 @@ mod tests {
             assert_eq!(outcome.transition.is_some(), opens, "{shows}");
             assert_eq!(outcome.judge_stations, !opens, "{shows}");
         }
+    }
+
+    #[test]
+    fn how_many_are_expected_is_of_no_account_while_somebody_is_heard() {
+        let settings = AlertSettings::default();
+        for now in ["10:03:00", "10:03:01", "11:00:00"] {
+            let [none, many] =
+                [0, 9].map(|expected| on_check(&fleet("10:00:00", expected, now), instant(now), &settings));
+            assert_eq!(none == many, !nobody_is_heard(Some(instant("10:00:00")), instant(now), &settings), "{now}");
+        }
+        assert!(!nobody_is_heard(None, instant("10:00:00"), &settings), "nobody was ever heard");
     }
 
     #[test]

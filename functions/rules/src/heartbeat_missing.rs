@@ -35,7 +35,7 @@ pub fn missing_at(
     grace_from: Option<DateTime<Utc>>,
     settings: &AlertSettings,
 ) -> Option<DateTime<Utc>> {
-    let from = state.advanced_at()?;
+    let from = state.alive_at()?;
     let from = grace_from.map_or(from, |grace| from.max(grace));
     from.checked_add_signed(settings.missing_after() + TimeDelta::seconds(1))
 }

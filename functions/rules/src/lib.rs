@@ -5,6 +5,7 @@
 mod alert;
 mod before_reservation;
 mod cause;
+mod clock;
 mod drift;
 mod evaluate;
 pub mod fleet;
@@ -12,6 +13,7 @@ mod heartbeat_missing;
 mod judge;
 mod life;
 pub mod links;
+mod meanwhile;
 mod not_ready;
 mod reservation;
 mod settings;
@@ -22,6 +24,7 @@ mod word;
 
 pub use alert::*;
 pub use cause::*;
+pub use clock::{ClockReading, Heard, on_clock};
 pub use evaluate::{Incoming, Outcome, Passage, on_heartbeat, on_operations, on_passage, unresolved_after};
 pub use heartbeat_missing::{Off, off};
 pub use judge::{Context, OffPolicy, RuleSet, RunningCommand, Verdict};

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
-use crate::Cause;
+use crate::{Cause, Heard};
 
 /// The one word for a station, derived here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -113,6 +113,8 @@ pub struct StationState {
     pub host: HostName,
     /// Of the greatest rank; none before the first heartbeat.
     pub latest: Option<Latest>,
+    /// The newest upload of `heartbeat.json`.
+    pub heard: Option<Heard>,
     /// The current run, if the latest heartbeat is unready.
     pub unready_run: Option<UnreadyRun>,
     /// Adapters as they were when all was well.
@@ -139,6 +141,7 @@ impl StationState {
         Self {
             host,
             latest: None,
+            heard: None,
             unready_run: None,
             nic_baseline: None,
             service_state: None,
@@ -151,8 +154,32 @@ impl StationState {
         }
     }
 
+    /// The same without its latest heartbeat, for whoever is about to replace it: it is the largest part, and is not copied.
+    pub(crate) fn without_latest(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            latest: None,
+            heard: self.heard.clone(),
+            unready_run: self.unready_run.clone(),
+            nic_baseline: self.nic_baseline.clone(),
+            service_state: self.service_state.clone(),
+            status: self.status.clone(),
+            skew: self.skew,
+            word: self.word,
+            word_since: self.word_since,
+            word_cause: self.word_cause.clone(),
+            check_at: self.check_at,
+        }
+    }
+
     /// When the last advance arrived.
     pub fn advanced_at(&self) -> Option<DateTime<Utc>> {
         self.latest.as_ref().map(|latest| latest.first_arrived_at)
+    }
+
+    /// When it was last heard with something new: its silence counts from here. The last advance, or a later upload by a clock that
+    /// was set back.
+    pub fn alive_at(&self) -> Option<DateTime<Utc>> {
+        self.advanced_at().max(self.heard.as_ref().and_then(|heard| heard.alive_at))
     }
 }

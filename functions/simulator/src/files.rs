@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use stationkeeper_telemetry::HostName;
 
 use crate::lab::{Emissions, Lab};
 use crate::oracle::Beat;
 use crate::scenario::instant_text;
-use crate::service_loop::heartbeat_file;
 use crate::upload::{Document, TruthBeat, TruthEvent};
 
 impl Lab {
@@ -158,4 +158,9 @@ impl TruthEvent {
             "state": event.state,
         })
     }
+}
+
+/// The name of a heartbeat's file in a lab's folder.
+fn heartbeat_file(timestamp: DateTime<Utc>) -> String {
+    format!("heartbeat-{}.json", instant_text(timestamp).replace(['-', ':'], ""))
 }

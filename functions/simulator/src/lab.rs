@@ -77,6 +77,12 @@ impl Lab {
         self.stations.iter().map(|station| (&station.host, station.role))
     }
 
+    /// The same lab with every `parts`-th of its stations, from number `part` on: each does what it does in the whole.
+    pub fn part(&self, part: usize, parts: usize) -> Self {
+        let stations = self.stations.iter().skip(part).step_by(parts.max(1)).cloned().collect();
+        Self { plan: self.plan.clone(), stations }
+    }
+
     /// First instant after the lab; of an endless one, after its first 24 hours.
     pub fn end(&self) -> DateTime<Utc> {
         self.plan.start + self.length().unwrap_or(ENDLESS_SUMMARY)

@@ -34,10 +34,13 @@ pub enum Role {
     StuckLabStation,
     /// The clock runs minutes ahead; otherwise healthy.
     ClockAhead,
+    /// Healthy and in use: session guards hold the loop, panels write beside it, one beat flaps, one in thousands is lost. Nothing of
+    /// it is trouble. Only a lab that asks for it has such stations.
+    EverydayUse,
 }
 
 impl Role {
-    /// All of them, in the order in which stations get them.
+    /// The roles of a lab that does not say which it wants, in the order in which stations get them.
     pub const ALL: [Self; 14] = [
         Self::Healthy,
         Self::GoesDown,
@@ -72,13 +75,16 @@ impl Role {
             Self::Hostile => "hostile",
             Self::StuckLabStation => "stuck_lab_station",
             Self::ClockAhead => "clock_ahead",
+            Self::EverydayUse => "everyday_use",
         }
     }
 
     /// The profile that Lab Station runs with there: people sit at hybrid stations only.
     pub const fn profile(self) -> Profile {
         match self {
-            Self::LocalSession | Self::LocalMode | Self::StaleLogoff | Self::BlockedByGuard => Profile::Hybrid,
+            Self::LocalSession | Self::LocalMode | Self::StaleLogoff | Self::BlockedByGuard | Self::EverydayUse => {
+                Profile::Hybrid
+            }
             Self::Healthy
             | Self::GoesDown
             | Self::UnreadyFlaps

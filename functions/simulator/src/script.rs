@@ -93,6 +93,8 @@ pub(crate) enum Doing {
     PanelStatus,
     /// The next heartbeat is uploaded broken.
     Break(Breakage),
+    /// A reader holds the file, its replacement cannot be renamed: nothing comes until the next minute.
+    LoseBeat,
 }
 
 /// A session guard.
@@ -209,6 +211,7 @@ pub(crate) fn script(role: Role, cycle: &Cycle, alone: bool, has_fmu: bool, rand
             }
         }
         Role::ClockAhead => {}
+        Role::EverydayUse => everyday_use(&mut script, cycle, random),
     }
     if has_fmu {
         for part in [30, 950] {
@@ -256,6 +259,42 @@ fn blocked_by_guard(script: &mut Script, cycle: &Cycle, random: &mut ChaCha8Rng)
     script.span(sleeps + TimeDelta::seconds(14), cycle.at(900), Trouble::Down);
     // Ordered and reported as done, yet the PC stays.
     script.act(cycle.at(932), Doing::Power { mode: "shutdown", delay: 0, planned: false });
+}
+
+/// The longest grace with which two heartbeats are still at most 165 s apart: the rest of a minute, the loop's own steps and a
+/// collection come on top.
+const EVERYDAY_GRACE: i64 = 88;
+
+fn everyday_use(script: &mut Script, cycle: &Cycle, random: &mut ChaCha8Rng) {
+    let (start, end) = (cycle.at(350), cycle.at(750));
+    script.reserve(start, end);
+    if random.random_bool(0.2) {
+        let user = USERS[random.random_range(0..USERS.len())];
+        let id = random.random_range(1..20);
+        let sits = Trouble::Session { user: user.to_owned(), session: "console", id };
+        script.span(start - TimeDelta::seconds(random.random_range(300..900)), start, sits);
+        let guard = Guard {
+            grace: random.random_range(30..=EVERYDAY_GRACE) as f64,
+            message: MESSAGES[random.random_range(0..MESSAGES.len())],
+            victims: vec![(user.to_owned(), id)],
+            lines_lost: random.random_bool(0.02),
+        };
+        script.act(start - TimeDelta::seconds(random.random_range(150..250)), Doing::Guard(guard));
+    }
+    script.act(start - TimeDelta::seconds(40), Doing::Prepare { user: "" });
+    script.act(end + TimeDelta::seconds(30), Doing::Release);
+    if random.random_bool(0.5) {
+        script.act(cycle.at(random.random_range(20..980)), Doing::PanelHeartbeat);
+        script.act(cycle.at(random.random_range(20..980)), Doing::PanelStatus);
+    }
+    if random.random_bool(0.3) {
+        // A collector that runs into its limit once.
+        let from = cycle.at(random.random_range(20..900));
+        script.span(from, from + TimeDelta::seconds(60), Trouble::WinRm);
+    }
+    if random.random_bool(0.005) {
+        script.act(cycle.at(random.random_range(20..980)), Doing::LoseBeat);
+    }
 }
 
 impl Script {

@@ -12,7 +12,6 @@ use crate::heartbeat_builder::disconnected;
 use crate::hostile::Breakage;
 use crate::operation::{Logoff, Operation, PowerRun, SessionRun, WakeCheck};
 use crate::role::Role;
-use crate::scenario::instant_text;
 use crate::script::{Act, Cycle, Doing, Guard, Script, Trouble};
 use crate::station::{Station, local_time};
 use crate::station_view::{BOM, FmuExecutor, SessionRow, StationView};
@@ -42,6 +41,7 @@ pub(crate) struct Run {
     after_guard: bool,
     torn: Option<Guard>,
     broken: Option<Breakage>,
+    lost: bool,
     jsonl: Vec<u8>,
     lines: u64,
     /// Every line so far.
@@ -84,6 +84,7 @@ impl Run {
             after_guard: false,
             torn: None,
             broken: None,
+            lost: false,
             jsonl: Vec::new(),
             lines: 0,
             events: Vec::new(),
@@ -297,6 +298,9 @@ impl Run {
 
     /// Writes and uploads the heartbeat of the view, and now and then `status.json` just before it.
     fn publish(&mut self, at: DateTime<Utc>) {
+        if std::mem::take(&mut self.lost) {
+            return;
+        }
         if self.beats.is_multiple_of(STATUS_EVERY) {
             let bytes = self.status_bytes();
             self.push(at, Document::Status, bytes);
@@ -356,6 +360,7 @@ impl Run {
                 self.broken = Some(kind);
                 return;
             }
+            Doing::LoseBeat => return self.lost = true,
             Doing::TornGuard(guard) => {
                 self.torn = Some(guard);
                 return;
@@ -491,9 +496,4 @@ impl Iterator for Run {
             self.step();
         }
     }
-}
-
-/// The name of a heartbeat's file in a lab's folder.
-pub(crate) fn heartbeat_file(timestamp: DateTime<Utc>) -> String {
-    format!("heartbeat-{}.json", instant_text(timestamp).replace(['-', ':'], ""))
 }

@@ -1,5 +1,6 @@
 //! The command line of Stationkeeper. Commands wire parts together; what the parts decide stands in their own crates.
 
+pub mod bench;
 pub mod cli;
 pub mod commands;
 pub mod connections;
@@ -9,6 +10,7 @@ pub mod place;
 pub mod progress;
 pub mod replay;
 pub mod settings_file;
+pub mod temporary;
 pub mod up;
 
 use std::process::ExitCode;
@@ -23,7 +25,7 @@ use crate::failure::{Exit, Failure};
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     log(&cli.command);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match runtime(&cli.command).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("stationkeeper: cannot start: {error}");
@@ -40,6 +42,16 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// A bench of one handler runs as it does on Lambda: on one thread.
+fn runtime(command: &Command) -> tokio::runtime::Builder {
+    match command {
+        Command::Bench(cli::BenchCommand::Ingest(bench)) if bench.handlers == 1 => {
+            tokio::runtime::Builder::new_current_thread()
+        }
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    }
+}
+
 async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
     match command {
         Command::Up(arguments) => up::run(arguments).await,
@@ -52,6 +64,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
         Command::Raw(arguments) => commands::raw::run(&arguments).await,
         Command::Migrate(place) => commands::migrate::run(&place).await,
+        Command::Bench(command) => commands::bench::run(&command).await,
         Command::Config(command) => commands::config::run(&command).await,
         Command::Station(command) => commands::station::run(&command).await,
         Command::TrainDictionary(arguments) => commands::train_dictionary::run(&arguments),

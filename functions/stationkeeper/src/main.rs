@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Many small strings come and go with every heartbeat.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     stationkeeper::run()
 }

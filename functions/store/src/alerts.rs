@@ -8,7 +8,7 @@ use stationkeeper_telemetry::HostName;
 
 use crate::database::Link;
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError};
 
 /// Which alerts to list.
@@ -42,18 +42,35 @@ pub struct AlertWithTransitions {
     pub transitions: Vec<Transition>,
 }
 
+/// Alerts that stood before, and were to move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MovedAlerts {
+    /// How many moves there were to make.
+    pub planned: usize,
+    /// How many were made: fewer, where an alert is no longer where the move begins.
+    pub held: u64,
+}
+
 /// Alerts in a unit of work.
 pub struct Alerts<'t>(pub(crate) &'t mut Link);
 
 impl Alerts<'_> {
-    /// Unresolved alerts of these stations, and those of no station.
+    /// Unresolved alerts of these stations (locked: nobody takes one meanwhile), and those of no station.
     pub async fn unresolved(&mut self, hosts: &[HostName]) -> Result<Vec<Alert>, StoreError> {
         let mut found = Vec::new();
-        let without_host = read(include_str!("sql/unresolved_alerts_of_none.sql"));
-        let of_hosts = hosts
-            .chunks(MOST_ITEMS)
-            .map(|hosts| read(include_str!("sql/unresolved_alerts.sql")).times(hosts.len()).bind_all(hosts));
-        for statement in std::iter::once(without_host).chain(of_hosts) {
+        for row in self.0.fetch(read(include_str!("sql/unresolved_alerts_of_none.sql"))).await? {
+            found.push(alert(&row)?);
+        }
+        found.extend(self.unresolved_of(hosts).await?);
+        Ok(found)
+    }
+
+    /// Unresolved alerts of these stations.
+    pub async fn unresolved_of(&mut self, hosts: &[HostName]) -> Result<Vec<Alert>, StoreError> {
+        let mut found = Vec::new();
+        for hosts in hosts.chunks(MOST_ITEMS) {
+            let statement =
+                read(include_str!("sql/unresolved_alerts.sql")).times(padded(hosts).count()).bind_all(padded(hosts));
             for row in self.0.fetch(statement).await? {
                 found.push(alert(&row)?);
             }
@@ -67,12 +84,14 @@ impl Alerts<'_> {
         self.0.fetch_optional(statement).await?.as_ref().map(alert).transpose()
     }
 
-    /// Applies transitions in their order: opens insert an alert, others move it, each becomes a row. Repeating one changes nothing.
-    pub async fn apply(&mut self, transitions: &[Transition]) -> Result<(), StoreError> {
+    /// Applies transitions in their order: opens insert an alert, others move it, each becomes a row. Repeating one changes nothing,
+    /// and [`MovedAlerts`] says so.
+    pub async fn apply(&mut self, transitions: &[Transition]) -> Result<MovedAlerts, StoreError> {
         let plan = Plan::of(transitions);
         // Moves first: an alert may open under the key of one that is resolved in the same batch.
+        let mut moved = MovedAlerts { planned: plan.moves.iter().map(Vec::len).sum(), held: 0 };
         for round in &plan.moves {
-            self.make_moves(round).await?;
+            moved.held += self.make_moves(round).await?;
         }
         let rows = plan.opened.iter().map(alert_row).collect::<Result<_, _>>()?;
         self.0.write_rows("open alerts", include_str!("sql/insert_alerts.sql"), rows).await?;
@@ -80,11 +99,13 @@ impl Alerts<'_> {
             self.make_moves(round).await?;
         }
         let rows = transitions.iter().map(transition_row).collect::<Result<_, _>>()?;
-        self.0.write_rows("write alert transitions", include_str!("sql/insert_transitions.sql"), rows).await
+        self.0.write_rows("write alert transitions", include_str!("sql/insert_transitions.sql"), rows).await?;
+        Ok(moved)
     }
 
     /// At most one move an alert.
-    async fn make_moves(&mut self, moves: &[&Transition]) -> Result<(), StoreError> {
+    async fn make_moves(&mut self, moves: &[&Transition]) -> Result<u64, StoreError> {
+        let mut held = 0;
         for (to, text) in [
             (AlertState::Open, include_str!("sql/reopen_alerts.sql")),
             (AlertState::Acknowledged, include_str!("sql/acknowledge_alerts.sql")),
@@ -104,10 +125,10 @@ impl Alerts<'_> {
                     let whens = moves.iter().flat_map(|one| [(&one.alert_id.0).into(), column(one)]);
                     statement = statement.bind_all::<Value>(whens);
                 }
-                self.0.execute(statement.bind_all(moves.iter().map(|one| &one.alert_id.0))).await?;
+                held += self.0.execute(statement.bind_all(moves.iter().map(|one| &one.alert_id.0))).await?;
             }
         }
-        Ok(())
+        Ok(held)
     }
 }
 
@@ -271,7 +292,7 @@ fn transition_row(transition: &Transition) -> Result<Vec<Value>, StoreError> {
     ])
 }
 
-fn alert(row: &Row) -> Result<Alert, StoreError> {
+pub(crate) fn alert(row: &Row) -> Result<Alert, StoreError> {
     Ok(Alert {
         id: AlertId(row.text("id")?),
         key: AlertKey {

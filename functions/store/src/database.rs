@@ -23,7 +23,14 @@ pub(crate) enum Database {
 }
 
 /// A connection, reading or in a transaction.
-pub(crate) enum Link {
+pub(crate) struct Link {
+    pub(crate) session: Session,
+    #[cfg(feature = "faults")]
+    pub(crate) faults: Option<std::sync::Arc<crate::faults::FaultPlan>>,
+}
+
+/// A connection of either database.
+pub(crate) enum Session {
     #[cfg(feature = "sqlite")]
     SqliteReader(PoolConnection<Sqlite>),
     #[cfg(feature = "sqlite")]
@@ -35,22 +42,24 @@ pub(crate) enum Link {
 }
 
 impl Database {
-    pub(crate) async fn reader(&self) -> Result<Link, StoreError> {
+    pub(crate) async fn reader(&self) -> Result<Session, StoreError> {
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite { readers, .. } => readers.acquire().await.map(Link::SqliteReader),
+            Self::Sqlite { readers, .. } => readers.acquire().await.map(Session::SqliteReader),
             #[cfg(feature = "mysql")]
-            Self::MySql(pool) => pool.acquire().await.map(Link::MySqlReader),
+            Self::MySql(pool) => pool.acquire().await.map(Session::MySqlReader),
         }
         .map_err(StoreError::doing("get a connection to the database"))
     }
 
-    pub(crate) async fn writer(&self) -> Result<Link, StoreError> {
+    pub(crate) async fn writer(&self) -> Result<Session, StoreError> {
+        #[cfg(feature = "record")]
+        crate::record::mark(crate::record::Recorded::Begin);
         match self {
             #[cfg(feature = "sqlite")]
-            Self::Sqlite { writer, .. } => writer.begin_with("begin immediate").await.map(Link::SqliteWriter),
+            Self::Sqlite { writer, .. } => writer.begin_with("begin immediate").await.map(Session::SqliteWriter),
             #[cfg(feature = "mysql")]
-            Self::MySql(pool) => pool.begin().await.map(Link::MySqlWriter),
+            Self::MySql(pool) => pool.begin().await.map(Session::MySqlWriter),
         }
         .map_err(StoreError::doing("begin a transaction"))
     }
@@ -70,6 +79,62 @@ impl Database {
 
 impl Link {
     pub(crate) fn dialect(&self) -> Dialect {
+        self.session.dialect()
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), "commit", self.session.commit()).await;
+        #[cfg(not(feature = "faults"))]
+        self.session.commit().await
+    }
+
+    /// Runs a statement; how many rows it held (MySQL: found, not changed).
+    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), statement.doing, self.session.execute(statement)).await;
+        #[cfg(not(feature = "faults"))]
+        self.session.execute(statement).await
+    }
+
+    /// Inserts or upserts rows, in as many statements as they need (usually one).
+    pub(crate) async fn write_rows(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<(), StoreError> {
+        self.count_rows(doing, text, rows).await.map(|_| ())
+    }
+
+    /// The same, and how many rows they held.
+    pub(crate) async fn count_rows(
+        &mut self,
+        doing: &'static str,
+        text: &'static str,
+        rows: Vec<Vec<Value>>,
+    ) -> Result<u64, StoreError> {
+        let mut held = 0;
+        for piece in pieces(rows) {
+            held += self.execute(Statement::new(doing, text).rows(piece)).await?;
+        }
+        Ok(held)
+    }
+
+    pub(crate) async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), statement.doing, self.session.fetch(statement)).await;
+        #[cfg(not(feature = "faults"))]
+        self.session.fetch(statement).await
+    }
+
+    pub(crate) async fn fetch_optional(&mut self, statement: Statement) -> Result<Option<Row>, StoreError> {
+        Ok(self.fetch(statement).await?.into_iter().next())
+    }
+}
+
+impl Session {
+    fn dialect(&self) -> Dialect {
         match self {
             #[cfg(feature = "sqlite")]
             Self::SqliteReader(_) | Self::SqliteWriter(_) => Dialect::Sqlite,
@@ -78,7 +143,9 @@ impl Link {
         }
     }
 
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    async fn commit(self) -> Result<(), StoreError> {
+        #[cfg(feature = "record")]
+        crate::record::mark(crate::record::Recorded::Commit);
         match self {
             #[cfg(feature = "sqlite")]
             Self::SqliteWriter(transaction) => transaction.commit().await,
@@ -92,10 +159,11 @@ impl Link {
         .map_err(StoreError::doing("commit"))
     }
 
-    /// Runs a statement; how many rows it held (MySQL: found, not changed).
-    pub(crate) async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
+    async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
         let doing = statement.doing;
         let text = AssertSqlSafe(statement.text(self.dialect()));
+        #[cfg(feature = "record")]
+        crate::record::statement(self.dialect(), &text.0, &statement.values, false)?;
         match self {
             #[cfg(feature = "sqlite")]
             Self::SqliteReader(connection) => {
@@ -117,22 +185,11 @@ impl Link {
         .map_err(StoreError::doing(doing))
     }
 
-    /// Inserts or upserts rows, in as many statements as they need (usually one).
-    pub(crate) async fn write_rows(
-        &mut self,
-        doing: &'static str,
-        text: &'static str,
-        rows: Vec<Vec<Value>>,
-    ) -> Result<(), StoreError> {
-        for piece in pieces(rows) {
-            self.execute(Statement::new(doing, text).rows(piece)).await?;
-        }
-        Ok(())
-    }
-
-    pub(crate) async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
+    async fn fetch(&mut self, statement: Statement) -> Result<Vec<Row>, StoreError> {
         let (doing, table, key) = (statement.doing, statement.table, statement.key);
         let text = AssertSqlSafe(statement.text(self.dialect()));
+        #[cfg(feature = "record")]
+        crate::record::statement(self.dialect(), &text.0, &statement.values, true)?;
         let rows = match self {
             #[cfg(feature = "sqlite")]
             Self::SqliteReader(connection) => sqlite(text, statement.values)?
@@ -156,10 +213,6 @@ impl Link {
                 .map(|rows| rows.into_iter().map(|row| Row::mysql(row, table, key)).collect()),
         };
         rows.map_err(StoreError::doing(doing))
-    }
-
-    pub(crate) async fn fetch_optional(&mut self, statement: Statement) -> Result<Option<Row>, StoreError> {
-        Ok(self.fetch(statement).await?.into_iter().next())
     }
 }
 

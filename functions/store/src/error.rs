@@ -28,6 +28,10 @@ pub enum StoreError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// The file cannot be examined, or no new one can be made in the place of a damaged one.
+    #[cfg(feature = "sqlite")]
+    #[error(transparent)]
+    File(#[from] stationkeeper_sqlite_file::FileError),
     /// A statement failed.
     #[error("could not {doing}")]
     Statement {
@@ -138,6 +142,14 @@ impl StoreError {
             Self::NoAnswer { .. } | Self::MigrationLocked { .. } => true,
             _ => self.sqlx().is_some_and(transient),
         }
+    }
+
+    /// SQLite says that its file is damaged: it is set aside and rebuilt at the next opening by its owner.
+    pub fn is_damage(&self) -> bool {
+        self.sqlx().is_some_and(|error| match code(error) {
+            Some(Code::Sqlite(code)) => matches!(code & 0xff, 11 | 26),
+            _ => false,
+        })
     }
 
     /// Two at once (1205, 1213, SQLITE_BUSY): repeat the whole batch now. Implies [`is_transient`](Self::is_transient).

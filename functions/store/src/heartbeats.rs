@@ -9,7 +9,7 @@ use crate::database::Link;
 use crate::instant;
 use crate::raw::{Codec, EncodedRaw};
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 
 /// A heartbeat to be kept.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,19 @@ pub struct StoredHeartbeat {
     pub arrived_at: DateTime<Utc>,
 }
 
+/// A body that did not win, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredVariant {
+    /// Which station.
+    pub host: HostName,
+    /// Its timestamp.
+    pub timestamp_utc: DateTime<Utc>,
+    /// SHA-256 of the body.
+    pub sha256: [u8; 32],
+    /// When it was first put.
+    pub arrived_at: DateTime<Utc>,
+}
+
 /// History in a unit of work. Lock the stations' states first ([`States::lock`](crate::States::lock)).
 pub struct Heartbeats<'t> {
     pub(crate) link: &'t mut Link,
@@ -58,9 +71,9 @@ impl Heartbeats<'_> {
         for keys in keys.chunks(MOST_ITEMS) {
             let statement =
                 Statement::new("read which heartbeats are there", include_str!("sql/existing_heartbeats.sql"))
-                    .of("lab_station_heartbeat", KEY)
-                    .times(keys.len())
-                    .bind_all::<Value>(keys.iter().flat_map(|(host, at)| [host.into(), (*at).into()]));
+                    .of(TABLE, KEY)
+                    .times(padded(keys).count())
+                    .bind_all::<Value>(padded(keys).flat_map(|(host, at)| [host.into(), (*at).into()]));
             for row in self.link.fetch(statement).await? {
                 found.push(stored(&row)?);
             }
@@ -68,28 +81,53 @@ impl Heartbeats<'_> {
         Ok(found)
     }
 
-    /// Inserts; one that is already there stays as it is.
-    pub async fn insert(&mut self, heartbeats: &[NewHeartbeat<'_>], format: RawFormat) -> Result<(), StoreError> {
+    /// The bodies of these heartbeats that did not win.
+    pub async fn variants(&mut self, keys: &[(HostName, DateTime<Utc>)]) -> Result<Vec<StoredVariant>, StoreError> {
+        let mut found = Vec::new();
+        for keys in keys.chunks(MOST_ITEMS) {
+            let statement = Statement::new("read which variants are there", include_str!("sql/existing_variants.sql"))
+                .of("lab_station_heartbeat_variants", KEY)
+                .times(keys.len())
+                .bind_all::<Value>(keys.iter().flat_map(|(host, at)| [host.into(), (*at).into()]));
+            for row in self.link.fetch(statement).await? {
+                found.push(StoredVariant {
+                    host: row.host("host")?,
+                    timestamp_utc: row.instant("timestamp_utc")?,
+                    sha256: row.sha256("sha256")?,
+                    arrived_at: row.instant("arrived_at")?,
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Inserts; one that is already there stays as it is. How many there are now that were not (MySQL: or were).
+    pub async fn insert(&mut self, heartbeats: &[NewHeartbeat<'_>], format: RawFormat) -> Result<u64, StoreError> {
         let rows = rows(heartbeats, format, self.codec)?;
-        self.link.write_rows("insert heartbeats", include_str!("sql/insert_heartbeats.sql"), rows).await
+        self.link.count_rows("insert heartbeats", include_str!("sql/insert_heartbeats.sql"), rows).await
     }
 
     /// Other bytes win: the present winner (if its bytes differ) moves to the variants, the row becomes the new one
     /// (`first_arrived_at` included: pass the smaller one).
     pub async fn replace(&mut self, heartbeats: &[NewHeartbeat<'_>], format: RawFormat) -> Result<(), StoreError> {
         for heartbeats in heartbeats.chunks(MOST_ITEMS) {
-            let statement = Statement::new("keep the heartbeats that lose", include_str!("sql/keep_losers.sql"))
-                .times(heartbeats.len())
-                .bind_all::<Value>(heartbeats.iter().flat_map(|one| {
+            for (doing, text) in [
+                ("keep the heartbeats that lose", include_str!("sql/keep_losers.sql")),
+                ("forget that those who win had lost", include_str!("sql/forget_winners.sql")),
+            ] {
+                let bodies = heartbeats.iter().flat_map(|one| -> [Value; 3] {
                     [(&one.snapshot.host).into(), one.snapshot.timestamp_utc.into(), one.sha256.into()]
-                }));
-            self.link.execute(statement).await?;
+                });
+                self.link
+                    .execute(Statement::new(doing, text).times(heartbeats.len()).bind_all::<Value>(bodies))
+                    .await?;
+            }
         }
         let rows = rows(heartbeats, format, self.codec)?;
         self.link.write_rows("replace heartbeats", include_str!("sql/replace_heartbeats.sql"), rows).await
     }
 
-    /// Keeps bodies that did not win. One that is already kept stays.
+    /// Keeps bodies that did not win. One that is already kept stays, with the earlier of both arrivals.
     pub async fn add_variants(&mut self, variants: &[NewHeartbeat<'_>], format: RawFormat) -> Result<(), StoreError> {
         let raws = self.codec.encode(variants.iter().map(|one| one.raw), format)?;
         let rows = variants
@@ -149,15 +187,16 @@ impl Heartbeats<'_> {
     pub async fn greatest(&mut self, host: &HostName) -> Result<Option<StoredHeartbeat>, StoreError> {
         let statement =
             Statement::new("read the heartbeat of the greatest rank", include_str!("sql/greatest_heartbeat.sql"))
-                .of("lab_station_heartbeat", KEY)
+                .of(TABLE, KEY)
                 .bind(host);
         self.link.fetch_optional(statement).await?.as_ref().map(stored).transpose()
     }
 }
 
-const KEY: &[&str] = &["host", "timestamp_utc"];
+pub(crate) const TABLE: &str = "lab_station_heartbeat";
+pub(crate) const KEY: &[&str] = &["host", "timestamp_utc"];
 
-fn stored(row: &Row) -> Result<StoredHeartbeat, StoreError> {
+pub(crate) fn stored(row: &Row) -> Result<StoredHeartbeat, StoreError> {
     Ok(StoredHeartbeat {
         host: row.host("host")?,
         timestamp_utc: row.instant("timestamp_utc")?,

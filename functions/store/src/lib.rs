@@ -12,6 +12,8 @@ compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both"
 mod alerts;
 mod database;
 mod error;
+#[cfg(feature = "faults")]
+pub mod faults;
 mod forced_logoffs;
 mod health;
 mod heartbeats;
@@ -25,23 +27,26 @@ mod open;
 mod overdue;
 mod prune;
 mod raw;
+#[cfg(feature = "record")]
+pub mod record;
 mod reservations;
 mod row;
 mod runs;
 mod settings;
+mod standing;
 mod statement;
 mod stations;
 mod tokens;
 mod transaction;
 mod updates;
 
-pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts};
+pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
 pub use error::{Inconsistency, StoreError};
 pub use forced_logoffs::{
     ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffKey, ForcedLogoffRecord, ForcedLogoffSighting, ForcedLogoffs,
 };
 pub use health::TableSize;
-pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat};
+pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat, StoredVariant};
 pub use history::{HeartbeatRow, RawHeartbeat};
 pub use host_events::{EventCursor, HostEventRecord, HostEvents};
 pub use migrate::AppliedMigration;
@@ -52,6 +57,7 @@ pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use reservations::Reservations;
 pub use runs::{StateRun, StateRuns};
+pub use standing::Standing;
 pub use stations::{CatalogEntry, HostStatus, States, Station, StationFilter};
 pub use tokens::{ApiToken, NewApiToken, TokenRole};
 pub use transaction::Transaction;

@@ -10,7 +10,7 @@ use crate::database::Link;
 use crate::error::Inconsistency;
 use crate::key::{KEY_BYTES, OBJECT_KEY_BYTES, bounded};
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError};
 
 /// How much of a quarantined object stands in its row.
@@ -119,6 +119,18 @@ impl Store {
         known(&mut self.reader().await?, objects).await
     }
 
+    /// Forgets that these were seen: when they are announced again, they are compared with history itself.
+    pub async fn forget_objects(&self, objects: &[ObjectVersion]) -> Result<(), StoreError> {
+        let mut link = self.writer().await?;
+        for objects in objects.chunks(MOST_ITEMS) {
+            let statement = Statement::new("forget that objects were seen", include_str!("sql/forget_objects.sql"))
+                .times(objects.len())
+                .bind_all(objects.iter().map(hash));
+            link.execute(statement).await?;
+        }
+        link.commit().await
+    }
+
     /// What was put aside (of one station, or all), newest first; `before` is `quarantined_at` and object of the last page's last.
     pub async fn quarantined(
         &self,
@@ -165,8 +177,8 @@ async fn known(link: &mut Link, objects: &[ObjectVersion]) -> Result<Vec<(Object
     for hashes in hashes.chunks(MOST_ITEMS) {
         let statement = Statement::new("read which objects were ingested", include_str!("sql/known_objects.sql"))
             .of("ingested_objects", &[])
-            .times(hashes.len())
-            .bind_all(hashes.iter().copied());
+            .times(padded(hashes).count())
+            .bind_all(padded(hashes).copied());
         for row in link.fetch(statement).await? {
             let number = row.integer("outcome")?;
             let outcome = IngestOutcome::of_number(number)

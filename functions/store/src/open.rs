@@ -6,9 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::database::{Database, Link};
+use crate::database::{Database, Link, Session};
 use crate::raw::Codec;
 use crate::{StoreError, Transaction};
+
+/// Texts that a connection keeps prepared: batches of any usual length need no more (a MySQL server takes 16,382 of all clients).
+const STATEMENTS: usize = 256;
 
 /// When SQLite waits for the disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +53,8 @@ pub struct Store {
     pub(crate) database: Database,
     pub(crate) codec: Arc<Codec>,
     description: Arc<str>,
+    #[cfg(feature = "faults")]
+    faults: Option<Arc<crate::faults::FaultPlan>>,
 }
 
 /// Only what [`Store::describe`] says: no secret.
@@ -86,6 +91,27 @@ impl Store {
         sqlite::open(sqlx::sqlite::SqliteConnectOptions::new().filename(path).create_if_missing(true), &options).await
     }
 
+    /// Opens (or makes) the SQLite file at `path` as its owner, schema up to date: a file that is damaged is set aside and rebuilt from what
+    /// can be read of it. Looks for damage for at most about `budget`. What it knows of objects seen is not to be trusted where
+    /// [`Prepared::may_lack_rows`](stationkeeper_sqlite_file::Prepared::may_lack_rows): [`forget_objects`](Self::forget_objects) and ingest
+    /// them again. Pair it with [`close_owned`](Self::close_owned).
+    #[cfg(feature = "sqlite")]
+    pub async fn sqlite_owned(
+        path: &Path,
+        options: StoreOptions,
+        now: chrono::DateTime<chrono::Utc>,
+        budget: Duration,
+    ) -> Result<(Self, stationkeeper_sqlite_file::Prepared), StoreError> {
+        sqlite::owned(path, options, now, budget).await
+    }
+
+    /// Closes all connections to the file at `path`, and remembers that it was closed in order.
+    #[cfg(feature = "sqlite")]
+    pub async fn close_owned(&self, path: &Path) -> Result<(), StoreError> {
+        self.close().await;
+        Ok(stationkeeper_sqlite_file::closed(path)?)
+    }
+
     /// What this store is, for a person: `SQLite PATH` or `MySQL USER@HOST:PORT/DATABASE`; no secret in it.
     pub fn describe(&self) -> &str {
         &self.description
@@ -94,7 +120,7 @@ impl Store {
     /// Begins a unit of work. SQLite: `begin immediate`, the only writer of this process. MySQL: read committed.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         self.load_dictionaries_once().await?;
-        Ok(Transaction { link: self.database.writer().await?, codec: Arc::clone(&self.codec) })
+        Ok(Transaction { link: self.writer().await?, codec: Arc::clone(&self.codec) })
     }
 
     /// Logs in as `url` says from now on, once it has seen that the server takes it: what is to be done after
@@ -113,23 +139,98 @@ impl Store {
         self.database.close().await;
     }
 
+    /// The same store, whose calls fail as `plan` wants.
+    #[cfg(feature = "faults")]
+    #[must_use]
+    pub fn with_faults(&self, plan: Arc<crate::faults::FaultPlan>) -> Self {
+        Self { faults: Some(plan), ..self.clone() }
+    }
+
     pub(crate) async fn reader(&self) -> Result<Link, StoreError> {
-        self.database.reader().await
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), "get a connection to the database", self.database.reader())
+            .await
+            .map(|session| self.link(session));
+        #[cfg(not(feature = "faults"))]
+        self.database.reader().await.map(|session| self.link(session))
+    }
+
+    pub(crate) async fn writer(&self) -> Result<Link, StoreError> {
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), "begin a transaction", self.database.writer())
+            .await
+            .map(|session| self.link(session));
+        #[cfg(not(feature = "faults"))]
+        self.database.writer().await.map(|session| self.link(session))
+    }
+
+    fn link(&self, session: Session) -> Link {
+        Link {
+            session,
+            #[cfg(feature = "faults")]
+            faults: self.faults.clone(),
+        }
     }
 
     fn new(database: Database, description: String) -> Self {
-        Self { database, codec: Arc::default(), description: description.into() }
+        Self {
+            database,
+            codec: Arc::default(),
+            description: description.into(),
+            #[cfg(feature = "faults")]
+            faults: None,
+        }
     }
 }
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
+    use std::path::Path;
     use std::str::FromStr;
+    use std::time::Duration;
 
-    use sqlx::ConnectOptions;
+    use chrono::{DateTime, Utc};
+
     use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+    use sqlx::{ConnectOptions, Connection};
 
-    use super::{Database, Store, StoreError, StoreOptions, Synchronous};
+    use stationkeeper_sqlite_file as sqlite_file;
+    use stationkeeper_sqlite_file::{Prepared, Salvage};
+
+    use super::{Database, STATEMENTS, Store, StoreError, StoreOptions, Synchronous};
+
+    /// Pages that the log may have before it is moved into the file: 64 MiB, as the embedded bucket has it, for copies of a running folder.
+    const LOG_PAGES: &str = "8192";
+
+    const SALVAGE: Salvage = Salvage {
+        without: &["_sqlx_migrations"],
+        cut: None,
+        // Rows whose other half was lost.
+        afterwards: "insert into lab_hosts (name, status, created_at)
+                select host, 'active', min(word_since) from lab_station_state
+                where host not in (select name from lab_hosts) group by host;
+            delete from alert_transitions where alert_id not in (select id from alerts)",
+    };
+
+    pub(super) async fn owned(
+        path: &Path,
+        options: StoreOptions,
+        now: DateTime<Utc>,
+        budget: Duration,
+    ) -> Result<(Store, Prepared), StoreError> {
+        let make = async |rebuilt: &Path| {
+            let store = Store::sqlite(rebuilt, options.clone()).await?;
+            store.migrate().await?;
+            store.close().await;
+            Ok::<_, StoreError>(())
+        };
+        let mut prepared = sqlite_file::prepare(path, now, budget, &SALVAGE, make).await?;
+        let store = Store::sqlite(path, options.clone()).await?;
+        store.migrate().await?;
+        prepared.release().await;
+        sqlite_file::opened(path, prepared.may_lack_rows())?;
+        Ok((store, prepared))
+    }
 
     pub(super) async fn open_url(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
         let connect = SqliteConnectOptions::from_str(url).map_err(|error| StoreError::Url {
@@ -154,8 +255,10 @@ mod sqlite {
             })
             .busy_timeout(options.lock_timeout)
             .foreign_keys(true)
+            .pragma("wal_autocheckpoint", LOG_PAGES)
             // Rows of history are some 450 bytes: larger pages leave less of them empty.
             .page_size(8192)
+            .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();
         let failed = |source| StoreError::Open { database: database.clone(), source };
         let pool = || {
@@ -166,7 +269,14 @@ mod sqlite {
                 .max_lifetime(None)
         };
         // The writer first: it makes the file and turns on the write-ahead log.
-        let writer = pool().max_connections(1).connect_with(connect.clone()).await.map_err(failed)?;
+        let writer = pool()
+            .max_connections(1)
+            // After some errors (no room, no access) SQLite has ended the transaction itself, and the driver, whose rollback found
+            // none, believes that it is still in one: such a connection never begins another.
+            .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+            .connect_with(connect.clone())
+            .await
+            .map_err(failed)?;
         let readers = pool()
             .max_connections(options.connections.max(1))
             .connect_with(connect.create_if_missing(false).pragma("query_only", "on"))
@@ -184,7 +294,7 @@ mod mysql {
     use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions};
     use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
-    use super::{Database, Store, StoreError, StoreOptions};
+    use super::{Database, STATEMENTS, Store, StoreError, StoreOptions};
 
     /// A connection that lay idle for longer than this is asked whether it still lives before it is used.
     const ASK_AFTER: Duration = Duration::from_secs(5);
@@ -226,6 +336,7 @@ mod mysql {
             .timezone(None)
             .pipes_as_concat(false)
             .no_engine_substitution(false)
+            .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();
         Ok((connect, database))
     }

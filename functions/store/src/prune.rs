@@ -46,7 +46,7 @@ impl Store {
     }
 
     async fn prune(&self, table: Prunable, before: Value, limit: u32) -> Result<Pruned, StoreError> {
-        let mut link = self.database.writer().await?;
+        let mut link = self.writer().await?;
         let statement = Statement::new(table.doing, table.text(link.dialect())).bind(before).bind(limit);
         let rows = link.execute(statement).await?;
         link.commit().await?;
@@ -64,7 +64,7 @@ impl Store {
             if left == 0 {
                 return Ok(Pruned { more: true, ..pruned });
             }
-            let mut link = self.database.writer().await?;
+            let mut link = self.writer().await?;
             let statement =
                 Statement::new(table.doing, table.text(link.dialect())).bind(row.text("name")?).bind(before).bind(left);
             pruned.rows += link.execute(statement).await?;

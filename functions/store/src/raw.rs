@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use sha2::{Digest, Sha256};
 use stationkeeper_rules::RawFormat;
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::dict::{DecoderDictionary, EncoderDictionary};
+use zstd::dict::DecoderDictionary;
 use zstd::zstd_safe::CParameter;
 
 use crate::error::Inconsistency;
@@ -57,8 +57,31 @@ struct Dictionaries {
 
 struct Dictionary {
     id: u32,
-    encoder: EncoderDictionary<'static>,
+    bytes: Vec<u8>,
     decoder: DecoderDictionary<'static>,
+    /// Compressors that have loaded it and are free: making one, and clearing its tables, costs more than a batch.
+    compressors: Mutex<Vec<Compressor<'static>>>,
+}
+
+impl Dictionary {
+    fn compressor(&self) -> std::io::Result<Compressor<'static>> {
+        match self.free().pop() {
+            Some(compressor) => Ok(compressor),
+            None => prepared(Compressor::with_dictionary(LEVEL, &self.bytes)?),
+        }
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<Compressor<'static>>> {
+        self.compressors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Length and dictionary stand in columns of their own: six bytes a row.
+fn prepared(mut compressor: Compressor<'static>) -> std::io::Result<Compressor<'static>> {
+    compressor.set_parameter(CParameter::DictIdFlag(false))?;
+    compressor.set_parameter(CParameter::ContentSizeFlag(false))?;
+    compressor.set_parameter(CParameter::ChecksumFlag(false))?;
+    Ok(compressor)
 }
 
 impl fmt::Debug for Codec {
@@ -77,15 +100,11 @@ impl Codec {
         let failed = |source| StoreError::Zstd { doing: "compress a heartbeat", source };
         let dictionary = self.read(|dictionaries| dictionaries.newest.clone());
         let mut compressor = match &dictionary {
-            Some(dictionary) => Compressor::with_prepared_dictionary(&dictionary.encoder),
-            None => Compressor::new(LEVEL),
+            Some(dictionary) => dictionary.compressor(),
+            None => Compressor::new(LEVEL).and_then(prepared),
         }
         .map_err(failed)?;
-        // Length and dictionary stand in columns of their own: six bytes a row.
-        compressor.set_parameter(CParameter::DictIdFlag(false)).map_err(failed)?;
-        compressor.set_parameter(CParameter::ContentSizeFlag(false)).map_err(failed)?;
-        compressor.set_parameter(CParameter::ChecksumFlag(false)).map_err(failed)?;
-        raws.map(|raw| {
+        let encoded = raws.map(|raw| {
             let length = Value::from(u64::try_from(raw.len()).unwrap_or(u64::MAX));
             if format == RawFormat::Json {
                 let (encoding, body) = match raw.strip_prefix(BOM) {
@@ -99,8 +118,12 @@ impl Codec {
             let compressed = compressor.compress(raw).map_err(failed)?;
             let id = dictionary.as_ref().map(|dictionary| dictionary.id);
             Ok([(Encoding::Zstd as i64).into(), id.into(), compressed.into(), Value::Null, length])
-        })
-        .collect()
+        });
+        let encoded = encoded.collect::<Result<_, StoreError>>()?;
+        if let Some(dictionary) = &dictionary {
+            dictionary.free().push(compressor);
+        }
+        Ok(encoded)
     }
 
     fn read<T>(&self, read: impl FnOnce(&Dictionaries) -> T) -> T {
@@ -112,8 +135,9 @@ impl Codec {
         let failed = |source| StoreError::Zstd { doing: "prepare a dictionary", source };
         let dictionary = Arc::new(Dictionary {
             id,
-            encoder: EncoderDictionary::try_copy(bytes, LEVEL).map_err(failed)?,
+            bytes: bytes.to_vec(),
             decoder: DecoderDictionary::try_copy(bytes).map_err(failed)?,
+            compressors: Mutex::default(),
         });
         let mut dictionaries = self.dictionaries.write().unwrap_or_else(PoisonError::into_inner);
         dictionaries.by_id.insert(id, Arc::clone(&dictionary));
@@ -135,7 +159,7 @@ impl Store {
         let sha256: [u8; 32] = Sha256::digest(bytes).into();
         let id = dictionary_id(&sha256);
         let now = self.now().await?;
-        let mut link = self.database.writer().await?;
+        let mut link = self.writer().await?;
         let row: Vec<Value> = vec![id.into(), bytes.into(), sha256.into(), now.into()];
         link.write_rows(
             "add a dictionary",

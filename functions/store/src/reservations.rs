@@ -6,7 +6,7 @@ use stationkeeper_telemetry::HostName;
 
 use crate::database::Link;
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement};
+use crate::statement::{MOST_ITEMS, Statement, padded};
 use crate::{Store, StoreError};
 
 /// Reservations in a unit of work.
@@ -42,8 +42,8 @@ impl Reservations<'_> {
         let mut found = Vec::new();
         for hosts in hosts.chunks(MOST_ITEMS) {
             let statement = read(include_str!("sql/reservations_of_hosts.sql"))
-                .times(hosts.len())
-                .bind_all(hosts)
+                .times(padded(hosts).count())
+                .bind_all(padded(hosts))
                 .bind(from)
                 .bind(to);
             for row in self.0.fetch(statement).await? {
@@ -98,7 +98,7 @@ fn read(text: &'static str) -> Statement {
     Statement::new("read reservations", text).of("reservations", &["id"])
 }
 
-fn reservation(row: &Row) -> Result<Reservation, StoreError> {
+pub(crate) fn reservation(row: &Row) -> Result<Reservation, StoreError> {
     Ok(Reservation {
         id: ReservationId(row.text("id")?),
         lab: row.optional_text("lab")?,

@@ -32,6 +32,11 @@ impl Row {
         Self { columns: Columns::MySql(row), table, key }
     }
 
+    /// The same row, said to be of another table: a statement may read several.
+    pub(crate) fn of(self, table: &'static str, key: &'static [&'static str]) -> Self {
+        Self { table, key, ..self }
+    }
+
     pub(crate) fn text(&self, column: &'static str) -> Result<String, StoreError> {
         self.present(column, self.optional_text(column)?)
     }

@@ -30,7 +30,7 @@ impl Store {
 
     /// Sets the JSON text under a key of the caller's own.
     pub async fn set_setting(&self, key: &str, json: &str) -> Result<(), StoreError> {
-        let mut link = self.database.writer().await?;
+        let mut link = self.writer().await?;
         let row = vec![key.into(), json.into()];
         link.write_rows("write a setting", include_str!("sql/save_setting.sql"), vec![row]).await?;
         link.commit().await

@@ -269,6 +269,24 @@ fn repeat_over(out: &mut String, filters: &[Cow<'static, str>]) {
     }
 }
 
+/// The items of `{list}` or `{any …}`, the last one repeated until their number is one of few (1 to 8, 10, 12, 14, 16, 20, …), which
+/// changes no result: a connection keeps prepared only so many texts, and each number of items is a text of its own.
+pub(crate) fn padded<T>(items: &[T]) -> impl Iterator<Item = &T> {
+    filled(items, usual_length(items.len()))
+}
+
+/// The items, the last one repeated up to this length.
+pub(crate) fn filled<T>(items: &[T], length: usize) -> impl Iterator<Item = &T> {
+    let missing = length.saturating_sub(items.len());
+    items.iter().chain(items.last().into_iter().flat_map(move |last| std::iter::repeat_n(last, missing)))
+}
+
+/// The next length of at most three binary digits, the others zero.
+pub(crate) fn usual_length(length: usize) -> usize {
+    let step = 1 << length.checked_ilog2().unwrap_or_default().saturating_sub(2);
+    length.next_multiple_of(step)
+}
+
 /// Rows in pieces that one statement each can take.
 pub(crate) fn pieces(rows: Vec<Vec<Value>>) -> Vec<Vec<Vec<Value>>> {
     let mut pieces: Vec<Vec<Vec<Value>>> = Vec::new();
@@ -334,6 +352,22 @@ mod tests {
             Statement::new("test", "where 1 = 1{filters} limit ?").filter("a = ?", [1i64]).filter("b < ?", [2i64]);
         assert_eq!(statement.text(Dialect::Sqlite), "where 1 = 1 and a = ? and b < ? limit ?");
         assert_eq!(statement.values, [Value::Integer(1), Value::Integer(2)]);
+    }
+
+    #[test]
+    fn few_numbers_of_items_are_usual_and_the_last_item_fills_up() {
+        let mut lengths: Vec<usize> = (0..30).map(usual_length).collect();
+        lengths.dedup();
+        assert_eq!(lengths, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32]);
+        for (items, expected) in [
+            (&[][..], &[][..]),
+            (&[1], &[1]),
+            (&[1, 2, 3], &[1, 2, 3]),
+            (&[1, 2, 3, 4, 5, 6, 7, 8, 9], &[1, 2, 3, 4, 5, 6, 7, 8, 9, 9]),
+        ] {
+            assert_eq!(padded(items).copied().collect::<Vec<_>>(), expected);
+        }
+        assert!((1..=MOST_ITEMS).all(|length| padded(&vec![0; length]).count() <= MOST_ITEMS + 48));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use stationkeeper_rules::{Cause, Latest, StationState, StationWord, StatusDocument, UnreadyRun};
+use stationkeeper_rules::{Cause, Heard, Latest, StationState, StationWord, StatusDocument, UnreadyRun};
 use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
 use crate::database::Link;
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError};
 
 /// Where a station stands in the catalog.
@@ -87,8 +87,8 @@ impl States<'_> {
         for hosts in hosts.chunks(MOST_ITEMS) {
             let statement = Statement::new("read which stations are known", include_str!("sql/known_hosts.sql"))
                 .of("lab_station_state", &["host"])
-                .times(hosts.len())
-                .bind_all(hosts);
+                .times(padded(hosts).count())
+                .bind_all(padded(hosts));
             for row in self.0.fetch(statement).await? {
                 let known = row.host("host")?;
                 missing.retain(|host| **host != known);
@@ -145,8 +145,8 @@ impl States<'_> {
         for hosts in hosts.chunks(MOST_ITEMS) {
             let statement = Statement::new("lock the states of stations", include_str!("sql/lock_states.sql"))
                 .of("lab_station_state", &["host"])
-                .times(hosts.len())
-                .bind_all(hosts);
+                .times(padded(hosts).count())
+                .bind_all(padded(hosts));
             for row in self.0.fetch(statement).await? {
                 states.push(state(&row)?);
             }
@@ -155,8 +155,8 @@ impl States<'_> {
     }
 
     /// Writes whole states. `skew` is kept in milliseconds.
-    pub async fn save(&mut self, states: &[StationState]) -> Result<(), StoreError> {
-        let rows = states.iter().map(state_row).collect::<Result<_, _>>()?;
+    pub async fn save<'s>(&mut self, states: impl IntoIterator<Item = &'s StationState>) -> Result<(), StoreError> {
+        let rows = states.into_iter().map(state_row).collect::<Result<_, _>>()?;
         self.0.write_rows("save the states of stations", include_str!("sql/save_states.sql"), rows).await
     }
 }
@@ -227,6 +227,8 @@ impl Store {
 /// The column `memory`: what a station's state remembers beside its latest heartbeat.
 #[derive(Deserialize)]
 struct Memory {
+    #[serde(default)]
+    heard: Option<Heard>,
     unready_run: Option<UnreadyRun>,
     nic_baseline: Option<Vec<Nic>>,
     service_state: Option<(ServiceState, DateTime<Utc>)>,
@@ -236,6 +238,7 @@ struct Memory {
 /// [`Memory`], borrowed for writing.
 #[derive(Serialize)]
 struct MemoryOf<'a> {
+    heard: &'a Option<Heard>,
     unready_run: &'a Option<UnreadyRun>,
     nic_baseline: &'a Option<Vec<Nic>>,
     service_state: &'a Option<(ServiceState, DateTime<Utc>)>,
@@ -252,6 +255,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
     let latest = state.latest.as_ref();
     let snapshot = latest.map(|latest| serde_json::to_string(&latest.snapshot)).transpose().map_err(failed())?;
     let memory = MemoryOf {
+        heard: &state.heard,
         unready_run: &state.unready_run,
         nic_baseline: &state.nic_baseline,
         service_state: &state.service_state,
@@ -282,6 +286,7 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
     Ok(StationState {
         host: row.host("host")?,
         latest,
+        heard: memory.heard,
         unready_run: memory.unready_run,
         nic_baseline: memory.nic_baseline,
         service_state: memory.service_state,

@@ -70,7 +70,7 @@ impl Store {
             token.sha256.into(),
             token.created_at.into(),
         ];
-        let mut link = self.database.writer().await?;
+        let mut link = self.writer().await?;
         link.write_rows("keep a token", include_str!("sql/insert_token.sql"), vec![row]).await?;
         link.commit().await
     }
@@ -94,7 +94,7 @@ impl Store {
         )
         .bind(at)
         .bind(id);
-        let mut link = self.database.writer().await?;
+        let mut link = self.writer().await?;
         let revoked = link.execute(statement).await?;
         link.commit().await?;
         Ok(revoked == 1)

@@ -12,7 +12,7 @@
 
 mod suite;
 
-use sqlx::{AssertSqlSafe, Connection, Executor};
+use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 use stationkeeper_store::{Store, StoreOptions};
 
 /// A migrated, empty store of one test, and a way around it.
@@ -47,6 +47,54 @@ impl Lab {
             Kind::MariaDb => {
                 let mut connection = sqlx::MySqlConnection::connect(&self.url).await.expect("connects");
                 connection.execute(sql).await.expect("runs").rows_affected()
+            }
+        }
+    }
+}
+
+impl Lab {
+    /// The statement finds its rows by an index: SQLite says so of its plan, MariaDB counts what it touched.
+    pub async fn reads_by_index(&self, statement: &str, values: &[&str], most: u64) {
+        match self.kind {
+            Kind::Sqlite => {
+                let mut connection = sqlx::SqliteConnection::connect(&self.url).await.expect("connects");
+                connection.execute("analyze").await.expect("runs");
+                let mut query = sqlx::query(AssertSqlSafe(format!("explain query plan {statement}")));
+                for value in values {
+                    query = query.bind(value);
+                }
+                let plan: Vec<String> = query
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("explains")
+                    .iter()
+                    .map(|row| row.get("detail"))
+                    .collect();
+                assert!(
+                    plan.iter().any(|step| step.starts_with("SEARCH") && step.contains("INDEX")),
+                    "{statement}: {plan:?}"
+                );
+                assert!(plan.iter().all(|step| !step.starts_with("SCAN")), "{statement}: {plan:?}");
+            }
+            Kind::MariaDb => {
+                let mut connection = sqlx::MySqlConnection::connect(&self.url).await.expect("connects");
+                connection.execute("set time_zone = '+00:00'").await.expect("runs");
+                connection.execute("analyze table lab_station_state").await.expect("runs");
+                connection.execute("flush status").await.expect("runs");
+                // Written out: a `limit` takes no text.
+                let text = values.iter().fold(statement.to_owned(), |text, value| {
+                    let value = value
+                        .parse::<u64>()
+                        .map_or_else(|_| format!("'{}'", &value[..26]), |number| number.to_string());
+                    text.replacen('?', &value, 1)
+                });
+                connection.execute(AssertSqlSafe(text)).await.expect("runs");
+                let counted: Vec<(String, String)> = sqlx::query_as("show session status like 'Handler_read%'")
+                    .fetch_all(&mut connection)
+                    .await
+                    .expect("is counted");
+                let touched: u64 = counted.iter().map(|(_, count)| count.parse::<u64>().expect("a count")).sum();
+                assert!(touched <= most, "{statement}: {touched} rows were touched: {counted:?}");
             }
         }
     }
@@ -102,6 +150,7 @@ macro_rules! conformance {
 conformance! {
     work::{
         migrations_run_once_and_say_which,
+        a_write_on_trial_leaves_nothing,
         what_is_not_committed_did_not_happen,
         two_writers_of_one_station_are_one_after_the_other,
         a_lock_that_is_not_got_is_a_conflict,
@@ -120,6 +169,7 @@ conformance! {
         states_come_back_as_they_were,
         stations_are_listed_by_filter_and_page,
         what_is_due_and_expected,
+        looking_for_what_is_due_reads_nothing_else,
         state_runs_follow_one_another,
     },
     history::{
@@ -132,6 +182,9 @@ conformance! {
         damaged_rows_are_named,
         every_dictionary_stays_readable,
         instants_of_far_years_are_kept_or_refused,
+    },
+    standing::{
+        what_stands_about_stations_is_read_at_once,
     },
     trail::{
         lines_of_the_trail_are_kept_once,

@@ -67,3 +67,28 @@ async fn a_path_that_cannot_be_written_is_said() {
     let text = refused(&format!("sqlite:{}", path.display())).await;
     assert!(text.contains("file is not a database"), "{text}");
 }
+
+#[tokio::test]
+async fn an_owned_file_that_is_damaged_is_rebuilt_and_says_that_it_may_lack_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.sqlite");
+    let now = "2026-11-24T10:00:00Z".parse().unwrap();
+    let open = async || {
+        Store::sqlite_owned(&path, StoreOptions::default(), now, Duration::from_secs(30)).await.expect("it opens")
+    };
+    let (store, prepared) = open().await;
+    assert!(prepared.may_lack_rows(), "a new one lacks all of them");
+    stationkeeper_sqlite_file::settled(&path).unwrap();
+    store.close_owned(&path).await.unwrap();
+    let (store, prepared) = open().await;
+    assert!(!prepared.may_lack_rows() && prepared.set_aside.is_none());
+    store.close_owned(&path).await.unwrap();
+    std::fs::write(&path, "this is no database, and was not meant to be one ".repeat(400)).unwrap();
+    let (store, prepared) = open().await;
+    assert!(prepared.may_lack_rows() && prepared.set_aside.is_some());
+    assert_eq!(store.pending_migrations().await.unwrap(), []);
+    assert_eq!(store.overdue_check().await.unwrap().last_run_at, None);
+    store.close_owned(&path).await.unwrap();
+    let (_, prepared) = open().await;
+    assert!(prepared.may_lack_rows() && prepared.set_aside.is_none(), "until somebody says that it is settled");
+}

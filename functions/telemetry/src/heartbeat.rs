@@ -65,6 +65,13 @@ pub fn normalize_status(
     snapshot(judge, Some(host.clone()), status, &parts, details)
 }
 
+/// What the station's clock said in a heartbeat that was rejected for its date alone ([`Reason::TimestampOutOfRange`]).
+pub fn misdated_timestamp(bytes: &[u8], limits: &Limits) -> Option<DateTime<Utc>> {
+    let source = Source::of_file(bytes, limits).ok()?;
+    let heartbeat: Heartbeat<'_> = parse(&source, limits.depth()).ok()?;
+    lenient(|judge| judge.required_instant(("", "timestamp"), heartbeat.timestamp))
+}
+
 /// Where the parts of a snapshot were found (for the detail of a rejection), and its time.
 struct Parts<'de> {
     timestamp: Scalar<'de>,

@@ -18,6 +18,10 @@ pub struct BadHost;
 impl HostName {
     /// Composes, judges, and folds to upper case.
     pub fn parse(text: &str) -> Result<Self, BadHost> {
+        // As nearly all are; composed already, and each letter has one upper case.
+        if text.is_ascii() {
+            return if is_host(text) { Ok(Self(text.to_ascii_uppercase())) } else { Err(BadHost) };
+        }
         let composed: String = text.nfc().collect();
         if !is_host(&composed) {
             return Err(BadHost);

@@ -23,7 +23,7 @@ pub use bucket_event::{
     DecodedEvents, EventFault, EventRejection, ObjectEvent, compare_sequencers, decode_event, decode_message,
 };
 pub use events::{Events, RejectedLine, normalize_events, resume_events};
-pub use heartbeat::{normalize_heartbeat, normalize_status};
+pub use heartbeat::{misdated_timestamp, normalize_heartbeat, normalize_status};
 pub use host_name::{BadHost, HostName};
 pub use instant::{InstantError, format_instant, parse_instant};
 pub use issue::issue_code;

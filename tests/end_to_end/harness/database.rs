@@ -43,72 +43,17 @@ impl Database {
     }
 }
 
-/// A user of a test's own, who may do all with its database. Gone with the test.
-pub struct Login {
-    server: MySqlConnectOptions,
-    database: String,
-    user: String,
-}
-
-impl Login {
-    /// Makes one.
-    pub async fn to(database: &Database, password: &str) -> Self {
-        let login = Self {
-            server: database.server.clone(),
-            database: database.name.clone(),
-            user: format!("sk_login_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)),
-        };
-        let (user, database) = (&login.user, &login.database);
-        login
-            .execute(format!(
-                "drop user if exists {user}@'%'; create user {user}@'%' identified by '{password}'; grant all on {database}.* to \
-                 {user}@'%'"
-            ))
-            .await;
-        login
-    }
-
-    /// What a secret says of it.
-    pub fn secret(&self, password: &str) -> String {
-        super::secret::secret(self.server.get_host(), self.server.get_port(), &self.database, &self.user, password)
-    }
-
-    /// Another password from now on; what is connected by the old one is cut off.
-    pub async fn change_password(&self, password: &str) {
-        let user = &self.user;
-        self.execute(format!("alter user {user}@'%' identified by '{password}'")).await;
-        self.execute(format!("kill user {user}@'%'")).await;
-    }
-
-    async fn execute(&self, sql: String) {
-        let mut connection =
-            MySqlConnection::connect_with(&self.server).await.expect("the server of the tests answers");
-        // Names and passwords are the tests' own.
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("a user can be changed");
-    }
-}
-
-impl Drop for Login {
-    fn drop(&mut self) {
-        drop_by(&self.server, format!("drop user if exists {}@'%'", self.user));
-    }
-}
-
 impl Drop for Database {
     fn drop(&mut self) {
-        drop_by(&self.server, format!("drop database if exists {}", self.name));
-    }
-}
-
-fn drop_by(server: &MySqlConnectOptions, sql: String) {
-    let server = server.clone();
-    let dropping = std::thread::spawn(move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
-        runtime.block_on(async {
-            if let Ok(mut connection) = MySqlConnection::connect_with(&server).await {
-                let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await;
-            }
+        let (server, sql) = (self.server.clone(), format!("drop database if exists {}", self.name));
+        let dropping = std::thread::spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            runtime.block_on(async {
+                if let Ok(mut connection) = MySqlConnection::connect_with(&server).await {
+                    let _ = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await;
+                }
+            });
         });
-    });
-    let _ = dropping.join();
+        let _ = dropping.join();
+    }
 }

@@ -1,11 +1,15 @@
-//! Secrets Manager, and a database that takes TLS alone.
+//! Secrets Manager, a user whose password changes, and a database that takes TLS alone.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::json;
+use sqlx::mysql::MySqlConnectOptions;
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use tempfile::TempDir;
 
+use super::database::Database;
 use super::programs::{Running, with_input};
 use super::{PATIENCE, variable};
 
@@ -21,15 +25,15 @@ fn script(name: &str) -> Command {
 }
 
 /// Secrets Manager with one secret.
-pub struct SecretsManager {
+pub struct Secrets {
     /// Its address.
     pub endpoint: String,
     _program: Running,
 }
 
-impl SecretsManager {
+impl Secrets {
     pub fn serve(folder: &Path) -> Self {
-        let mut command = script("secrets_manager.py");
+        let mut command = script("secrets.py");
         command.arg("serve");
         let mut program = Running::start(command, "Secrets Manager", &folder.join("secrets-manager.log"));
         let endpoint = program.first_line(PATIENCE).trim().to_owned();
@@ -38,7 +42,7 @@ impl SecretsManager {
 
     /// What the secret says from now on; gives back its ARN.
     pub fn put(&self, secret: &str) -> String {
-        let mut command = script("secrets_manager.py");
+        let mut command = script("secrets.py");
         command.args(["put", &self.endpoint]);
         let output = with_input(command, secret.as_bytes());
         assert!(output.status.success(), "Secrets Manager: {}", String::from_utf8_lossy(&output.stderr));
@@ -52,6 +56,66 @@ pub fn secret(host: &str, port: u16, database: &str, user: &str, password: &str)
         "engine": "mysql", "host": host, "port": port, "dbname": database, "username": user, "password": password,
     })
     .to_string()
+}
+
+/// A user of a test's own, who may do all with a database. Gone with the test.
+pub struct Login {
+    server: MySqlConnectOptions,
+    user: String,
+}
+
+impl Login {
+    /// Makes one.
+    pub async fn to(database: &Database, password: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let login = Self {
+            server: database.url.parse().expect("an address"),
+            user: format!("sk_login_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)),
+        };
+        let (user, database) = (&login.user, login.database());
+        let made = login
+            .execute(format!(
+                "drop user if exists {user}@'%'; create user {user}@'%' identified by '{password}'; \
+                 grant all on {database}.* to {user}@'%'"
+            ))
+            .await;
+        made.expect("a user can be made");
+        login
+    }
+
+    fn database(&self) -> &str {
+        self.server.get_database().expect("it names a database")
+    }
+
+    /// What a secret says of it.
+    pub fn secret(&self, password: &str) -> String {
+        secret(self.server.get_host(), self.server.get_port(), self.database(), &self.user, password)
+    }
+
+    /// Another password from now on; what is connected by the old one is cut off.
+    pub async fn change_password(&self, password: &str) {
+        let user = &self.user;
+        let changed =
+            self.execute(format!("alter user {user}@'%' identified by '{password}'; kill user {user}@'%'")).await;
+        changed.expect("a password can be changed");
+    }
+
+    /// Names and passwords are the tests' own.
+    async fn execute(&self, sql: String) -> Result<(), sqlx::Error> {
+        let mut connection = MySqlConnection::connect_with(&self.server).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.map(drop)
+    }
+}
+
+impl Drop for Login {
+    fn drop(&mut self) {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+                let _ = runtime.block_on(self.execute(format!("drop user if exists {}@'%'", self.user)));
+            });
+        });
+    }
 }
 
 /// A database for 127.0.0.1 that takes TLS alone.

@@ -80,7 +80,12 @@ async fn once(
     note: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<Acknowledged, AcknowledgeError> {
+    let Some(known) = store.alert(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
     let mut work = store.begin().await?;
+    // As whoever judges the station does, so that none of the two moves the alert from where the other has left it.
+    if let Some(host) = known.alert.key.host {
+        work.states().lock(&[host]).await?;
+    }
     let Some(alert) = work.alerts().lock(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
     let step = stationkeeper_rules::acknowledge(&alert, By::Person(person.to_owned()), note.map(str::to_owned), now)
         .map_err(AcknowledgeError::Life)?;

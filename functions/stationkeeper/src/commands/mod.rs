@@ -1,6 +1,7 @@
 //! A command a module.
 
 pub mod alerts;
+pub mod bench;
 pub mod config;
 pub mod migrate;
 pub mod normalize;

@@ -10,6 +10,7 @@ use crate::cli;
 use crate::failure::{Exit, Failure, print_json};
 use crate::progress;
 use crate::replay::{self, Disorder, Plan, Timeline};
+use crate::temporary::TemporaryFolder;
 
 #[derive(Serialize)]
 struct Line {
@@ -25,11 +26,11 @@ struct Line {
 pub async fn run(arguments: &cli::Replay) -> Result<Option<Exit>, Failure> {
     let scenario = replay::read_scenario(&arguments.dir)?;
     let timeline = Timeline::read(&arguments.dir)?;
-    let folder = TemporaryFolder::make()?;
+    let folder = TemporaryFolder::make("replay")?;
     let cannot = |error: stationkeeper_store::StoreError| Failure::of(Exit::Unavailable, &error);
     let store = match &arguments.database {
         Some(url) => Store::open(url, StoreOptions::default()).await.map_err(cannot)?,
-        None => Store::sqlite(&folder.0.join("replay.sqlite"), StoreOptions::default()).await.map_err(cannot)?,
+        None => Store::sqlite(&folder.path().join("replay.sqlite"), StoreOptions::default()).await.map_err(cannot)?,
     };
     store.migrate().await.map_err(cannot)?;
     if store.count_heartbeats(None).await.map_err(cannot)? > 0 {
@@ -95,25 +96,4 @@ async fn transitions(store: &Store) -> Result<Vec<Line>, Failure> {
             cause: text(Language::En, &transition.cause),
         })
         .collect())
-}
-
-/// A folder that is gone when the command ends.
-struct TemporaryFolder(std::path::PathBuf);
-
-impl TemporaryFolder {
-    fn make() -> Result<Self, Failure> {
-        let name = format!("stationkeeper-replay-{}-{}", std::process::id(), crate::place::now().timestamp_micros());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(|error| {
-            Failure::because(Exit::CannotCreate, format_args!("cannot make the folder {}", path.display()), &error)
-        })?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for TemporaryFolder {
-    fn drop(&mut self) {
-        // What is left behind lies in the system's temporary folder.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

@@ -116,5 +116,5 @@ fn bucket(url: &str) -> Result<S3Bucket, Failure> {
         access_key_id: crate::environment::required("AWS_ACCESS_KEY_ID")?,
         secret_access_key: crate::environment::required("AWS_SECRET_ACCESS_KEY")?,
     };
-    Ok(S3Bucket::at(&endpoint, name.to_owned()))
+    Ok(S3Bucket::at(&endpoint, name.to_owned()).for_uploads())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_embedded_bucket::EmbeddedBucket;
+use stationkeeper_pipeline::QUARANTINE;
 use stationkeeper_pipeline::clock::{Clock, SimulatedClock};
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
@@ -48,21 +49,8 @@ pub fn make_anew(connections: &Connections) -> Result<(), Failure> {
         files.push(connections.database_file());
     }
     for file in files {
-        for suffix in ["", "-wal", "-shm"] {
-            let mut name = file.clone().into_os_string();
-            name.push(suffix);
-            match std::fs::remove_file(&name) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    let path = std::path::Path::new(&name).display();
-                    return Err(Failure::because(
-                        Exit::CannotCreate,
-                        format_args!("cannot begin anew: {path}"),
-                        &error,
-                    ));
-                }
-                _ => {}
-            }
-        }
+        stationkeeper_sqlite_file::remove(&file)
+            .map_err(|error| Failure::because(Exit::CannotCreate, "cannot begin anew", &error))?;
     }
     Ok(())
 }
@@ -109,6 +97,8 @@ pub async fn with_history(
             .await
             .map_err(|error| Failure::because(Exit::Failed, "cannot make the demo's history", &error))?;
         bucket.forget_history();
+        // Nobody looks at these copies, and some are megabytes.
+        bucket.forget_below(QUARANTINE);
         slice_end += SLICE;
         bar.inc(1);
     }
@@ -193,7 +183,8 @@ pub async fn live(
             Some(client) => client,
             None => match bucket.credential_for_station(&upload.host).await {
                 Ok(credential) => {
-                    let client = S3Bucket::at(&super::endpoint(&s3, &credential), bucket.name().to_owned());
+                    let endpoint = super::endpoint(&s3, &credential);
+                    let client = S3Bucket::at(&endpoint, bucket.name().to_owned()).for_uploads();
                     clients.entry(upload.host.clone()).or_insert(client)
                 }
                 Err(error) => {

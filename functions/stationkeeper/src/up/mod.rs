@@ -1,21 +1,25 @@
 //! `up`: bucket, ingest, checks and gateway in one process.
 
 mod demo;
+mod pace;
+mod reconcile;
 pub mod scaled_clock;
-mod vitals;
-mod work;
+mod soundness;
+pub mod vitals;
+pub mod work;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use stationkeeper_embedded_bucket::{BucketOptions, Credential, EmbeddedBucket};
-use stationkeeper_gateway::{Gateway, GatewayOptions};
+use stationkeeper_gateway::{Gateway, GatewayOptions, Vitals};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
-use stationkeeper_store::{Store, TokenRole};
+use stationkeeper_store::{Store, StoreError, StoreOptions, Synchronous, TokenRole};
 use stationkeeper_telemetry::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -24,10 +28,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::cli;
 use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
-use crate::failure::{Exit, Failure, print_json, print_line};
+use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::place;
+use reconcile::Reach;
 use scaled_clock::ScaledClock;
-use vitals::Observed;
+use soundness::{BUDGET, OwnFile};
+use vitals::{Observed, Parts};
 
 /// Name of the token that `up` makes.
 const ADMIN_TOKEN: &str = "admin";
@@ -45,89 +51,194 @@ struct Whereabouts {
     database: String,
 }
 
+/// Where `up` listens, for as long as it runs.
+struct Listeners {
+    gateway: std::net::TcpListener,
+    bucket: std::net::TcpListener,
+}
+
+/// How a round of `up` ended.
+enum Ended {
+    Told,
+    /// A file in use is damaged: the next round sets it aside.
+    Damaged,
+}
+
 /// Runs `up` until it is told to stop.
 pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
     let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
     let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
-    let gateway_listener = listen(connections.listen, "--listen").await?;
-    let bucket_listener = listen(connections.s3_listen, "--s3-listen").await?;
+    let listeners = Listeners {
+        gateway: listen(connections.listen, "--listen").await?,
+        bucket: listen(connections.s3_listen, "--s3-listen").await?,
+    };
     place::make_folder(&connections.data)?;
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
+        .install_recorder()
+        .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
+    let mut is_first = true;
+    loop {
+        match round(&arguments, &connections, &listeners, &metrics, is_first).await? {
+            Ended::Told => return Ok(None),
+            Ended::Damaged => is_first = false,
+        }
+    }
+}
+
+/// Opens everything, runs it, and closes it again. Only the first round says where everything is.
+async fn round(
+    arguments: &cli::Up,
+    connections: &Connections,
+    listeners: &Listeners,
+    metrics: &PrometheusHandle,
+    is_first: bool,
+) -> Result<Ended, Failure> {
+    let (gateway_listener, bucket_listener) = (again(&listeners.gateway)?, again(&listeners.bucket)?);
     if arguments.demo.is_some() {
-        demo::make_anew(&connections)?;
+        demo::make_anew(connections)?;
     }
     let clock = ScaledClock::starting_now(arguments.speed);
-    let store = place::open_store(&connections).await?;
-    let bucket = open_bucket(&connections, clock).await?;
+    // The bucket first: whoever has it has the folder.
+    let (bucket, bucket_file) = open_bucket(connections, clock).await?;
+    let database = Database::open(connections, clock, arguments.demo.is_some()).await?;
+    let store = database.store.clone();
+    let files: Vec<_> = [bucket_file].into_iter().chain(database.file.clone()).collect();
     let root = bucket.root_credential().await.map_err(no_bucket)?;
     let s3 = format!("http://{}", local_address(&bucket_listener, connections.s3_listen));
     let page = format!("http://{}", local_address(&gateway_listener, connections.listen));
     connections.remember_endpoint(&s3)?;
-    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
-        .install_recorder()
-        .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
 
     let lab = match arguments.demo {
         Some(stations) => Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.json).await?),
         None => None,
     };
 
-    let stop = CancellationToken::new();
-    let tasks = TaskTracker::new();
-    tasks.spawn(bucket.clone().serve(bucket_listener, stop.clone()));
+    let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
+    let (tasks, servers) = (TaskTracker::new(), TaskTracker::new());
+    servers.spawn(bucket.clone().serve(bucket_listener, closing.clone()));
     let client = S3Bucket::at(&endpoint(&s3, &root), bucket.name().to_owned());
     let ingest = Arc::new(Ingest::new(client, store.clone(), clock, Limits::default(), Judging::default()));
     let (observed, _) = watch::channel(Observed::default());
     tasks.spawn(work::ingest(bucket.clone(), ingest.clone(), observed.clone(), stop.clone()));
     tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
-    tasks.spawn(work::sweep(bucket.clone(), ingest.clone(), stop.clone()));
-    let (vitals_sender, vitals_receiver) = watch::channel(vitals::look(&bucket, &observed, clock).await);
-    tasks.spawn(vitals::publish(bucket.clone(), observed.subscribe(), vitals_sender, clock, stop.clone()));
+    tasks.spawn(work::reconcile_and_sweep(
+        bucket.clone(),
+        ingest.clone(),
+        (database.reach, database.file.clone()),
+        stop.clone(),
+    ));
+    let watched = tasks.spawn(soundness::watch_files(files.clone(), observed.subscribe(), stop.clone()));
+    let (vitals_sender, vitals_receiver) =
+        watch::channel(Vitals { set_aside: soundness::set_aside(&files), ..Vitals::unseen(clock.now()) });
+    let parts = Parts {
+        bucket: bucket.clone(),
+        store: store.clone(),
+        folder: connections.data.clone(),
+        database_in_folder: connections.database.is_none(),
+        files,
+    };
+    tasks.spawn(vitals::publish(parts, observed.subscribe(), vitals_sender, clock, stop.clone()));
     let gateway = Gateway::new(
         store.clone(),
         vitals_receiver,
         Arc::new(move || clock.now()),
-        GatewayOptions { metrics: Some(metrics), speed: arguments.speed, ..GatewayOptions::default() },
+        GatewayOptions { metrics: Some(metrics.clone()), speed: arguments.speed, ..GatewayOptions::default() },
     );
-    let stopped = stop.clone();
-    let serving = tasks.spawn(gateway.serve(gateway_listener, async move { stopped.cancelled().await }));
+    let closed = closing.clone();
+    let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
     if let Some(lab) = lab {
         tasks.spawn(demo::live(lab, bucket.clone(), s3.clone(), ingest.clone(), clock, stop.clone()));
     }
 
-    let admin_token = admin_token(&store, arguments.json).await?;
-    let whereabouts = Whereabouts {
-        api: format!("{page}/api/v1"),
-        page,
-        s3,
-        bucket: bucket.name().to_owned(),
-        access_key_id: root.access_key_id.clone(),
-        secret_access_key: root.secret.expose().to_owned(),
-        admin_token,
-        database: store.describe().to_owned(),
-    };
-    tell(&whereabouts, &arguments)?;
+    if is_first {
+        let admin_token = admin_token(&store, arguments.json).await?;
+        let whereabouts = Whereabouts {
+            api: format!("{page}/api/v1"),
+            page,
+            s3,
+            bucket: bucket.name().to_owned(),
+            access_key_id: root.access_key_id.clone(),
+            secret_access_key: root.secret.expose().to_owned(),
+            admin_token,
+            database: store.describe().to_owned(),
+        };
+        tell(&whereabouts, arguments)?;
+    }
 
     let ended = tokio::select! {
-        () = told_to_stop() => Ok(()),
+        () = told_to_stop() => Ok(Ended::Told),
+        _ = watched => Ok(Ended::Damaged),
         ended = serving => match ended {
             Ok(Err(error)) => Err(Failure::because(Exit::Failed, "the gateway stopped", &error)),
             _ => Err(Failure::new(Exit::Failed, "the gateway stopped by itself")),
         },
     };
-    stop.cancel();
-    tasks.close();
-    tasks.wait().await;
+    // A batch that was begun still needs the bucket.
+    for (token, tracker) in [(&stop, &tasks), (&closing, &servers)] {
+        token.cancel();
+        tracker.close();
+        tracker.wait().await;
+    }
     bucket.close().await;
-    store.close().await;
-    ended.map(|()| None)
+    database.close().await;
+    ended
 }
 
-async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// The database of a round.
+struct Database {
+    store: Store,
+    /// Where it is a file of ours.
+    file: Option<OwnFile>,
+    /// How far back the bucket is compared with it.
+    reach: Reach,
+}
+
+impl Database {
+    async fn open(connections: &Connections, clock: ScaledClock, is_demo: bool) -> Result<Self, Failure> {
+        let unavailable = |error: StoreError| Failure::of(Exit::Unavailable, &error);
+        let (store, file, may_lack_rows) = match &connections.database {
+            Some(_) => (place::open_store(connections).await?, None, false),
+            None => {
+                let path = connections.database_file();
+                // What a person was told is done must outlive a power cut; a demo is made anew anyway.
+                let synchronous = if is_demo { Synchronous::Normal } else { Synchronous::Full };
+                let options = StoreOptions { synchronous, ..StoreOptions::default() };
+                let (store, prepared) =
+                    Store::sqlite_owned(&path, options, clock.now(), BUDGET).await.map_err(unavailable)?;
+                let may_lack_rows = prepared.may_lack_rows();
+                (store, Some(OwnFile::prepared("database", path, &prepared)), may_lack_rows)
+            }
+        };
+        let last_run_at = store.overdue_check().await.map_err(unavailable)?.last_run_at;
+        Ok(Self { store, file, reach: reconcile::reach(may_lack_rows, last_run_at) })
+    }
+
+    async fn close(&self) {
+        match &self.file {
+            None => self.store.close().await,
+            Some(file) => {
+                if let Err(error) = self.store.close_owned(&file.path).await {
+                    tracing::warn!(error = chain(&error), "the database is examined when it is opened again");
+                }
+            }
+        }
+    }
+}
+
+async fn listen(address: SocketAddr, flag: &str) -> Result<std::net::TcpListener, Failure> {
+    TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(|error| {
         let said = format!("cannot listen on {address}: {error}: stop what listens there, or choose another by {flag}");
         Failure::new(Exit::Unavailable, said)
     })
+}
+
+/// The same port for another round: it was never given back.
+fn again(listener: &std::net::TcpListener) -> Result<TcpListener, Failure> {
+    listener
+        .try_clone()
+        .and_then(TcpListener::from_std)
+        .map_err(|error| Failure::because(Exit::Failed, "cannot listen again", &error))
 }
 
 fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
@@ -139,9 +250,11 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn open_bucket(connections: &Connections, clock: ScaledClock) -> Result<Arc<EmbeddedBucket>, Failure> {
+async fn open_bucket(connections: &Connections, clock: ScaledClock) -> Result<(Arc<EmbeddedBucket>, OwnFile), Failure> {
     let options = BucketOptions { clock: Arc::new(move || clock.now()), ..BucketOptions::default() };
-    EmbeddedBucket::open(&connections.bucket_file(), options).await.map(Arc::new).map_err(no_bucket)
+    let path = connections.bucket_file();
+    let (bucket, prepared) = EmbeddedBucket::open_or_rebuild(&path, options, BUDGET).await.map_err(no_bucket)?;
+    Ok((Arc::new(bucket), OwnFile::prepared("bucket", path, &prepared)))
 }
 
 fn no_bucket(error: stationkeeper_embedded_bucket::BucketError) -> Failure {

@@ -1,60 +1,164 @@
 //! What `up` observes of itself, for `/health`.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use stationkeeper_embedded_bucket::EmbeddedBucket;
+use futures_util::future::BoxFuture;
+use stationkeeper_embedded_bucket::{DeliveryId, EmbeddedBucket};
 use stationkeeper_gateway::{QueueVitals, Vitals};
 use stationkeeper_pipeline::clock::Clock;
+use stationkeeper_pipeline::ingest::Part;
+use stationkeeper_store::Store;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::chain;
+use crate::up::soundness::{self, OwnFile};
+
+/// How often is looked.
+const EVERY: Duration = Duration::from_secs(1);
+/// A part that is not done with a look for so long has a problem.
+const LIMIT: Duration = Duration::from_secs(2);
+/// Less room than this is none: two of the largest objects.
+const ROOM_BYTES: u64 = 8 << 20;
+/// Deliveries that are remembered as failing; what they fail at is seldom more than one thing.
+const MOST_FAILING: usize = 256;
 
 /// What the loops have seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Why the last batch had a delivery that comes back; none: it had none.
-    pub ingest_error: Option<String>,
-    /// Why the queue cannot be read.
-    pub queue_error: Option<String>,
+    failing: BTreeMap<DeliveryId, (Part, String)>,
+    queue_error: Option<String>,
 }
 
-/// Looks at the parts once.
-pub async fn look(bucket: &EmbeddedBucket, observed: &watch::Sender<Observed>, clock: impl Clock) -> Vitals {
-    look_with(bucket, &observed.borrow().clone(), clock).await
-}
-
-async fn look_with(bucket: &EmbeddedBucket, observed: &Observed, clock: impl Clock) -> Vitals {
-    let mut problem = observed.queue_error.clone().or_else(|| observed.ingest_error.clone());
-    if let Err(error) = bucket.check().await {
-        problem = Some(chain(&error));
-    }
-    let queue = match (bucket.queue_depth().await, bucket.oldest_enqueued_at().await) {
-        (Ok(depth), Ok(oldest_at)) => Some(QueueVitals { depth, oldest_at }),
-        (Err(error), _) | (_, Err(error)) => {
-            problem = Some(chain(&error));
-            None
+impl Observed {
+    /// This delivery comes back.
+    pub fn failed(&mut self, id: DeliveryId, part: Part, reason: String) {
+        if self.failing.len() < MOST_FAILING || self.failing.contains_key(&id) {
+            self.failing.insert(id, (part, reason));
         }
-    };
-    Vitals { updated_at: clock.now(), bucket_problem: problem, queue }
+    }
+
+    /// These are done.
+    pub fn done(&mut self, ids: &[DeliveryId]) {
+        for id in ids {
+            self.failing.remove(id);
+        }
+    }
+
+    /// The queue answered, or what it said. Whether that is news.
+    pub fn queue(&mut self, error: Option<String>) -> bool {
+        let news = self.queue_error != error;
+        self.queue_error = error;
+        news
+    }
+
+    /// Something comes back again and again.
+    pub fn fails(&self) -> bool {
+        !self.failing.is_empty() || self.queue_error.is_some()
+    }
+
+    fn problem(&self, is_of: impl Fn(Part) -> bool) -> Option<String> {
+        self.failing.values().find(|(part, _)| is_of(*part)).map(|(_, reason)| reason.clone())
+    }
+}
+
+/// What is looked at.
+#[derive(Clone)]
+pub struct Parts {
+    /// Objects and queue.
+    pub bucket: Arc<EmbeddedBucket>,
+    /// The database.
+    pub store: Store,
+    /// The folder of the files.
+    pub folder: PathBuf,
+    /// The database is one of these files.
+    pub database_in_folder: bool,
+    /// The files that are ours.
+    pub files: Vec<OwnFile>,
+}
+
+/// A look that may take longer than anybody waits for it. It is never cut off: it goes on, and the next look finds it there.
+#[derive(Default)]
+struct Look(Option<BoxFuture<'static, Option<String>>>);
+
+impl Look {
+    /// What is wrong; none: nothing.
+    async fn problem(&mut self, begin: impl FnOnce() -> BoxFuture<'static, Option<String>>) -> Option<String> {
+        let under_way = self.0.get_or_insert_with(begin);
+        match tokio::time::timeout(LIMIT, under_way.as_mut()).await {
+            Ok(problem) => {
+                self.0 = None;
+                problem
+            }
+            Err(_elapsed) => Some(format!("no answer within {} s", LIMIT.as_secs())),
+        }
+    }
 }
 
 /// Looks every second until told to stop.
 pub async fn publish(
-    bucket: Arc<EmbeddedBucket>,
+    parts: Parts,
     observed: watch::Receiver<Observed>,
     vitals: watch::Sender<Vitals>,
-    clock: impl Clock + Copy,
+    clock: impl Clock,
     stop: CancellationToken,
 ) {
-    let mut every = tokio::time::interval(Duration::from_secs(1));
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut bucket, mut database) = (Look::default(), Look::default());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
+        let (bucket_problem, database_problem, queue) = tokio::join!(
+            bucket.problem(|| look_at_bucket(parts.bucket.clone())),
+            database.problem(|| look_at_database(parts.store.clone())),
+            look_at_queue(&parts.bucket),
+        );
         let seen = observed.borrow().clone();
-        vitals.send_replace(look_with(&bucket, &seen, clock).await);
+        let full = full(&parts.folder);
+        let (queue, queue_problem) = match queue {
+            Ok(queue) => (Some(queue), seen.queue_error.clone()),
+            Err(problem) => (None, Some(problem)),
+        };
+        vitals.send_replace(Vitals {
+            updated_at: clock.now(),
+            bucket_problem: full.clone().or(bucket_problem).or_else(|| seen.problem(|part| part == Part::Bucket)),
+            database_problem: full
+                .filter(|_| parts.database_in_folder)
+                .or(database_problem)
+                .or_else(|| seen.problem(|part| part != Part::Bucket)),
+            queue_problem,
+            set_aside: soundness::set_aside(&parts.files),
+            queue,
+        });
     }
+}
+
+fn look_at_bucket(bucket: Arc<EmbeddedBucket>) -> BoxFuture<'static, Option<String>> {
+    Box::pin(async move { bucket.check().await.err().map(|error| chain(&error)) })
+}
+
+fn look_at_database(store: Store) -> BoxFuture<'static, Option<String>> {
+    Box::pin(async move { store.try_write().await.err().map(|error| chain(&error)) })
+}
+
+/// Only reads, which nobody's lock holds up.
+async fn look_at_queue(bucket: &EmbeddedBucket) -> Result<QueueVitals, String> {
+    let looking =
+        async { Ok(QueueVitals { depth: bucket.queue_depth().await?, oldest_at: bucket.oldest_enqueued_at().await? }) };
+    match tokio::time::timeout(LIMIT, looking).await {
+        Ok(looked) => looked.map_err(|error: stationkeeper_embedded_bucket::BucketError| chain(&error)),
+        Err(_elapsed) => Err(format!("no answer within {} s", LIMIT.as_secs())),
+    }
+}
+
+/// A folder whose room cannot be asked for has other problems, which the looks at its files find.
+fn full(folder: &Path) -> Option<String> {
+    let left = fs4::available_space(folder).ok()?;
+    (left < ROOM_BYTES).then(|| format!("the data folder {} is full: {} KiB are left", folder.display(), left >> 10))
 }

@@ -2,3 +2,4 @@ select id, rule, host, reservation_id, state, opened_at, acknowledged_at, acknow
 from alerts
 where host in ({list}) and state in ('open', 'acknowledged')
 order by host, opened_at, id
+{for update}

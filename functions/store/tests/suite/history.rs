@@ -72,6 +72,17 @@ pub async fn other_bytes_are_kept_beside_the_winner(lab: Lab) {
     assert_eq!(variants.iter().map(|one| one.bytes.as_slice()).collect::<Vec<_>>(), [&b"one"[..], b"three"]);
     let row = &lab.store.heartbeats(key.0, at(0), at(1), 9).await.unwrap()[0];
     assert_eq!((row.first_arrived_at, row.arrived_at), (at(1), at(40)));
+
+    // One that comes again keeps the earlier of its arrivals, in whatever order they become known.
+    let mut work = lab.store.begin().await.unwrap();
+    for arrived in [35, 25, 38] {
+        work.heartbeats().add_variants(&[body(b"three", arrived)], RawFormat::Zstd).await.unwrap();
+    }
+    let variants = work.heartbeats().variants(&[(key.0.clone(), key.1), (host("LAB-02"), key.1)]).await.unwrap();
+    work.commit().await.unwrap();
+    let variants: Vec<_> = variants.iter().map(|one| (one.sha256, one.arrived_at)).collect();
+    assert!(variants.contains(&(sha256(b"three"), at(25))), "{variants:?}");
+    assert_eq!(variants.len(), 2, "the winner is not among them: {variants:?}");
 }
 
 pub async fn first_arrivals_only_sink(lab: Lab) {

@@ -111,6 +111,25 @@ pub async fn what_is_due_and_expected(lab: Lab) {
     assert_eq!(lab.store.expected_stations().await.unwrap(), 2);
 }
 
+/// 10,000 stations, 10 of them due: the rows that a look touches are these, however many others there are.
+pub async fn looking_for_what_is_due_reads_nothing_else(lab: Lab) {
+    let states: Vec<_> = (0..10_000)
+        .map(|number| {
+            let mut state = heard(&format!("LAB-{number:05}"), at(0), StationWord::Ready);
+            state.check_at = Some(at(if number % 1_000 == 7 { 60 } else { 180 }));
+            state
+        })
+        .collect();
+    with_stations(&lab.store, &states).await;
+    assert_eq!(lab.store.due(at(100), 10_000).await.unwrap().len(), 10);
+    for (statement, values, most) in [
+        (include_str!("../../src/sql/due.sql"), &["2026-11-24T08:01:40.000000Z", "10000"][..], 10 + 2),
+        ("select max(advanced_at) as advanced_at from lab_station_state", &[], 2),
+    ] {
+        lab.reads_by_index(statement, values, most).await;
+    }
+}
+
 pub async fn state_runs_follow_one_another(lab: Lab) {
     with_stations(&lab.store, &[heard("LAB-01", at(0), StationWord::Ready)]).await;
     let run = |second, word, cause| StateRun { host: host("LAB-01"), from_at: at(second), to_at: None, word, cause };

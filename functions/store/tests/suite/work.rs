@@ -29,6 +29,12 @@ pub async fn migrations_run_once_and_say_which(lab: Lab) {
     other.close().await;
 }
 
+pub async fn a_write_on_trial_leaves_nothing(lab: Lab) {
+    lab.store.try_write().await.unwrap();
+    lab.store.try_write().await.unwrap();
+    assert_eq!(lab.store.setting("trial").await.unwrap(), None);
+}
+
 pub async fn what_is_not_committed_did_not_happen(lab: Lab) {
     let mut work = lab.store.begin().await.unwrap();
     work.states().ensure(&[host("LAB-01")], at(0)).await.unwrap();

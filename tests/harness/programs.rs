@@ -6,7 +6,11 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::variable;
+/// A variable that tests/run sets.
+#[expect(clippy::disallowed_methods, reason = "where tests read their surroundings")]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
 
 /// A program of this workspace. `tests/run` builds them before it runs the tests.
 pub fn binary(name: &str) -> PathBuf {
@@ -129,6 +133,11 @@ impl Running {
             );
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it without a word.

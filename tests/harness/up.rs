@@ -10,16 +10,20 @@ use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
 use stationkeeper_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
-use super::http::{Answer, get};
-use super::programs::{Running, command, stationkeeper_says};
-use super::until;
+use crate::http::{Answer, get};
+use crate::programs::{Running, command, stationkeeper_says};
+use crate::waiting::until;
 
 /// How to reach a bucket as whom.
 #[derive(Debug, Clone)]
 pub struct Access {
+    /// Such as `http://127.0.0.1:9000`.
     pub endpoint: String,
+    /// Its name.
     pub bucket: String,
+    /// Who asks.
     pub access_key_id: String,
+    /// By which.
     pub secret_access_key: String,
 }
 
@@ -44,11 +48,37 @@ impl Access {
     }
 }
 
+/// Where an `up` listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Ports {
+    /// Of page and API.
+    pub page: u16,
+    /// Of the bucket.
+    pub bucket: u16,
+}
+
+impl Ports {
+    /// Any that are free.
+    pub const FREE: Self = Self { page: 0, bucket: 0 };
+
+    /// Two that were free a moment ago, for an `up` that is started again and again.
+    pub fn chosen() -> Self {
+        let listen = || std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let (page, bucket) = (listen(), listen());
+        let port = |listener: &std::net::TcpListener| listener.local_addr().expect("it listens").port();
+        Self { page: port(&page), bucket: port(&bucket) }
+    }
+}
+
 /// A running `up` and where everything is.
 pub struct Up {
+    /// The process.
     pub program: Running,
+    /// What it said first.
     pub line: Value,
+    /// Its folder.
     pub data: PathBuf,
+    /// Its bucket, for whoever may do everything.
     pub access: Access,
     page: String,
     token: String,
@@ -67,12 +97,26 @@ impl Up {
 
     /// As [`start`](Self::start), with more arguments and another patience.
     pub fn start_with(data: &Path, arguments: &[&str], within: Duration) -> Self {
+        Self::start_at(data, Ports::FREE, arguments, within)
+    }
+
+    /// As [`start_with`](Self::start_with), at these ports.
+    pub fn start_at(data: &Path, ports: Ports, arguments: &[&str], within: Duration) -> Self {
+        Self::answering(Self::launch(data, ports, arguments), data, within)
+    }
+
+    /// Launches it without waiting for its line.
+    pub fn launch(data: &Path, ports: Ports, arguments: &[&str]) -> Running {
+        let address = |port: u16| format!("127.0.0.1:{port}");
         let mut up = command("stationkeeper");
-        up.args(["up", "--json", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--data"])
+        up.args(["up", "--json", "--listen", &address(ports.page), "--s3-listen", &address(ports.bucket), "--data"])
             .arg(data)
             .args(arguments);
-        let log = data.with_extension("log");
-        let mut program = Running::start(up, "stationkeeper up", &log);
+        Running::start(up, "stationkeeper up", &data.with_extension("log"))
+    }
+
+    /// The `up` that was launched, once it says where everything is.
+    pub fn answering(mut program: Running, data: &Path, within: Duration) -> Self {
         let line = program.first_line(within);
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let text = |name: &str| {

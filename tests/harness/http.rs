@@ -9,15 +9,22 @@ use tokio::net::TcpStream;
 /// What came back.
 #[derive(Debug)]
 pub struct Answer {
+    /// 200 and so on.
     pub status: u16,
+    /// As it came.
     pub body: Vec<u8>,
 }
 
 impl Answer {
+    /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// The body as JSON.
+    ///
+    /// # Panics
+    /// Where it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
     }

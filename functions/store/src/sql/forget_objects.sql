@@ -1,0 +1,2 @@
+delete from ingested_objects
+where object_hash in ({list})
