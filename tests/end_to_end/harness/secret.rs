@@ -33,7 +33,7 @@ pub struct Secrets {
 
 impl Secrets {
     pub fn serve(folder: &Path) -> Self {
-        let mut command = script("secrets.py");
+        let mut command = script("secret_service.py");
         command.arg("serve");
         let mut program = Running::start(command, "Secrets Manager", &folder.join("secrets-manager.log"));
         let endpoint = program.first_line(PATIENCE).trim().to_owned();
@@ -42,7 +42,7 @@ impl Secrets {
 
     /// What the secret says from now on; gives back its ARN.
     pub fn put(&self, secret: &str) -> String {
-        let mut command = script("secrets.py");
+        let mut command = script("secret_service.py");
         command.args(["put", &self.endpoint]);
         let output = with_input(command, secret.as_bytes());
         assert!(output.status.success(), "Secrets Manager: {}", String::from_utf8_lossy(&output.stderr));
@@ -122,8 +122,9 @@ impl Drop for Login {
 pub struct TlsDatabase {
     /// Where it listens.
     pub port: u16,
-    folder: TempDir,
+    // Ends before its folder goes.
     _program: Running,
+    folder: TempDir,
 }
 
 impl TlsDatabase {
@@ -135,7 +136,7 @@ impl TlsDatabase {
         let mut program = Running::start(command, "MariaDB", &folder.path().join("log"));
         let said = program.first_line(PATIENCE);
         let port = said.trim().parse().unwrap_or_else(|_| panic!("no port: {said}\n{}", program.log()));
-        Self { port, folder, _program: program }
+        Self { port, _program: program, folder }
     }
 
     /// The authority that signed its certificate.
