@@ -13,8 +13,8 @@ def watched(template):
     """(namespace, metric, resource) → alarm."""
     found = {}
     for name, alarm in template.of_type("AWS::CloudWatch::Alarm").items():
-        for dimension in alarm["Dimensions"]:
-            found[alarm["Namespace"], alarm["MetricName"], template.target(dimension["Value"])] = (name, alarm)
+        for dimension in alarm.get("Dimensions", [{"Value": None}]):
+            found[template.text(alarm["Namespace"]), alarm["MetricName"], template.target(dimension["Value"])] = (name, alarm)
     return found
 
 
@@ -70,11 +70,25 @@ def told(template):
             yield f"{name} has a name that the topic's policy does not let in"
 
 
+@check("what a function refuses lest it break an invariant raises an alarm with the first time")
+def violations(template):
+    heard = set()
+    for one in template.of_type("AWS::Logs::MetricFilter").values():
+        if "would break an invariant" in one["FilterPattern"] and one["MetricTransformations"][0]["MetricName"] == "Violations":
+            heard.add(template.target(one["LogGroupName"]))
+    for name, function in template.functions().items():
+        if template.target(function["LoggingConfig"]["LogGroup"]) not in heard:
+            yield f"nobody counts what {name} refuses"
+    _, alarm = watched(template).get(("Stationkeeper/stationkeeper", "Violations", None), (None, {}))
+    if alarm.get("Threshold") != 0 or alarm.get("EvaluationPeriods") != 1:
+        yield "the first one raises nothing"
+
+
 @check("every metric out of a log line reads a message and a field that the code writes")
 def log_lines(template):
     code = (ROOT / "functions/pipeline/src/observe.rs").read_text(encoding="utf-8")
     lines = {}
-    for call in re.findall(r"tracing::(?:info|warn)!\((.*?)\);", code, re.S):
+    for call in re.findall(r"tracing::(?:info|warn|error)!\((.*?)\);", code, re.S):
         message = re.findall(r'"([^"]+)"\s*$', call.strip())
         if message:
             lines[message[0]] = call

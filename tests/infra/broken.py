@@ -86,6 +86,8 @@ BROKEN = [
     ("a password in the template", put(("Database", "Properties", "MasterUserPassword"), "12345678"), "no secret stands"),
     ("a password that stays", drop("DatabaseSecretRotation", "Properties", "HostedRotationLambda"), "no secret stands"),
     ("a function that fails unheard", drop("IngestErrorsAlarm"), "alarm on errors"),
+    ("an invariant that nobody hears of", drop("ViolationsAlarm"), "break an invariant"),
+    ("a refusal that nobody counts", drop("ViolationsByScheduleMetric"), "break an invariant"),
     ("silence that counts as health", put(("MissingHeartbeatSilentAlarm", "Properties", "TreatMissingData"), "notBreaching"), "missing data breaches"),
     ("an alarm that tells nobody", put(("DatabaseFullAlarm", "Properties", "AlarmActions"), []), "told to the topic"),
     ("a chapter that is not there", put(("IngestQueueOldAlarm", "Properties", "AlarmDescription"), "See Prayer in the runbook."), "told to the topic"),
