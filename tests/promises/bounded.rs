@@ -1,9 +1,11 @@
 //! DESIGN.md section 4.5 and 4.7: bounded, and no dearer with time.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use stationkeeper_pipeline::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectHead};
 use stationkeeper_pipeline::memory::MemoryBucket;
+use stationkeeper_store::Store;
 use stationkeeper_tests::faults::FaultyBucket;
 
 use crate::lab::{Lab, altered, at, newest, ready};
@@ -43,6 +45,59 @@ async fn a_lying_size_stops_at_the_limit() {
     assert!(!rows.is_empty());
     let good = lab.put_newest("LAB-02", ready("LAB-02", at("10:00:00")), at("10:00:01"));
     lab.take(&[good]).await;
+}
+
+/// A bucket that knows how many of the objects that it gave are not yet rows.
+struct Watched {
+    objects: Arc<MemoryBucket>,
+    store: OnceLock<Store>,
+    given: AtomicU64,
+    most_held: AtomicU64,
+}
+
+impl Bucket for Watched {
+    async fn get(&self, address: &ObjectAddress, offset: u64, limit: u64) -> Result<Fetched, BucketError> {
+        let given = self.given.fetch_add(1, Ordering::SeqCst) + 1;
+        let committed = self.store.get().unwrap().count_heartbeats(None).await.unwrap();
+        self.most_held.fetch_max(given - committed, Ordering::SeqCst);
+        self.objects.get(address, offset, limit).await
+    }
+
+    async fn head(&self, key: &str) -> Result<ObjectHead, BucketError> {
+        self.objects.head(key).await
+    }
+
+    async fn list(&self, prefix: &str, start_after: Option<&str>) -> Result<Vec<Listed>, BucketError> {
+        self.objects.list(prefix, start_after).await
+    }
+
+    async fn copy(&self, from: &ObjectAddress, to_key: &str) -> Result<(), BucketError> {
+        self.objects.copy(from, to_key).await
+    }
+}
+
+// Promise 5.4
+#[tokio::test]
+async fn a_batch_of_the_largest_objects_holds_64_mib_at_once() {
+    let objects = Arc::new(MemoryBucket::default());
+    let bucket = Arc::new(Watched {
+        objects: objects.clone(),
+        store: OnceLock::new(),
+        given: AtomicU64::new(0),
+        most_held: AtomicU64::new(0),
+    });
+    let lab = Lab::over(objects, bucket, "10:00:00").await;
+    lab.bucket.store.set(lab.store.clone()).unwrap();
+    let announced: Vec<_> = (0..40)
+        .map(|number| {
+            let name = format!("LAB-{number:02}");
+            let mut body = ready(&name, at("10:00:00"));
+            body.resize(4 << 20, b' ');
+            lab.put_newest(&name, body, at("10:00:00"))
+        })
+        .collect();
+    assert_eq!(lab.take(&announced).await.tally.advanced, 40);
+    assert_eq!(lab.bucket.most_held.load(Ordering::SeqCst), 16, "16 of 4 MiB each, then a commit");
 }
 
 // Promise 5.3

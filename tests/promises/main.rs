@@ -13,6 +13,7 @@ mod sentences;
 
 mod at_least_once;
 mod bounded;
+mod cost;
 mod one_bad_object;
 mod one_transaction;
 mod own_prefix;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("at_least_once.rs"),
     include_str!("bounded.rs"),
+    include_str!("cost.rs"),
     include_str!("one_bad_object.rs"),
     include_str!("one_transaction.rs"),
     include_str!("own_prefix.rs"),

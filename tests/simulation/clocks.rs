@@ -218,7 +218,7 @@ fn whatever_its_clock_says(kind: Kind) {
         }
         assert!(openings(&left.transitions, Rule::IngestStalled).is_empty());
         assert!(openings(&left.transitions, Rule::ClockSkew).len() > 20, "wrong clocks are named");
-        Conservation::of(&database.url())
+        Conservation::of(database.url())
             .accepted(accepted_by_memory(&left.objects))
             .at_least("history", 1_000)
             .at_least("quarantined", 100)
@@ -251,7 +251,7 @@ fn when_every_clock_of_a_laboratory_is_set_back_at_once_nobody_is_missing_and_no
             left.transitions.iter().map(|moved| moved.key.rule.as_str()).collect();
         assert_eq!(rules.into_iter().collect::<Vec<_>>(), ["clock_skew"]);
         assert_eq!(left.transitions.len(), cases.len());
-        Conservation::of(&database.url())
+        Conservation::of(database.url())
             .accepted(accepted_by_memory(&left.objects))
             .at_least("history", 5 * BEATS as u64)
             .holds()

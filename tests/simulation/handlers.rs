@@ -37,7 +37,7 @@ async fn finished(world: World, database: &Database) -> Vec<Transition> {
     let transitions = stored(world.store()).await;
     let accepted = accepted_by_memory(&world.objects);
     world.close().await;
-    Conservation::of(&database.url())
+    Conservation::of(database.url())
         .accepted(accepted)
         .at_least("history", 900)
         .at_least("transitions", 15)
@@ -89,7 +89,7 @@ fn wrong_clocks_of_stations_and_of_handlers_together_change_nothing_either() {
         let expected = half_an_hour(&right, &cases, &[TimeDelta::zero()]).await;
         let got = half_an_hour(&wrong, &cases, &[minutes(-5), minutes(5)]).await;
         assert_eq!(sorted(&got.transitions), sorted(&expected.transitions));
-        Conservation::of(&wrong.url())
+        Conservation::of(wrong.url())
             .accepted(accepted_by_memory(&got.objects))
             .at_least("history", 1_000)
             .at_least("transitions", 40)

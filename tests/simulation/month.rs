@@ -154,7 +154,7 @@ fn the_core_alone_gives_the_very_transitions_of_the_whole_pipeline() {
         let transitions = stored(world.store()).await;
         let accepted = accepted_by_memory(&world.objects);
         world.close().await;
-        Conservation::of(&database.url())
+        Conservation::of(database.url())
             .accepted(accepted)
             .at_least("history", heartbeats)
             .at_least("transitions", 100)

@@ -25,7 +25,9 @@ use stationkeeper_tests::conservation::{Conservation, accepted_by_embedded, acce
 use stationkeeper_tests::database::{Database, Kind, blocking};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::moved::{openings, stored};
 use crate::ticks::{TICK, Ticks, key, reservations};
@@ -65,6 +67,7 @@ struct Place {
     client: S3Bucket,
     clock: Arc<SimulatedClock>,
     stop: CancellationToken,
+    serving: TaskTracker,
 }
 
 impl Place {
@@ -80,7 +83,9 @@ impl Place {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = CancellationToken::new();
-        tokio::spawn(bucket.clone().serve(listener, stop.clone()));
+        let serving = TaskTracker::new();
+        serving.spawn(bucket.clone().serve(listener, stop.clone()));
+        serving.close();
         let root = bucket.root_credential().await.unwrap();
         let endpoint = Endpoint {
             url,
@@ -89,7 +94,7 @@ impl Place {
             secret_access_key: root.secret.expose().to_owned(),
         };
         let client = S3Bucket::at(&endpoint, bucket.name().to_owned());
-        Self { bucket, client, clock, stop }
+        Self { bucket, client, clock, stop, serving }
     }
 
     fn handler(&self, store: Store) -> Arc<work::UpIngest<Arc<SimulatedClock>>> {
@@ -99,22 +104,22 @@ impl Place {
 
     /// Stations upload, each at its time.
     async fn accept(&self, uploads: impl IntoIterator<Item = Upload>) {
-        let mut waiting = Vec::new();
+        let mut waiting = JoinSet::new();
         for upload in uploads {
             // What is put at one instant is committed together, as by stations that upload at once.
             if upload.at > self.clock.now() || waiting.len() >= 64 {
-                futures_in_order(&mut waiting).await;
+                finished(&mut waiting).await;
                 self.clock.advance_to(upload.at);
             }
             let (bucket, key) = (self.bucket.clone(), BucketKey::parse(&key(&upload)).unwrap());
-            waiting.push(tokio::spawn(async move {
+            waiting.spawn(async move {
                 let put = bucket.put(&key, Bytes::from(upload.bytes), Attributes::default(), WriteCondition::Always);
                 put.await.unwrap().unwrap();
-            }));
+            });
             // In the order of the uploads: each is on its way before the next.
             tokio::task::yield_now().await;
         }
-        futures_in_order(&mut waiting).await;
+        finished(&mut waiting).await;
     }
 
     /// Until the queue is empty.
@@ -125,15 +130,16 @@ impl Place {
     }
 }
 
-async fn futures_in_order(waiting: &mut Vec<tokio::task::JoinHandle<()>>) {
-    for one in waiting.drain(..) {
-        one.await.unwrap();
+/// Until all of them have ended, none by a panic.
+async fn finished(tasks: &mut JoinSet<()>) {
+    while let Some(one) = tasks.join_next().await {
+        one.unwrap();
     }
 }
 
 /// The loops of `up`, until they are stopped; the clock goes on meanwhile.
 struct Loops {
-    tasks: Vec<tokio::task::JoinHandle<()>>,
+    tasks: JoinSet<()>,
     stop: CancellationToken,
 }
 
@@ -144,24 +150,21 @@ impl Loops {
         let (observed, _) = watch::channel(Observed::default());
         let (clock, ticking) = (place.clock.clone(), stop.clone());
         let (from, began) = (clock.now(), Instant::now());
-        let tasks = vec![
-            tokio::spawn(work::ingest(place.bucket.clone(), handler.clone(), observed, stop.clone())),
-            tokio::spawn(work::check(handler, 1.0, stop.clone())),
-            tokio::spawn(async move {
-                while !ticking.is_cancelled() {
-                    clock.advance_to(from + TimeDelta::from_std(began.elapsed()).unwrap());
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-            }),
-        ];
+        let mut tasks = JoinSet::new();
+        tasks.spawn(work::ingest(place.bucket.clone(), handler.clone(), observed, stop.clone()));
+        tasks.spawn(work::check(handler, 1.0, stop.clone()));
+        tasks.spawn(async move {
+            while !ticking.is_cancelled() {
+                clock.advance_to(from + TimeDelta::from_std(began.elapsed()).unwrap());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
         Self { tasks, stop }
     }
 
-    async fn end(self) {
+    async fn end(mut self) {
         self.stop.cancel();
-        for task in self.tasks {
-            task.await.unwrap();
-        }
+        finished(&mut self.tasks).await;
     }
 }
 
@@ -299,6 +302,7 @@ fn after_a_night_without_a_database_the_board_is_true_within_five_seconds_and_th
         }
         store.close().await;
         place.stop.cancel();
+        place.serving.wait().await;
         let waiting = waiting_in_embedded(&file).await;
         Conservation::of(got.url())
             .accepted(accepted_by_embedded(&file).await)
@@ -402,5 +406,6 @@ fn a_bucket_with_a_clock_of_its_own_tells_the_time_with_its_answers() {
         let told = place.client.clone().with_its_own_clock().now().await.expect("an answer has a date");
         assert!((SystemClock.now() - told).abs() <= TimeDelta::seconds(60), "{told}");
         place.stop.cancel();
+        place.serving.wait().await;
     });
 }

@@ -71,6 +71,7 @@ async fn survive(data: &Path, arguments: &[&str], rows: &Rows, kills: u32, seed:
         seen.starts.last().unwrap()
     );
     tokio::task::block_in_place(|| last.terminate());
+    rows.conserved(data, &[("kills", u64::from(kills)), ("starts", seen.starts.len() as u64)]).await;
     seen
 }
 

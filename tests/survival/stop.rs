@@ -37,4 +37,5 @@ async fn stopped_for_1_to_60_seconds_it_goes_on_and_nothing_is_lost_or_twice() {
     let health = up.get_openly("/health").await;
     assert_eq!(health.status, 200, "{}", health.text());
     tokio::task::block_in_place(|| up.terminate());
+    rows.conserved(folder.path(), &[("stops", 5)]).await;
 }

@@ -186,17 +186,20 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let settings = self.settings().await?;
         let wanted = self.without_known(wanted).await?;
         let turns = reading::turns();
-        let mut reading = Reading::begin(self, &turns, wanted);
         let mut unreadable = unreadable.as_slice();
-        // One round, unless an object is slow: the others are committed before it.
-        loop {
-            let reads = reading.round(failures).await?;
-            self.settle(&settings, reads, unreadable, failures, report).await?;
-            unreadable = &[];
-            if reading.is_over() {
-                return Ok(());
+        for part in reading::parts(wanted, &self.limits) {
+            let mut reading = Reading::begin(self, &turns, part);
+            // One round, unless an object is slow: the others are committed before it.
+            loop {
+                let reads = reading.round(failures).await?;
+                self.settle(&settings, reads, unreadable, failures, report).await?;
+                unreadable = &[];
+                if reading.is_over() {
+                    break;
+                }
             }
         }
+        Ok(())
     }
 
     /// Commits what was read; repeats it when another handler was at the same stations.

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
-use stationkeeper_telemetry::{HostName, ObjectEvent, ObjectKind, Reason, Rejection};
+use stationkeeper_telemetry::{HostName, Limits, ObjectEvent, ObjectKind, Reason, Rejection};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -23,6 +23,8 @@ use crate::{IngestError, logoffs};
 
 /// GETs in flight at once within a batch.
 const CONCURRENCY: usize = 16;
+/// Bytes of objects that are held at once, as far as they are told: sixteen of the largest.
+const MOST_BYTES: u64 = 64 << 20;
 /// So long the others wait for a slow object; then they are committed without it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -83,6 +85,25 @@ pub(crate) struct Reading<'a, B, C> {
     /// Trails that were announced, to be read with the first round: where they were read up to is looked up once.
     announced: Vec<(usize, Wanted)>,
     places: usize,
+}
+
+/// The objects of a batch in parts that memory holds together, in the order of the batch: each is read and committed before the next.
+/// An object over the limit is not read, one whose size nobody told may have the most.
+pub(crate) fn parts(wanted: Vec<Wanted>, limits: &Limits) -> Vec<Vec<Wanted>> {
+    let mut parts = vec![Vec::new()];
+    let mut held = 0;
+    for one in wanted {
+        let bytes = one.size.unwrap_or(limits.max_bytes).min(limits.max_bytes);
+        held += bytes;
+        match parts.last_mut() {
+            Some(part) if part.is_empty() || held <= MOST_BYTES => part.push(one),
+            _ => {
+                held = bytes;
+                parts.push(vec![one]);
+            }
+        }
+    }
+    parts
 }
 
 /// How many objects are read at once.
@@ -318,4 +339,35 @@ fn newest_logoff(read: &Read) -> Option<(&HostName, DateTime<Utc>)> {
 
 fn over_limit(size: u64) -> Rejection {
     Rejection { reason: Reason::TooLarge, detail: format!("{size} bytes are over the limit") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_read_in_parts_that_memory_holds() {
+        let limits = Limits::default();
+        let (most, small) = (Some(limits.max_bytes), Some(7_000));
+        for (sizes, expected) in [
+            (vec![], vec![0]),
+            (vec![small; 400], vec![400]),
+            (vec![most; 16], vec![16]),
+            (vec![most; 17], vec![16, 1]),
+            (vec![None; 40], vec![16, 16, 8]),
+            (vec![Some(30 << 20); 17], vec![16, 1]),
+            ([vec![small; 3], vec![most; 16]].concat(), vec![18, 1]),
+        ] {
+            let wanted = |size| Wanted {
+                host: HostName::parse("LAB-01").unwrap(),
+                kind: ObjectKind::Heartbeat,
+                address: ObjectAddress { key: "key".to_owned(), version_id: None },
+                size,
+                arrived_at: None,
+                deliveries: BTreeSet::new(),
+            };
+            let parts = parts(sizes.iter().copied().map(wanted).collect(), &limits);
+            assert_eq!(parts.iter().map(Vec::len).collect::<Vec<_>>(), expected, "{} objects", sizes.len());
+        }
+    }
 }
