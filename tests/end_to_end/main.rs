@@ -5,6 +5,7 @@
 mod harness;
 
 mod browser;
+mod database_secret;
 mod demo;
 mod lambda;
 mod up;

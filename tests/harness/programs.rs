@@ -94,6 +94,13 @@ impl Running {
         }
     }
 
+    /// Keeps what it writes to standard output in a file. Nobody reading it, it would stand still once the pipe is full.
+    pub fn keep_output(&mut self, file: &Path) {
+        let mut stdout = self.child.stdout.take().expect("asked for once");
+        let mut file = std::fs::File::create(file).expect("a file can be made");
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut file));
+    }
+
     /// What it wrote to standard error so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()

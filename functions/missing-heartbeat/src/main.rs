@@ -2,10 +2,7 @@
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::{Value, json};
-use stationkeeper_pipeline::clock::SystemClock;
-use stationkeeper_pipeline::ingest::Ingest;
-use stationkeeper_pipeline::lambda::LambdaConfig;
-use stationkeeper_pipeline::s3::S3Bucket;
+use stationkeeper_pipeline::lambda::{Function, LambdaConfig};
 
 /// Many small strings come and go with every heartbeat.
 #[global_allocator]
@@ -15,14 +12,14 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let ingest = LambdaConfig::from_env()?.connect().await?;
-    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| handle(&ingest))).await
+    let function = LambdaConfig::from_env()?.connect().await?;
+    lambda_runtime::run(service_fn(|_: LambdaEvent<Value>| handle(&function))).await
 }
 
 /// A failed check is an error of the invocation: the schedule runs it again, and its alarm tells.
-async fn handle(ingest: &Ingest<S3Bucket, SystemClock>) -> Result<Value, Error> {
-    let report = ingest.check_overdue().await?;
-    let forgotten = ingest.prune().await?;
+async fn handle(function: &Function) -> Result<Value, Error> {
+    let report = function.check_overdue().await?;
+    let forgotten = function.prune().await?;
     Ok(json!({
         "due": report.due,
         "looked": report.looked,

@@ -51,6 +51,11 @@ impl IngestError {
         }
     }
 
+    /// The database refuses the user or the password.
+    pub fn is_login_refused(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_login_refused())
+    }
+
     pub(crate) fn is_stale_trail(&self) -> bool {
         matches!(self, Self::StaleTrail)
     }

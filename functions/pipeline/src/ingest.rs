@@ -72,6 +72,8 @@ pub struct BatchReport {
     pub quarantined: u64,
     /// Events of no object of ours.
     pub ignored: u64,
+    /// The database refused the user or the password: with newer ones the batch can be taken at once.
+    pub login_refused: bool,
 }
 
 /// The use case: give it deliveries, it gives back those that failed.
@@ -147,6 +149,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let outcome = Box::pin(self.take(wanted, unreadable, &mut failures, &mut report)).await;
         if let Err(error) = outcome {
             // Nothing of it happened, or a first round only, which its redelivery finds done: all of it comes back.
+            report.login_refused = error.is_login_refused();
             let (part, reason) = (Part::of(&error), chain(&error));
             for place in 0..deliveries.len() {
                 failures.entry(place).or_insert_with(|| (part, reason.clone()));

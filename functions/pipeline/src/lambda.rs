@@ -6,18 +6,31 @@ use stationkeeper_store::{Store, StoreError, StoreOptions};
 use stationkeeper_telemetry::Limits;
 
 use crate::clock::SystemClock;
-use crate::ingest::Ingest;
+use crate::database_secret::{DatabaseSecret, SecretError};
+use crate::ingest::{BatchReport, Delivery, Ingest};
 use crate::plan::Judging;
 use crate::s3::S3Bucket;
+use crate::{CheckReport, IngestError};
 
+const URL: &str = "STATIONKEEPER_DATABASE_URL";
+const SECRET: &str = "STATIONKEEPER_DATABASE_SECRET_ARN";
+const CA: &str = "STATIONKEEPER_DATABASE_CA";
+const BUCKET: &str = "STATIONKEEPER_BUCKET";
 /// Connections of one container: it works on one batch at a time.
 const CONNECTIONS: u32 = 4;
 
 /// Where database and bucket are.
 #[derive(Clone)]
 pub struct LambdaConfig {
-    database_url: String,
+    database: DatabaseSource,
     bucket: String,
+}
+
+/// Who says where the database is and by which password.
+#[derive(Clone, PartialEq, Eq)]
+enum DatabaseSource {
+    Url(String),
+    Secret { arn: String, authorities: Option<String> },
 }
 
 /// Why a function cannot start. Its debug form is the sentence with all its causes: that is what `main` prints of it.
@@ -26,9 +39,23 @@ pub enum StartError {
     /// A variable is missing.
     #[error("{0} is not set: {1}")]
     Missing(&'static str, &'static str),
+    /// Two variables contradict one another.
+    #[error("{0} and {1} are both set: {2}")]
+    Both(&'static str, &'static str, &'static str),
+    /// The file of authorities is not there.
+    #[error("{CA} is {path}, which cannot be read")]
+    Authorities {
+        /// Which file.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The secret is of no use.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The database does not answer, or its schema cannot be brought up to date.
     #[error(transparent)]
-    Database(StoreError),
+    Database(#[from] StoreError),
 }
 
 impl std::fmt::Debug for StartError {
@@ -37,35 +64,114 @@ impl std::fmt::Debug for StartError {
     }
 }
 
+impl DatabaseSource {
+    /// Either the URL, or the secret and, for a certificate that is checked, the authorities.
+    fn choose(url: Option<String>, secret: Option<String>, authorities: Option<String>) -> Result<Self, StartError> {
+        match (url, secret, authorities) {
+            (Some(_), Some(_), _) => Err(StartError::Both(URL, SECRET, "keep the one that is meant")),
+            (Some(_), None, Some(_)) => {
+                Err(StartError::Both(URL, CA, "in a URL write ?ssl-mode=VERIFY_IDENTITY&ssl-ca=FILE instead"))
+            }
+            (Some(url), None, None) => Ok(Self::Url(url)),
+            (None, Some(arn), authorities) => Ok(Self::Secret { arn, authorities }),
+            (None, None, _) => Err(StartError::Missing(
+                URL,
+                "give the database, mysql://USER:PASSWORD@HOST:3306/NAME, or by STATIONKEEPER_DATABASE_SECRET_ARN the secret that \
+                 names it",
+            )),
+        }
+    }
+}
+
 impl LambdaConfig {
-    /// From `STATIONKEEPER_DATABASE_URL` and `STATIONKEEPER_BUCKET`.
+    /// From `STATIONKEEPER_BUCKET` and either `STATIONKEEPER_DATABASE_URL` or `STATIONKEEPER_DATABASE_SECRET_ARN` (with
+    /// `STATIONKEEPER_DATABASE_CA`, the path of a PEM file).
     pub fn from_env() -> Result<Self, StartError> {
         Ok(Self {
-            database_url: variable(
-                "STATIONKEEPER_DATABASE_URL",
-                "give the database, mysql://USER:PASSWORD@HOST:3306/NAME",
-            )?,
-            bucket: variable("STATIONKEEPER_BUCKET", "give the name of the bucket that stations upload to")?,
+            database: DatabaseSource::choose(variable(URL), variable(SECRET), variable(CA))?,
+            bucket: variable(BUCKET)
+                .ok_or(StartError::Missing(BUCKET, "give the name of the bucket that stations upload to"))?,
         })
     }
 
-    /// The handler over the real parts. Brings the schema up to date.
-    pub async fn connect(&self) -> Result<Ingest<S3Bucket, SystemClock>, StartError> {
+    /// The function over the real parts. Brings the schema up to date.
+    pub async fn connect(&self) -> Result<Function, StartError> {
         let options = StoreOptions {
             connections: CONNECTIONS,
             acquire_timeout: Duration::from_secs(10),
             ..StoreOptions::default()
         };
-        let store = Store::open(&self.database_url, options).await.map_err(StartError::Database)?;
-        store.migrate().await.map_err(StartError::Database)?;
+        let (url, secret) = match &self.database {
+            DatabaseSource::Url(url) => (url.clone(), None),
+            DatabaseSource::Secret { arn, authorities } => {
+                if let Some(path) = authorities {
+                    // Here, and not with the first connection: the driver would not say which file.
+                    let readable = tokio::fs::read(path).await;
+                    readable.map_err(|source| StartError::Authorities { path: path.clone(), source })?;
+                }
+                let secret = DatabaseSecret::from_environment(arn.clone(), authorities.clone()).await;
+                (secret.url().await?, Some(secret))
+            }
+        };
+        let store = Store::open(&url, options).await?;
+        store.migrate().await?;
         let bucket = S3Bucket::from_environment(self.bucket.clone()).await;
-        Ok(Ingest::new(bucket, store, SystemClock, Limits::default(), Judging::default()))
+        Ok(Function { ingest: Ingest::new(bucket, store, SystemClock, Limits::default(), Judging::default()), secret })
+    }
+}
+
+/// What a Lambda binary hands its events to. Outlives a change of the database's password: refused, it reads the secret again, and
+/// does what it was about to do.
+pub struct Function {
+    ingest: Ingest<S3Bucket, SystemClock>,
+    secret: Option<DatabaseSecret>,
+}
+
+impl Function {
+    /// [`Ingest::batch`].
+    pub async fn batch(&self, deliveries: &[Delivery]) -> BatchReport {
+        let report = self.ingest.batch(deliveries).await;
+        if report.login_refused && self.log_in_again().await { self.ingest.batch(deliveries).await } else { report }
+    }
+
+    /// [`Ingest::check_overdue`].
+    pub async fn check_overdue(&self) -> Result<CheckReport, IngestError> {
+        match self.ingest.check_overdue().await {
+            Err(error) if error.is_login_refused() && self.log_in_again().await => self.ingest.check_overdue().await,
+            outcome => outcome,
+        }
+    }
+
+    /// [`Ingest::prune`].
+    pub async fn prune(&self) -> Result<u64, IngestError> {
+        match self.ingest.prune().await {
+            Err(error) if error.is_login_refused() && self.log_in_again().await => self.ingest.prune().await,
+            outcome => outcome,
+        }
+    }
+
+    /// Whether the database takes what the secret says now.
+    async fn log_in_again(&self) -> bool {
+        let Some(secret) = &self.secret else { return false };
+        let renewed: Result<(), StartError> =
+            async { Ok(self.ingest.store().log_in_with(&secret.url().await?).await?) }.await;
+        match renewed {
+            Ok(()) => {
+                tracing::info!("the database's password was changed and is taken from the secret again");
+                true
+            }
+            // Mostly a rotation that has not come to its end: the queue delivers again.
+            Err(error) => {
+                tracing::warn!(error = crate::chain(&error), "the database refuses what the secret says");
+                false
+            }
+        }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where a Lambda reads its configuration")]
-fn variable(name: &'static str, what_to_do: &'static str) -> Result<String, StartError> {
-    std::env::var(name).ok().filter(|value| !value.is_empty()).ok_or(StartError::Missing(name, what_to_do))
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 #[cfg(test)]
@@ -76,5 +182,32 @@ mod tests {
     fn what_main_prints_is_a_sentence() {
         let missing = StartError::Missing("STATIONKEEPER_BUCKET", "give its name");
         assert_eq!(format!("{missing:?}"), "STATIONKEEPER_BUCKET is not set: give its name");
+    }
+
+    #[test]
+    fn the_database_is_said_by_a_url_or_by_a_secret() {
+        let (url, secret, pem) = ("mysql://ann:se-cret@db/lab", "arn:aws:secretsmanager:x", "/opt/rds.pem");
+        let secret_of = |authorities: Option<&str>| {
+            Ok(DatabaseSource::Secret { arn: secret.to_owned(), authorities: authorities.map(str::to_owned) })
+        };
+        for (given, chosen) in [
+            ([Some(url), None, None], Ok(DatabaseSource::Url(url.to_owned()))),
+            ([None, Some(secret), None], secret_of(None)),
+            ([None, Some(secret), Some(pem)], secret_of(Some(pem))),
+            ([Some(url), Some(secret), None], Err(format!("{URL} and {SECRET} are both set: "))),
+            ([Some(url), None, Some(pem)], Err(format!("{URL} and {CA} are both set: "))),
+            ([None, None, None], Err(format!("{URL} is not set: "))),
+            ([None, None, Some(pem)], Err(format!("{URL} is not set: "))),
+        ] {
+            let [url, secret, authorities] = given.map(|value| value.map(str::to_owned));
+            match (DatabaseSource::choose(url, secret, authorities), chosen) {
+                (Ok(source), Ok(chosen)) => assert!(source == chosen, "{given:?}"),
+                (Err(error), Err(begins)) => {
+                    let said = format!("{error:?}");
+                    assert!(said.starts_with(&begins) && !said.contains("se-cret"), "{given:?}: {said}");
+                }
+                _ => panic!("{given:?}"),
+            }
+        }
     }
 }

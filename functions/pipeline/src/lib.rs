@@ -7,10 +7,13 @@ mod answer_date;
 pub mod bucket;
 pub mod clock;
 mod commit;
+#[cfg(feature = "mysql")]
+mod database_secret;
 mod document;
 mod error;
 pub mod ingest;
 mod invariant;
+#[cfg(feature = "mysql")]
 pub mod lambda;
 mod logoffs;
 mod lost;

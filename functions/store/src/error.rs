@@ -130,6 +130,12 @@ impl StoreError {
         move |source| Self::Json { doing, source }
     }
 
+    /// The server refuses the user or the password (1045, 1698): somebody changed it. Implies [`is_transient`](Self::is_transient),
+    /// since nothing is wrong with what was to be written.
+    pub fn is_login_refused(&self) -> bool {
+        matches!(self.sqlx().and_then(code), Some(Code::MySql(1045 | 1698)))
+    }
+
     /// It may pass by itself (locked, deadlock, connection lost, no free connection, read-only, disk full, …): try the batch later.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -199,10 +205,10 @@ fn transient(error: &sqlx::Error) -> bool {
             Some(Code::Sqlite(code)) => matches!(code & 0xff, 5 | 6 | 8 | 10 | 13 | 14),
             Some(Code::MySql(number)) => matches!(
                 number,
-                1021 | 1030 | 1037 | 1038 | 1040 | 1041 | 1053 | 1077 | 1078 | 1079 // disk, memory, connections, shutdown
+                1021 | 1030 | 1037 | 1038 | 1040 | 1041 | 1045 | 1053 | 1077 | 1078 | 1079 // disk, memory, connections, shutdown
                     | 1114 | 1129 | 1135 | 1152 | 1158
                     ..=1161 | 1184 | 1203 // full, blocked, threads, network, limits
-                    | 1205 | 1213 | 1226 | 1290 | 1317 | 1792 | 1836 | 1927 // locks, limits, read-only, killed
+                    | 1205 | 1213 | 1226 | 1290 | 1317 | 1698 | 1792 | 1836 | 1927 // locks, limits, read-only, killed
             ),
             None => false,
         },

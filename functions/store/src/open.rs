@@ -123,6 +123,17 @@ impl Store {
         Ok(Transaction { link: self.writer().await?, codec: Arc::clone(&self.codec) })
     }
 
+    /// Logs in as `url` says from now on, once it has seen that the server takes it: what is to be done after
+    /// [`StoreError::is_login_refused`]. Connections that are open stay as they are.
+    #[cfg(feature = "mysql")]
+    pub async fn log_in_with(&self, url: &str) -> Result<(), StoreError> {
+        match &self.database {
+            #[cfg(feature = "sqlite")]
+            Database::Sqlite { .. } => Err(StoreError::Url { problem: "nobody logs in to a SQLite file".to_owned() }),
+            Database::MySql(pool) => mysql::log_in_with(pool, url).await,
+        }
+    }
+
     /// Closes all connections; waits until those in use are back.
     pub async fn close(&self) {
         self.database.close().await;
@@ -280,7 +291,7 @@ mod mysql {
     use std::str::FromStr;
     use std::time::Duration;
 
-    use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPoolOptions};
+    use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlPool, MySqlPoolOptions};
     use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
     use super::{Database, STATEMENTS, Store, StoreError, StoreOptions};
@@ -289,6 +300,30 @@ mod mysql {
     const ASK_AFTER: Duration = Duration::from_secs(5);
 
     pub(super) async fn open(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
+        let (connect, database) = address(url)?;
+        probe(&connect, &database, options.acquire_timeout).await?;
+        let lock_seconds = options.lock_timeout.as_secs().max(1);
+        let pool = MySqlPoolOptions::new()
+            .max_connections(options.connections.max(1))
+            .acquire_timeout(options.acquire_timeout)
+            .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move { Ok(meta.idle_for < ASK_AFTER || connection.ping().await.is_ok()) })
+            })
+            .after_connect(move |connection, _| Box::pin(set_session(connection, lock_seconds)))
+            .connect_lazy_with(connect);
+        Ok(Store::new(Database::MySql(pool), database))
+    }
+
+    pub(super) async fn log_in_with(pool: &MySqlPool, url: &str) -> Result<(), StoreError> {
+        let (connect, database) = address(url)?;
+        probe(&connect, &database, pool.options().get_acquire_timeout()).await?;
+        pool.set_connect_options(connect);
+        Ok(())
+    }
+
+    /// How to connect, and what it is called before a person.
+    fn address(url: &str) -> Result<(MySqlConnectOptions, String), StoreError> {
         let connect =
             MySqlConnectOptions::from_str(url).map_err(|error| StoreError::Url { problem: what_is_wrong(&error) })?;
         let Some(name) = connect.get_database().filter(|name| !name.is_empty()) else {
@@ -303,25 +338,7 @@ mod mysql {
             .no_engine_substitution(false)
             .statement_cache_capacity(STATEMENTS)
             .disable_statement_logging();
-
-        // A pool would try again until its time is up, and then say nothing but that.
-        let seconds = options.acquire_timeout.as_secs();
-        tokio::time::timeout(options.acquire_timeout, probe(&connect))
-            .await
-            .map_err(|_| StoreError::NoAnswer { database: database.clone(), seconds })?
-            .map_err(|source| StoreError::Open { database: database.clone(), source })?;
-
-        let lock_seconds = options.lock_timeout.as_secs().max(1);
-        let pool = MySqlPoolOptions::new()
-            .max_connections(options.connections.max(1))
-            .acquire_timeout(options.acquire_timeout)
-            .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
-                Box::pin(async move { Ok(meta.idle_for < ASK_AFTER || connection.ping().await.is_ok()) })
-            })
-            .after_connect(move |connection, _| Box::pin(set_session(connection, lock_seconds)))
-            .connect_lazy_with(connect);
-        Ok(Store::new(Database::MySql(pool), database))
+        Ok((connect, database))
     }
 
     /// What may be said of a wrong URL: the parser's word, never the text around it.
@@ -332,8 +349,13 @@ mod mysql {
         }
     }
 
-    async fn probe(connect: &MySqlConnectOptions) -> Result<(), sqlx::Error> {
-        MySqlConnection::connect_with(connect).await?.close().await
+    /// Connects once. A pool would try again until its time is up, and then say nothing but that.
+    async fn probe(connect: &MySqlConnectOptions, database: &str, within: Duration) -> Result<(), StoreError> {
+        let once = async { MySqlConnection::connect_with(connect).await?.close().await };
+        tokio::time::timeout(within, once)
+            .await
+            .map_err(|_| StoreError::NoAnswer { database: database.to_owned(), seconds: within.as_secs() })?
+            .map_err(|source| StoreError::Open { database: database.to_owned(), source })
     }
 
     /// The same session on MySQL and MariaDB, whatever the server's own settings.

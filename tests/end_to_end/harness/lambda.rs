@@ -2,7 +2,7 @@
 //! function run against it.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ type Api = State<Arc<Shared>>;
 pub struct Function {
     /// The program.
     pub program: Running,
+    lines: PathBuf,
     invocations: mpsc::Sender<Invocation>,
     polled: mpsc::Receiver<()>,
     _serving: JoinSet<()>,
@@ -79,8 +80,10 @@ impl Function {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(variables.iter().copied());
         let log = folder.join(format!("{name}-{}.log", address.replace([':', '.'], "-")));
-        let program = Running::start(function, name, &log);
-        Self { program, invocations, polled, _serving: serving }
+        let mut program = Running::start(function, name, &log);
+        let lines = log.with_extension("lines");
+        program.keep_output(&lines);
+        Self { program, lines, invocations, polled, _serving: serving }
     }
 
     /// Waits for its first poll: it has started.
@@ -92,6 +95,16 @@ impl Function {
     /// Whether it polled so far.
     pub fn has_polled(&mut self) -> bool {
         self.polled.try_recv().is_ok()
+    }
+
+    /// The log lines that it wrote so far.
+    pub fn lines(&self) -> String {
+        std::fs::read_to_string(&self.lines).unwrap_or_default()
+    }
+
+    /// Waits for a log line.
+    pub async fn logs(&self, words: &str) {
+        super::until(words, super::PATIENCE, async || self.lines().contains(words).then_some(())).await;
     }
 
     /// Gives it an event and waits for its answer.

@@ -5,6 +5,7 @@
 pub mod boto;
 pub mod database;
 pub mod lambda;
+pub mod secret;
 
 pub use stationkeeper_tests::programs::{self, variable};
 pub use stationkeeper_tests::waiting::{PATIENCE, SOON, now, until};
