@@ -1,6 +1,7 @@
 //! A bucket that lost something: its last commits, pages, rows, bodies, or the process that had claimed its deliveries.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::disallowed_methods, reason = "a test's tasks end with its runtime")]
 
 mod common;
 
