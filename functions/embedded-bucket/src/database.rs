@@ -90,7 +90,6 @@ pub(crate) async fn open(path: &Path, options: &BucketOptions) -> Result<Pools, 
     let connect = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
-        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(match options.durability {
             Durability::Full => SqliteSynchronous::Full,
@@ -99,8 +98,10 @@ pub(crate) async fn open(path: &Path, options: &BucketOptions) -> Result<Pools, 
         .busy_timeout(options.busy)
         .pragma("wal_autocheckpoint", LOG_PAGES)
         .foreign_keys(false);
-    // The pool would try again and again; a first connection of our own says at once what is wrong.
-    let mut first = SqliteConnection::connect_with(&connect).await.map_err(BucketError::opening(path))?;
+    // The pool would try again and again; a first connection of our own says at once what is wrong. It alone says how a new file is
+    // made: saying so is a write, for which a reader would wait.
+    let making = connect.clone().auto_vacuum(SqliteAutoVacuum::Incremental);
+    let mut first = SqliteConnection::connect_with(&making).await.map_err(BucketError::opening(path))?;
     prepare(&mut first, path, options).await?;
 
     let wait = options.busy + std::time::Duration::from_secs(1);

@@ -12,6 +12,8 @@ use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, MetadataDirective};
 use common::{BUCKET, Lab, get, no, options, put, refusal};
+use sqlx::ConnectOptions;
+use sqlx::sqlite::SqliteConnectOptions;
 use stationkeeper_embedded_bucket::BucketOptions;
 
 const KEY: &str = "stations/LAB-01/heartbeat.json";
@@ -340,6 +342,25 @@ async fn no_reader_sees_a_torn_body_while_it_is_overwritten() {
         (200, 201, 201)
     );
     assert_eq!(lab.bucket.head(KEY, None).await.unwrap().unwrap().version_id, *versions.last().unwrap());
+}
+
+#[tokio::test]
+async fn a_reader_waits_for_no_writer_not_even_to_open_its_connection() {
+    let lab = Lab::new().await;
+    let client = lab.root().await;
+    put(&client, KEY, vec![7; 20_000]).await.unwrap();
+    let mut writer = SqliteConnectOptions::new().filename(lab.file()).connect().await.unwrap();
+    sqlx::raw_sql("begin immediate").execute(&mut writer).await.unwrap();
+    // Far more at once than there are connections yet.
+    let readers: Vec<_> = (0..32)
+        .map(|_| {
+            let client = client.clone();
+            tokio::spawn(async move { get(&client, KEY).await })
+        })
+        .collect();
+    for reader in readers {
+        assert_eq!(reader.await.unwrap().map(|body| body.len()), Ok(20_000));
+    }
 }
 
 #[tokio::test]
