@@ -161,20 +161,23 @@ fn is_torn_log(harm: Harm) -> bool {
     matches!(harm, LogCut | LogOverwritten | LogGone)
 }
 
+/// How the process ends, and what then happens to a file of it.
+const ENDS: [(End, Harm); 9] = [
+    (Killed, LogCut),
+    (Killed, LogOverwritten),
+    (Killed, LogGone),
+    (InOrder, Emptied),
+    (InOrder, HeadOverwritten),
+    (InOrder, PagesOverwritten),
+    (InOrder, Cut),
+    (InOrder, Replaced),
+    (Killed, Emptied),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_damaged_database_is_set_aside_and_its_rows_come_again_from_the_bucket() {
     let _alone = ALONE.lock().await;
-    for (end, harm) in [
-        (Killed, LogCut),
-        (Killed, LogOverwritten),
-        (Killed, LogGone),
-        (InOrder, Emptied),
-        (InOrder, HeadOverwritten),
-        (InOrder, PagesOverwritten),
-        (InOrder, Cut),
-        (InOrder, Replaced),
-        (Killed, Emptied),
-    ] {
+    for (end, harm) in ENDS {
         outlives(DATABASE, end, harm).await;
     }
 }
@@ -182,17 +185,7 @@ async fn a_damaged_database_is_set_aside_and_its_rows_come_again_from_the_bucket
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_damaged_bucket_is_set_aside_and_nothing_that_was_ingested_is_lost() {
     let _alone = ALONE.lock().await;
-    for (end, harm) in [
-        (Killed, LogCut),
-        (Killed, LogOverwritten),
-        (Killed, LogGone),
-        (InOrder, Emptied),
-        (InOrder, HeadOverwritten),
-        (InOrder, PagesOverwritten),
-        (InOrder, Cut),
-        (InOrder, Replaced),
-        (Killed, Emptied),
-    ] {
+    for (end, harm) in ENDS {
         outlives(BUCKET, end, harm).await;
     }
 }

@@ -43,13 +43,7 @@ impl Load {
         let client = client(access);
         let begun = now() - TimeDelta::hours(3);
         for number in 0..per_second {
-            let station = Station {
-                name: format!("LAB-{number:03}"),
-                client: client.clone(),
-                bucket: access.bucket.clone(),
-                ledger: ledger.clone(),
-                begun,
-            };
+            let station = Station::numbered(number, &client, access, ledger, begun);
             let stop = stop.clone();
             stations.spawn(async move {
                 // Not all in the same instant.
@@ -85,6 +79,16 @@ pub struct Station {
 }
 
 impl Station {
+    fn numbered(number: u32, client: &Client, access: &Access, ledger: &Ledger, begun: DateTime<Utc>) -> Self {
+        Self {
+            name: format!("LAB-{number:03}"),
+            client: client.clone(),
+            bucket: access.bucket.clone(),
+            ledger: ledger.clone(),
+            begun,
+        }
+    }
+
     /// The file of a turn: mostly a heartbeat, as the newest or from the spool; now and then one that cannot be read, or one of the others.
     pub fn file(&self, turn: i64) -> (Becomes, String, Vec<u8>) {
         let at = self.begun + TimeDelta::seconds(turn);
@@ -128,13 +132,7 @@ pub async fn upload_all(access: &Access, ledger: &Ledger, stations: u32, turns: 
     let begun = now() - TimeDelta::hours(3);
     let mut uploads = JoinSet::new();
     for number in 0..stations {
-        let station = Station {
-            name: format!("LAB-{number:03}"),
-            client: client.clone(),
-            bucket: access.bucket.clone(),
-            ledger: ledger.clone(),
-            begun,
-        };
+        let station = Station::numbered(number, &client, access, ledger, begun);
         let turns = turns.clone();
         uploads.spawn(async move {
             for turn in turns {

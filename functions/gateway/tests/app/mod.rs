@@ -64,14 +64,7 @@ impl App {
         store.migrate().await.unwrap();
         let now = "2026-11-24T10:00:00Z".parse().unwrap();
         let queue = Some(QueueVitals { depth: 0, oldest_at: None });
-        let (vitals, seen) = watch::channel(Vitals {
-            updated_at: now,
-            bucket_problem: None,
-            database_problem: None,
-            queue_problem: None,
-            set_aside: Vec::new(),
-            queue,
-        });
+        let (vitals, seen) = watch::channel(Vitals { queue, ..Vitals::unseen(now) });
         let gateway = Gateway::new(store.clone(), seen, Arc::new(move || now), GatewayOptions::default());
         Self { gateway, store, vitals, now, admin: String::new(), _folder: folder }
     }
