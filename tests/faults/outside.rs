@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
-use stationkeeper::up::vitals::{self, Observed, Parts};
+use stationkeeper::up::vitals::{self, Objects, Observed, Parts};
 use stationkeeper::up::work::{self, UpIngest};
 use stationkeeper_embedded_bucket::{BucketOptions, EmbeddedBucket};
 use stationkeeper_gateway::{Gateway, GatewayOptions, Vitals};
@@ -88,7 +88,7 @@ impl Lab {
         let (observed, seen) = watch::channel(Observed::default());
         tasks.spawn(work::ingest(bucket.clone(), ingest, observed, stop.clone()));
         let parts = Parts {
-            bucket: bucket.clone(),
+            bucket: Objects::Embedded(bucket.clone()),
             store: store.clone(),
             folder: folder.path().to_owned(),
             database_in_folder: true,

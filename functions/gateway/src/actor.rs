@@ -98,7 +98,7 @@ impl FromRequestParts<Gateway> for Actor {
 }
 
 /// The token of the two headers that may carry one.
-fn sent_token(headers: &HeaderMap) -> Option<&[u8]> {
+pub(crate) fn sent_token(headers: &HeaderMap) -> Option<&[u8]> {
     if let Some(token) = headers.get("x-lab-manager-token") {
         return Some(token.as_bytes());
     }

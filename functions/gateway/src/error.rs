@@ -53,6 +53,12 @@ pub(crate) enum ApiError {
     /// The database is away or busy; it may pass.
     #[error("the database does not answer: try again")]
     DatabaseAway(#[source] StoreError),
+    /// A bucket's event whose rows could not be written: its sender shall repeat it.
+    #[error("the database does not answer: send the event again")]
+    EventNotWritten,
+    /// A bucket's event whose object could not be read: likewise.
+    #[error("the object could not be taken: send the event again")]
+    EventNotTaken,
     /// Anything else. The text never says what; the log does.
     #[error("Internal server error")]
     Internal(#[source] InternalError),
@@ -98,6 +104,8 @@ impl ApiError {
             Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
             Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
+            Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
+            Self::EventNotTaken => (StatusCode::SERVICE_UNAVAILABLE, "object_not_taken"),
             Self::DatabaseAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
         }
@@ -139,6 +147,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         if let Self::TooManyAttempts { seconds } = &self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+        }
+        if matches!(self, Self::EventNotWritten | Self::EventNotTaken) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
         if matches!(self, Self::Unauthenticated) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stationkeeper\""));

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::attempts::Attempts;
+use crate::events::EventReceiver;
 use crate::session::Sessions;
 use crate::vitals::Vitals;
 
@@ -28,11 +29,13 @@ pub struct GatewayOptions {
     /// How many seconds of the clock pass in one of a person (a demo may run faster). Sessions and limits of health keep a person's
     /// time. Default 1.
     pub speed: f64,
+    /// Who takes what a bucket says by webhook; none: nothing is at its address.
+    pub events: Option<EventReceiver>,
 }
 
 impl Default for GatewayOptions {
     fn default() -> Self {
-        Self { tls: false, metrics: None, speed: 1.0 }
+        Self { tls: false, metrics: None, speed: 1.0, events: None }
     }
 }
 

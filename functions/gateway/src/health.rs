@@ -57,7 +57,11 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
         (waits > facts.limits.queue_late)
             .then(|| format!("the oldest of {} deliveries waits for {} s", queue.depth, waits.num_seconds()))
     });
-    let queue = vitals.queue.and(stale).or_else(|| told(&vitals.queue_problem, "cannot be worked off")).or(queue);
+    let dead = vitals.queue.filter(|queue| queue.dead_letters > 0).map(|queue| {
+        format!("{} deliveries failed too often: `stationkeeper queue redrive` brings them back", queue.dead_letters)
+    });
+    let queue =
+        vitals.queue.and(stale).or_else(|| told(&vitals.queue_problem, "cannot be worked off")).or(queue).or(dead);
     let overdue_check = match facts.last_check_at {
         None => Some("unknown: the database does not answer".to_owned()),
         Some(last) => {
@@ -163,7 +167,7 @@ mod tests {
                 database_problem: None,
                 queue_problem: None,
                 set_aside: Vec::new(),
-                queue: Some(QueueVitals { depth: 0, oldest_at: None }),
+                queue: Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 0 }),
             },
             started_at: start(),
             limits: Limits {
@@ -178,7 +182,8 @@ mod tests {
     fn each_part_is_named_on_its_own() {
         let now = start() + TimeDelta::hours(1);
         let ago = |seconds| now - TimeDelta::seconds(seconds);
-        let queue = |seconds| Some(QueueVitals { depth: 3, oldest_at: Some(ago(seconds)) });
+        let queue = |seconds| Some(QueueVitals { depth: 3, oldest_at: Some(ago(seconds)), dead_letters: 0 });
+        let dead = Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 1 });
         let with = |change: &dyn Fn(&mut Facts)| {
             let mut facts = well(now);
             change(&mut facts);
@@ -193,6 +198,7 @@ mod tests {
             ("a damaged file", with(&|f| f.vitals.set_aside = vec!["x.damaged-10.0.0.1".into()]), vec!["files"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
+            ("a dead letter", with(&|f| f.vitals.queue = dead), vec!["queue"]),
             ("no queue of ours", with(&|f| f.vitals.queue = None), vec![]),
             ("vitals of 30 s ago", with(&|f| f.vitals.updated_at = ago(30)), vec![]),
             ("older vitals", with(&|f| f.vitals.updated_at = ago(31)), vec!["bucket", "queue"]),

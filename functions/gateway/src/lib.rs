@@ -9,6 +9,7 @@ mod assets;
 mod attempts;
 mod cursor;
 mod error;
+mod events;
 mod extract;
 mod forced_logoffs;
 mod gateway;
@@ -28,6 +29,7 @@ mod token;
 mod vitals;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, acknowledge};
+pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};
 pub use token::mint_token;
 pub use vitals::{QueueVitals, Vitals};

@@ -52,6 +52,8 @@ pub(crate) async fn metrics(State(gateway): State<Gateway>, request: Request) ->
         let oldest = queue.oldest_at.map_or(0, |at| (now - at).num_seconds().max(0));
         family("stationkeeper_queue_deliveries", "Deliveries that wait.", vec![(String::new(), count(queue.depth))]);
         family("stationkeeper_queue_oldest_seconds", "Age of the oldest delivery.", vec![(String::new(), oldest)]);
+        let dead = vec![(String::new(), count(queue.dead_letters))];
+        family("stationkeeper_queue_dead_letters", "Deliveries that failed too often.", dead);
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }

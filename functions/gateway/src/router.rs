@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, forced_logoffs, headers, health, login, metrics, observe, quarantine, request_id,
+    Gateway, alerts, assets, events, forced_logoffs, headers, health, login, metrics, observe, quarantine, request_id,
     stations, status_page,
 };
 
@@ -39,6 +39,7 @@ impl Gateway {
             .route("/lab-manager/login", post(login::login))
             .route("/lab-manager/logout", post(login::logout))
             .route("/admin/logout", post(login::logout)) // the older service's
+            .route("/events/s3", post(events::receive))
             .route("/health", get(health::health))
             .route("/livez", get(health::live))
             .route("/readyz", get(health::ready))

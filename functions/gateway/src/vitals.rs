@@ -40,4 +40,6 @@ pub struct QueueVitals {
     pub depth: u64,
     /// When the oldest of them came.
     pub oldest_at: Option<DateTime<Utc>>,
+    /// Deliveries that failed too often and lie apart, until somebody brings them back.
+    pub dead_letters: u64,
 }

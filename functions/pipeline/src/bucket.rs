@@ -47,6 +47,37 @@ pub struct Listed {
     pub last_modified: Option<DateTime<Utc>>,
 }
 
+/// A version among those that a bucket lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedVersion {
+    /// Its key.
+    pub key: String,
+    /// None: the bucket keeps no versions, and this is all there is of the key.
+    pub version_id: Option<String>,
+    /// In bytes.
+    pub size: u64,
+    /// When it was put, to the second.
+    pub last_modified: Option<DateTime<Utc>>,
+}
+
+/// Where a list of versions goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionMarker {
+    /// Behind this key,
+    pub key: String,
+    /// or, within it, behind this version.
+    pub version_id: Option<String>,
+}
+
+/// A part of a list of versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VersionPage {
+    /// By key; of one key the newest first.
+    pub versions: Vec<ListedVersion>,
+    /// None: nothing follows.
+    pub next: Option<VersionMarker>,
+}
+
 /// Why a bucket did not give what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
@@ -111,6 +142,33 @@ pub trait Bucket: Send + Sync + 'static {
     /// What time it is by the clock that stamps arrivals; none: it is the caller's own, or the bucket does not tell.
     fn now(&self) -> impl Future<Output = Option<DateTime<Utc>>> + Send {
         std::future::ready(None)
+    }
+}
+
+/// A bucket that can say all that it holds: what nobody announced is found so.
+pub trait ListVersions: Bucket {
+    /// First segments of the keys below `prefix`, prefix and closing slash included, that sort after `after`; in order, at most 1,000.
+    fn folders(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+    ) -> impl Future<Output = Result<Vec<String>, BucketError>> + Send;
+
+    /// Versions of the keys that begin with `prefix`, at most 1,000 at a time.
+    fn versions_below(
+        &self,
+        prefix: &str,
+        after: Option<&VersionMarker>,
+    ) -> impl Future<Output = Result<VersionPage, BucketError>> + Send;
+}
+
+impl<B: ListVersions> ListVersions for std::sync::Arc<B> {
+    async fn folders(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, BucketError> {
+        self.as_ref().folders(prefix, after).await
+    }
+
+    async fn versions_below(&self, prefix: &str, after: Option<&VersionMarker>) -> Result<VersionPage, BucketError> {
+        self.as_ref().versions_below(prefix, after).await
     }
 }
 

@@ -176,6 +176,27 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         }
     }
 
+    /// Takes objects that nothing announced as if their events had come: each is done with afterwards. What could not be taken is in
+    /// the failures, by its place.
+    pub(crate) async fn take_unannounced(
+        &self,
+        objects: Vec<ObjectEvent>,
+    ) -> Result<(BatchReport, Failures), IngestError> {
+        let mut report = BatchReport::default();
+        let mut failures = Failures::new();
+        let wanted = objects
+            .into_iter()
+            .enumerate()
+            .filter_map(|(place, object)| {
+                let mut wanted = want(object)?;
+                wanted.deliveries.insert(place);
+                Some(wanted)
+            })
+            .collect();
+        Box::pin(self.take(wanted, Vec::new(), &mut failures, &mut report)).await?;
+        Ok((report, failures))
+    }
+
     async fn take(
         &self,
         wanted: Vec<Wanted>,

@@ -6,7 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use crate::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectHead};
+use crate::bucket::{
+    Bucket, BucketError, Fetched, ListVersions, Listed, ListedVersion, ObjectAddress, ObjectHead, VersionMarker,
+    VersionPage,
+};
 
 #[derive(Debug, Clone)]
 struct Version {
@@ -149,6 +152,51 @@ impl Bucket for MemoryBucket {
         let version = self.find(from)?;
         self.put(to_key, version.body, version.at);
         Ok(())
+    }
+}
+
+impl ListVersions for MemoryBucket {
+    async fn folders(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, BucketError> {
+        let objects = self.lock();
+        let mut folders: Vec<String> = objects
+            .versions
+            .range(prefix.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .filter_map(|(key, _)| Some(format!("{prefix}{}/", key.strip_prefix(prefix)?.split_once('/')?.0)))
+            .filter(|folder| after.is_none_or(|after| folder.as_str() > after))
+            .collect();
+        folders.dedup();
+        folders.truncate(1_000);
+        Ok(folders)
+    }
+
+    async fn versions_below(&self, prefix: &str, after: Option<&VersionMarker>) -> Result<VersionPage, BucketError> {
+        let objects = self.lock();
+        let is_behind = |key: &str, id: u64| {
+            after.is_none_or(|after| {
+                let version = after.version_id.as_deref().and_then(|version| version.parse::<u64>().ok());
+                key > after.key.as_str() || (key == after.key && version.is_some_and(|version| id < version))
+            })
+        };
+        let mut versions: Vec<_> = objects
+            .versions
+            .range(prefix.to_owned()..)
+            .take_while(|(key, _)| key.starts_with(prefix))
+            .flat_map(|(key, versions)| versions.iter().rev().map(move |version| (key, version)))
+            .filter(|(key, version)| is_behind(key, version.id))
+            .take(1_001)
+            .map(|(key, version)| ListedVersion {
+                key: key.clone(),
+                version_id: Some(version.id.to_string()),
+                size: version.body.len() as u64,
+                last_modified: Some(version.at),
+            })
+            .collect();
+        let more = versions.len() > 1_000;
+        versions.truncate(1_000);
+        let marker =
+            |last: &ListedVersion| VersionMarker { key: last.key.clone(), version_id: last.version_id.clone() };
+        Ok(VersionPage { next: versions.last().filter(|_| more).map(marker), versions })
     }
 }
 

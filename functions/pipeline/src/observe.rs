@@ -86,3 +86,21 @@ pub(crate) fn check(due: usize, looked: usize, judged: bool, took: Duration) {
         "checked stations that were due"
     );
 }
+
+pub(crate) fn unannounced(host: &str, found: u64) {
+    metrics::counter!("stationkeeper_objects_unannounced_total").increment(found);
+    tracing::warn!(
+        station.host = host,
+        objects = found,
+        "the bucket held objects that nothing had announced; they are ingested"
+    );
+}
+
+pub(crate) fn not_compared(folder: &str, error: &str) {
+    metrics::counter!("stationkeeper_comparisons_failed_total").increment(1);
+    tracing::warn!(
+        object.key = folder,
+        error,
+        "cannot compare what the bucket holds with the database; it is tried again"
+    );
+}

@@ -221,7 +221,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         Ok(kept)
     }
 
-    async fn read_object(&self, one: Wanted) -> (Wanted, Result<ReadOutcome, BucketError>) {
+    async fn read_object(&self, mut one: Wanted) -> (Wanted, Result<ReadOutcome, BucketError>) {
         let outcome = async {
             let size = one.size.unwrap_or_default();
             let too_large = |size: u64| self.limits.check_size(size).err();
@@ -236,6 +236,10 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 }
                 Err(error) => return Err(error),
             };
+            if one.address.version_id.is_none() {
+                // An event without a version meant the newest: from here on it is known which that was.
+                one.address.version_id = fetched.head.version_id.clone().filter(|version| version != "null");
+            }
             let arrived_at = one.arrived_at.or(fetched.head.last_modified).unwrap_or_else(|| self.clock.now());
             let size = fetched.body.len() as u64;
             let body = fetched.body.clone();

@@ -68,7 +68,12 @@ impl S3Bucket {
             .await;
         // Path style only where an endpoint is named: S3 itself wants the bucket in the host name.
         let path_style = shared.endpoint_url().is_some();
-        let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(path_style).build();
+        let mut config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(path_style);
+        if path_style && shared.region().is_none() {
+            // Who runs a server of their own seldom has regions; a signature wants one.
+            config = config.region(Region::from_static("us-east-1"));
+        }
+        let config = config.build();
         Self { client: Client::from_conf(config), name, pace: Arc::default(), clock: ServerClock::Asked }
     }
 
@@ -112,6 +117,33 @@ impl S3Bucket {
         Self { clock: ServerClock::Asked, ..self }
     }
 
+    /// The same with its name in the path, whatever the environment says.
+    pub fn in_path_style(self) -> Self {
+        let config = self.client.config().to_builder().force_path_style(true).build();
+        Self { client: Client::from_conf(config), ..self }
+    }
+
+    /// Whether the bucket is there and lets us look.
+    ///
+    /// # Errors
+    /// What is in the way.
+    pub async fn check(&self) -> Result<(), BucketError> {
+        let action = || format!("look at the bucket {}", self.name);
+        let asking = self.client.head_bucket().bucket(&self.name).send();
+        match tokio::time::timeout(DEADLINE, asking).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(match failed(action(), &self.name, &error) {
+                BucketError::NotFound { .. } => {
+                    BucketError::Unavailable { action: action(), reason: "there is no such bucket".to_owned() }
+                }
+                other => other,
+            }),
+            Err(_elapsed) => {
+                Err(BucketError::Unavailable { action: action(), reason: "it does not answer".to_owned() })
+            }
+        }
+    }
+
     /// The client, for what is not the handlers' business (uploads of the simulator).
     pub fn client(&self) -> &Client {
         &self.client
@@ -123,7 +155,7 @@ impl S3Bucket {
     }
 
     /// Asks in its turn, within the deadline.
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         address: &ObjectAddress,
         action: impl Fn() -> String,
@@ -257,7 +289,7 @@ fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).operation_timeout(DEADLINE).build()
 }
 
-fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
+pub(crate) fn failed<E: ProvideErrorMetadata + std::error::Error + 'static>(
     action: String,
     key: &str,
     error: &SdkError<E>,
@@ -287,12 +319,12 @@ fn instant(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc
 
 /// As [`instant`], of an answer that tells the second only: its end. The event of the same PUT knows better, and an arrival that is
 /// told later corrects one before it only when it is the earlier.
-fn end_of_second(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc>> {
+pub(crate) fn end_of_second(at: Option<&aws_sdk_s3::primitives::DateTime>) -> Option<DateTime<Utc>> {
     let at = instant(at)?;
     if at.timestamp_subsec_nanos() == 0 { at.checked_add_signed(TimeDelta::milliseconds(999)) } else { Some(at) }
 }
 
-fn unsigned(number: Option<i64>) -> u64 {
+pub(crate) fn unsigned(number: Option<i64>) -> u64 {
     number.and_then(|number| u64::try_from(number).ok()).unwrap_or_default()
 }
 

@@ -67,6 +67,9 @@ pub enum Command {
     /// Access of stations to the bucket
     #[command(subcommand)]
     Station(StationCommand),
+    /// The queue of a bucket elsewhere: what waits, and what failed too often
+    #[command(subcommand)]
+    Queue(QueueCommand),
     /// Trains the dictionary by which heartbeats are compressed, from simulated ones
     #[command(
         name = "train-dictionary",
@@ -116,9 +119,29 @@ pub struct Up {
     /// Where the bucket listens; port 0 takes a free one [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_S3_LISTEN")]
     pub s3_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub elsewhere: Elsewhere,
     /// Say where everything is as one line of JSON, once all of it answers
     #[arg(long)]
     pub json: bool,
+}
+
+/// A bucket that is not the embedded one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct Elsewhere {
+    /// Bucket on any S3 server, `s3://NAME`, by the SDK's own variables (AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, …) [default: the embedded one]
+    #[arg(long, value_name = "URL", env = "STATIONKEEPER_BUCKET", conflicts_with = "demo")]
+    pub bucket: Option<String>,
+    /// SQS queue that the bucket announces its objects to
+    #[arg(long, value_name = "URL", env = "STATIONKEEPER_QUEUE_URL")]
+    pub queue: Option<String>,
+    /// File with the token by which the bucket's webhook may call `POST /events/s3` (or say the token by STATIONKEEPER_EVENTS_TOKEN)
+    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_EVENTS_TOKEN_FILE")]
+    pub events_token_file: Option<PathBuf>,
+    /// How often the bucket is listed for what nothing announced, in seconds [default: 600]
+    #[arg(long, value_name = "SECONDS", env = "STATIONKEEPER_RECONCILE_SECONDS", value_parser = clap::value_parser!(u32).range(2..=86_400))]
+    pub reconcile_seconds: Option<u32>,
 }
 
 /// What a telemetry file is.
@@ -374,6 +397,46 @@ pub enum StationCommand {
         /// One line of JSON
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// Which queue.
+#[derive(Debug, Clone, Args)]
+pub struct QueuePlace {
+    /// The queue's URL
+    #[arg(long, value_name = "URL", env = "STATIONKEEPER_QUEUE_URL")]
+    pub queue: Option<String>,
+    /// Configuration file (connections only; see `stationkeeper config check`)
+    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// One line of JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `queue …`.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// Says how many deliveries wait, are under way, and failed too often
+    #[command(
+        after_help = "Example:\n  stationkeeper queue status --queue http://127.0.0.1:5000/123456789012/telemetry"
+    )]
+    Status {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "documented at the type")]
+        place: QueuePlace,
+    },
+    /// Brings back the deliveries that failed too often, when what was in their way is gone
+    #[command(
+        after_help = "Example:\n  stationkeeper queue redrive --queue http://127.0.0.1:5000/123456789012/telemetry --limit 1\n\nA delivery that was taken after all costs nothing: a version is ingested once."
+    )]
+    Redrive {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "documented at the type")]
+        place: QueuePlace,
+        /// At most so many [default: all that lie there now]
+        #[arg(long, value_name = "N")]
+        limit: Option<u64>,
     },
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Place;
+use crate::cli::{Elsewhere, Place};
 use crate::failure::{Exit, Failure};
 use crate::settings_file;
 
@@ -26,11 +26,20 @@ pub struct ConnectionsFile {
     pub listen: Option<SocketAddr>,
     /// Where the bucket listens. Default `127.0.0.1:9000`.
     pub s3_listen: Option<SocketAddr>,
+    /// `s3://NAME` on another S3 server. Default: the embedded bucket.
+    pub bucket: Option<String>,
+    /// URL of the SQS queue that this bucket announces its objects to. Default: none.
+    pub queue: Option<String>,
+    /// File with the token of the bucket's webhook. Default: no webhook.
+    pub events_token_file: Option<PathBuf>,
+    /// How often that bucket is listed for what nothing announced, in seconds. Default 600.
+    pub reconcile_seconds: Option<u32>,
 }
 
 impl ConnectionsFile {
     /// The keys, for suggestions.
-    pub const KEYS: [&str; 4] = ["data", "database", "listen", "s3_listen"];
+    pub const KEYS: [&str; 8] =
+        ["data", "database", "listen", "s3_listen", "bucket", "queue", "events_token_file", "reconcile_seconds"];
 }
 
 /// Where things are, after flags, environment and file were put together.
@@ -44,6 +53,8 @@ pub struct Connections {
     pub listen: SocketAddr,
     /// Where the bucket listens.
     pub s3_listen: SocketAddr,
+    /// What the file says of a bucket elsewhere; flags and environment go before it.
+    pub elsewhere: Elsewhere,
 }
 
 impl Connections {
@@ -64,6 +75,12 @@ impl Connections {
             database: place.database.clone().or(file.database),
             listen: listen.or(file.listen).unwrap_or_else(|| loopback(8080)),
             s3_listen: s3_listen.or(file.s3_listen).unwrap_or_else(|| loopback(9000)),
+            elsewhere: Elsewhere {
+                bucket: file.bucket,
+                queue: file.queue,
+                events_token_file: file.events_token_file,
+                reconcile_seconds: file.reconcile_seconds,
+            },
         })
     }
 

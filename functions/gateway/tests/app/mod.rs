@@ -63,7 +63,7 @@ impl App {
         let store = Store::sqlite(&folder.path().join("stationkeeper.sqlite"), StoreOptions::default()).await.unwrap();
         store.migrate().await.unwrap();
         let now = "2026-11-24T10:00:00Z".parse().unwrap();
-        let queue = Some(QueueVitals { depth: 0, oldest_at: None });
+        let queue = Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 0 });
         let (vitals, seen) = watch::channel(Vitals { queue, ..Vitals::unseen(now) });
         let gateway = Gateway::new(store.clone(), seen, Arc::new(move || now), GatewayOptions::default());
         Self { gateway, store, vitals, now, admin: String::new(), _folder: folder }

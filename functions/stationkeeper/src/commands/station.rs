@@ -25,6 +25,10 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     let StationCommand::Add { place, host, lab, json } = command;
     let host = place::host(host)?;
     let connections = place::connections(place)?;
+    if let Some(bucket) = &connections.elsewhere.bucket {
+        let said = format!("the bucket {bucket} is another server's: stations get their keys there");
+        return Err(Failure::new(Exit::Configuration, said));
+    }
     place::make_folder(&connections.data)?;
     let store = place::open_store(&connections).await?;
     let failed =

@@ -1,11 +1,15 @@
 //! `up`: bucket, ingest, checks and gateway in one process.
 
 mod demo;
+mod feed;
+mod lab_server;
 mod pace;
+pub mod queue;
 mod reconcile;
 pub mod scaled_clock;
 mod soundness;
 pub mod vitals;
+pub mod webhook;
 pub mod work;
 
 use std::net::SocketAddr;
@@ -13,12 +17,12 @@ use std::sync::Arc;
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
-use stationkeeper_embedded_bucket::{BucketOptions, Credential, EmbeddedBucket};
+use stationkeeper_embedded_bucket::{BucketOptions, Credential};
 use stationkeeper_gateway::{Gateway, GatewayOptions, Vitals};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
-use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
+use stationkeeper_pipeline::s3::Endpoint;
 use stationkeeper_store::{Store, StoreError, StoreOptions, Synchronous, TokenRole};
 use stationkeeper_telemetry::Limits;
 use tokio::net::TcpListener;
@@ -30,6 +34,8 @@ use crate::cli;
 use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::place;
+use feed::Feed;
+use lab_server::Options;
 use reconcile::Reach;
 use scaled_clock::ScaledClock;
 use soundness::{BUDGET, OwnFile};
@@ -45,8 +51,9 @@ struct Whereabouts {
     api: String,
     s3: String,
     bucket: String,
-    access_key_id: String,
-    secret_access_key: String,
+    /// Null where the bucket is not ours.
+    access_key_id: Option<String>,
+    secret_access_key: Option<String>,
     admin_token: Option<String>,
     database: String,
 }
@@ -54,7 +61,8 @@ struct Whereabouts {
 /// Where `up` listens, for as long as it runs.
 struct Listeners {
     gateway: std::net::TcpListener,
-    bucket: std::net::TcpListener,
+    /// None where the bucket is elsewhere.
+    bucket: Option<std::net::TcpListener>,
 }
 
 /// How a round of `up` ended.
@@ -68,10 +76,18 @@ enum Ended {
 pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
     let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
     let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
+    let elsewhere = Options::resolve(&arguments.elsewhere, &connections)?;
+    if elsewhere.is_some() && arguments.demo.is_some() {
+        let said = "a demo has a bucket of its own: leave out the bucket elsewhere, or --demo";
+        return Err(Failure::new(Exit::Configuration, said));
+    }
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
     let listeners = Listeners {
         gateway: listen(connections.listen, "--listen").await?,
-        bucket: listen(connections.s3_listen, "--s3-listen").await?,
+        bucket: match elsewhere {
+            None => Some(listen(connections.s3_listen, "--s3-listen").await?),
+            Some(_) => None,
+        },
     };
     place::make_folder(&connections.data)?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
@@ -79,7 +95,7 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
         .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
     let mut is_first = true;
     loop {
-        match round(&arguments, &connections, &listeners, &metrics, is_first).await? {
+        match round(&arguments, &connections, elsewhere.as_ref(), &listeners, &metrics, is_first).await? {
             Ended::Told => return Ok(None),
             Ended::Damaged => is_first = false,
         }
@@ -90,24 +106,27 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
 async fn round(
     arguments: &cli::Up,
     connections: &Connections,
+    elsewhere: Option<&Options>,
     listeners: &Listeners,
     metrics: &PrometheusHandle,
     is_first: bool,
 ) -> Result<Ended, Failure> {
-    let (gateway_listener, bucket_listener) = (again(&listeners.gateway)?, again(&listeners.bucket)?);
+    let gateway_listener = again(&listeners.gateway)?;
+    let bucket_listener = listeners.bucket.as_ref().map(again).transpose()?;
     if arguments.demo.is_some() {
         demo::make_anew(connections)?;
     }
     let clock = ScaledClock::starting_now(arguments.speed);
     // The bucket first: whoever has it has the folder.
-    let (bucket, bucket_file) = open_bucket(connections, clock).await?;
+    let own_endpoint = bucket_listener
+        .as_ref()
+        .map_or_else(String::new, |listener| format!("http://{}", local_address(listener, connections.s3_listen)));
+    let (feed, bucket_file) = Feed::open(connections, elsewhere, &own_endpoint, clock).await?;
     let database = Database::open(connections, clock, arguments.demo.is_some()).await?;
     let store = database.store.clone();
-    let files: Vec<_> = [bucket_file].into_iter().chain(database.file.clone()).collect();
-    let root = bucket.root_credential().await.map_err(no_bucket)?;
-    let s3 = format!("http://{}", local_address(&bucket_listener, connections.s3_listen));
+    let files: Vec<_> = bucket_file.into_iter().chain(database.file.clone()).collect();
     let page = format!("http://{}", local_address(&gateway_listener, connections.listen));
-    connections.remember_endpoint(&s3)?;
+    connections.remember_endpoint(feed.endpoint())?;
 
     let lab = match arguments.demo {
         Some(stations) => Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.json).await?),
@@ -116,23 +135,16 @@ async fn round(
 
     let (stop, closing) = (CancellationToken::new(), CancellationToken::new());
     let (tasks, servers) = (TaskTracker::new(), TaskTracker::new());
-    servers.spawn(bucket.clone().serve(bucket_listener, closing.clone()));
-    let client = S3Bucket::at(&endpoint(&s3, &root), bucket.name().to_owned());
-    let ingest = Arc::new(Ingest::new(client, store.clone(), clock, Limits::default(), Judging::default()));
+    feed.serve(&servers, bucket_listener, &closing);
+    let ingest = Arc::new(Ingest::new(feed.client(), store.clone(), clock, Limits::default(), Judging::default()));
     let (observed, _) = watch::channel(Observed::default());
-    tasks.spawn(work::ingest(bucket.clone(), ingest.clone(), observed.clone(), stop.clone()));
+    feed.work(&tasks, &ingest, &observed, (database.reach, database.file.clone()), &stop);
     tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
-    tasks.spawn(work::reconcile_and_sweep(
-        bucket.clone(),
-        ingest.clone(),
-        (database.reach, database.file.clone()),
-        stop.clone(),
-    ));
     let watched = tasks.spawn(soundness::watch_files(files.clone(), observed.subscribe(), stop.clone()));
     let (vitals_sender, vitals_receiver) =
         watch::channel(Vitals { set_aside: soundness::set_aside(&files), ..Vitals::unseen(clock.now()) });
     let parts = Parts {
-        bucket: bucket.clone(),
+        bucket: feed.objects(),
         store: store.clone(),
         folder: connections.data.clone(),
         database_in_folder: connections.database.is_none(),
@@ -143,12 +155,18 @@ async fn round(
         store.clone(),
         vitals_receiver,
         Arc::new(move || clock.now()),
-        GatewayOptions { metrics: Some(metrics.clone()), speed: arguments.speed, ..GatewayOptions::default() },
+        GatewayOptions {
+            metrics: Some(metrics.clone()),
+            speed: arguments.speed,
+            events: feed.receiver(&ingest, &observed),
+            ..GatewayOptions::default()
+        },
     );
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
-    if let Some(lab) = lab {
-        tasks.spawn(demo::live(lab, bucket.clone(), s3.clone(), ingest.clone(), clock, stop.clone()));
+    if let (Some(lab), Some(bucket)) = (lab, feed.embedded()) {
+        let s3 = feed.endpoint().to_owned();
+        tasks.spawn(demo::live(lab, bucket.clone(), s3, ingest.clone(), clock, stop.clone()));
     }
 
     if is_first {
@@ -156,10 +174,10 @@ async fn round(
         let whereabouts = Whereabouts {
             api: format!("{page}/api/v1"),
             page,
-            s3,
-            bucket: bucket.name().to_owned(),
-            access_key_id: root.access_key_id.clone(),
-            secret_access_key: root.secret.expose().to_owned(),
+            s3: feed.endpoint().to_owned(),
+            bucket: feed.name().to_owned(),
+            access_key_id: feed.root().map(|root| root.access_key_id.clone()),
+            secret_access_key: feed.root().map(|root| root.secret.expose().to_owned()),
             admin_token,
             database: store.describe().to_owned(),
         };
@@ -180,7 +198,7 @@ async fn round(
         tracker.close();
         tracker.wait().await;
     }
-    bucket.close().await;
+    feed.close().await;
     database.close().await;
     ended
 }
@@ -250,17 +268,6 @@ fn local_address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
     address
 }
 
-async fn open_bucket(connections: &Connections, clock: ScaledClock) -> Result<(Arc<EmbeddedBucket>, OwnFile), Failure> {
-    let options = BucketOptions { clock: Arc::new(move || clock.now()), ..BucketOptions::default() };
-    let path = connections.bucket_file();
-    let (bucket, prepared) = EmbeddedBucket::open_or_rebuild(&path, options, BUDGET).await.map_err(no_bucket)?;
-    Ok((Arc::new(bucket), OwnFile::prepared("bucket", path, &prepared)))
-}
-
-fn no_bucket(error: stationkeeper_embedded_bucket::BucketError) -> Failure {
-    Failure::because(Exit::Unavailable, "cannot open the bucket", &error)
-}
-
 pub(crate) fn endpoint(url: &str, credential: &Credential) -> Endpoint {
     Endpoint {
         url: url.to_owned(),
@@ -304,6 +311,10 @@ fn tell(whereabouts: &Whereabouts, arguments: &cli::Up) -> Result<(), Failure> {
         print_line("A lab of simulated stations has run for 24 hours and goes on. Try:")?;
         print_line("  stationkeeper status")?;
         print_line("  stationkeeper alerts --state any")?;
+    } else if whereabouts.access_key_id.is_none() {
+        print_line(
+            "Stations upload to that bucket with keys of its own server; each may write below stations/HOST/ alone.",
+        )?;
     } else {
         print_line("To connect the first real station:")?;
         print_line("  1. stationkeeper station add LAB-WS01    makes its access key and says how to use it")?;

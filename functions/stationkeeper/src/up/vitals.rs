@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use stationkeeper_embedded_bucket::{DeliveryId, EmbeddedBucket};
@@ -25,11 +25,16 @@ const LIMIT: Duration = Duration::from_secs(2);
 const ROOM_BYTES: u64 = 8 << 20;
 /// Deliveries that are remembered as failing; what they fail at is seldom more than one thing.
 const MOST_FAILING: usize = 256;
+/// What fails elsewhere and is not tried for so long lies among the dead letters, or was taken by somebody else: longer than any wait between two
+/// tries.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 
 /// What the loops have seen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Observed {
     failing: BTreeMap<DeliveryId, (Part, String)>,
+    /// Of a queue or webhook elsewhere; each with its last try.
+    failing_elsewhere: BTreeMap<String, (Part, String, Instant)>,
     queue_error: Option<String>,
 }
 
@@ -48,6 +53,21 @@ impl Observed {
         }
     }
 
+    /// This delivery from elsewhere comes back, by its id there.
+    pub fn failed_at(&mut self, id: String, part: Part, reason: String) {
+        self.failing_elsewhere.retain(|_, (_, _, tried_at)| tried_at.elapsed() < FORGOTTEN_AFTER);
+        if self.failing_elsewhere.len() < MOST_FAILING || self.failing_elsewhere.contains_key(&id) {
+            self.failing_elsewhere.insert(id, (part, reason, Instant::now()));
+        }
+    }
+
+    /// These from elsewhere are done.
+    pub fn done_with<'i>(&mut self, ids: impl IntoIterator<Item = &'i str>) {
+        for id in ids {
+            self.failing_elsewhere.remove(id);
+        }
+    }
+
     /// The queue answered, or what it said. Whether that is news.
     pub fn queue(&mut self, error: Option<String>) -> bool {
         let news = self.queue_error != error;
@@ -57,19 +77,44 @@ impl Observed {
 
     /// Something comes back again and again.
     pub fn fails(&self) -> bool {
-        !self.failing.is_empty() || self.queue_error.is_some()
+        !self.failing.is_empty() || !self.failing_elsewhere.is_empty() || self.queue_error.is_some()
     }
 
     fn problem(&self, is_of: impl Fn(Part) -> bool) -> Option<String> {
-        self.failing.values().find(|(part, _)| is_of(*part)).map(|(_, reason)| reason.clone())
+        let own = self.failing.values().map(|(part, reason)| (part, reason));
+        let elsewhere = self.failing_elsewhere.values();
+        let elsewhere = elsewhere.filter(|(_, _, tried_at)| tried_at.elapsed() < FORGOTTEN_AFTER);
+        own.chain(elsewhere.map(|(part, reason, _)| (part, reason)))
+            .find(|(part, _)| is_of(**part))
+            .map(|(_, reason)| reason.clone())
     }
+}
+
+/// Who has objects and queue.
+#[derive(Clone)]
+pub enum Objects {
+    /// This process.
+    Embedded(Arc<EmbeddedBucket>),
+    /// An S3 server, which is looked at in its own time.
+    Elsewhere(watch::Receiver<Elsewhere>),
+}
+
+/// The last look at a bucket and a queue elsewhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Why the bucket cannot be used.
+    pub bucket_problem: Option<String>,
+    /// What is in the queue; none: there is none, or it did not answer.
+    pub queue: Option<QueueVitals>,
+    /// Why the queue did not answer.
+    pub queue_problem: Option<String>,
 }
 
 /// What is looked at.
 #[derive(Clone)]
 pub struct Parts {
     /// Objects and queue.
-    pub bucket: Arc<EmbeddedBucket>,
+    pub bucket: Objects,
     /// The database.
     pub store: Store,
     /// The folder of the files.
@@ -122,7 +167,7 @@ pub async fn publish(
         let seen = observed.borrow().clone();
         let full = full(&parts.folder);
         let (queue, queue_problem) = match queue {
-            Ok(queue) => (Some(queue), seen.queue_error.clone()),
+            Ok(queue) => (queue, seen.queue_error.clone()),
             Err(problem) => (None, Some(problem)),
         };
         vitals.send_replace(Vitals {
@@ -139,8 +184,13 @@ pub async fn publish(
     }
 }
 
-fn look_at_bucket(bucket: Arc<EmbeddedBucket>) -> BoxFuture<'static, Option<String>> {
-    Box::pin(async move { bucket.check().await.err().map(|error| chain(&error)) })
+fn look_at_bucket(bucket: Objects) -> BoxFuture<'static, Option<String>> {
+    Box::pin(async move {
+        match bucket {
+            Objects::Embedded(bucket) => bucket.check().await.err().map(|error| chain(&error)),
+            Objects::Elsewhere(seen) => seen.borrow().bucket_problem.clone(),
+        }
+    })
 }
 
 fn look_at_database(store: Store) -> BoxFuture<'static, Option<String>> {
@@ -148,9 +198,18 @@ fn look_at_database(store: Store) -> BoxFuture<'static, Option<String>> {
 }
 
 /// Only reads, which nobody's lock holds up.
-async fn look_at_queue(bucket: &EmbeddedBucket) -> Result<QueueVitals, String> {
-    let looking =
-        async { Ok(QueueVitals { depth: bucket.queue_depth().await?, oldest_at: bucket.oldest_enqueued_at().await? }) };
+async fn look_at_queue(bucket: &Objects) -> Result<Option<QueueVitals>, String> {
+    let bucket = match bucket {
+        Objects::Embedded(bucket) => bucket,
+        Objects::Elsewhere(seen) => {
+            let seen = seen.borrow();
+            return seen.queue_problem.clone().map_or(Ok(seen.queue), Err);
+        }
+    };
+    let looking = async {
+        let (depth, oldest_at) = (bucket.queue_depth().await?, bucket.oldest_enqueued_at().await?);
+        Ok(Some(QueueVitals { depth, oldest_at, dead_letters: 0 }))
+    };
     match tokio::time::timeout(LIMIT, looking).await {
         Ok(looked) => looked.map_err(|error: stationkeeper_embedded_bucket::BucketError| chain(&error)),
         Err(_elapsed) => Err(format!("no answer within {} s", LIMIT.as_secs())),
