@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 17] = [
+const COMMANDS: [&[&str]; 19] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -17,6 +17,8 @@ const COMMANDS: [&[&str]; 17] = [
     &["config", "check"],
     &["config", "apply"],
     &["station", "add"],
+    &["queue", "status"],
+    &["queue", "redrive"],
     &["train-dictionary"],
     &["completions"],
     &["help"],

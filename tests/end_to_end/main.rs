@@ -7,5 +7,6 @@ mod harness;
 mod browser;
 mod database_secret;
 mod demo;
+mod lab_server;
 mod lambda;
 mod up;

@@ -37,7 +37,19 @@ pub struct Ran {
 /// `stationkeeper`, with nothing of this process's own configuration in its environment.
 pub fn stationkeeper<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(path("stationkeeper"));
-    for name in ["DATA", "DATABASE_URL", "CONFIG", "LISTEN", "S3_LISTEN", "LOG"] {
+    for name in [
+        "DATA",
+        "DATABASE_URL",
+        "CONFIG",
+        "LISTEN",
+        "S3_LISTEN",
+        "LOG",
+        "BUCKET",
+        "QUEUE_URL",
+        "EVENTS_TOKEN",
+        "EVENTS_TOKEN_FILE",
+        "RECONCILE_SECONDS",
+    ] {
         command.env_remove(format!("STATIONKEEPER_{name}"));
     }
     // A backtrace would be shown to whoever has this set; nobody may see one anyway.

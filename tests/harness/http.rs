@@ -37,8 +37,19 @@ pub async fn get(base: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
 
 /// As [`get`], or what the network said.
 pub async fn request(method: &str, base: &str, path: &str, headers: &[(&str, &str)]) -> std::io::Result<Answer> {
+    send(method, base, path, headers, &[]).await
+}
+
+/// Sends `body` to `path`.
+pub async fn post(base: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    send("POST", base, path, headers, body).await.unwrap_or_else(|error| panic!("POST {base}{path}: {error}"))
+}
+
+async fn send(method: &str, base: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> std::io::Result<Answer> {
     let address = base.strip_prefix("http://").expect("plain HTTP");
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n");
+    let length = body.len();
+    let mut head =
+        format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -46,6 +57,8 @@ pub async fn request(method: &str, base: &str, path: &str, headers: &[(&str, &st
     let exchange = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(head.as_bytes()).await?;
+        // Who is refused by its head need not be listened to.
+        let _ = stream.write_all(body).await;
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await?;
         Ok::<_, std::io::Error>(bytes)

@@ -405,3 +405,11 @@ async fn evidence_is_listed() {
     assert_eq!(app.get_as(Some(&viewer), "/api/v1/quarantine").await.status, StatusCode::FORBIDDEN);
     assert_eq!(app.get_as(Some(&viewer), "/api/v1/stations").await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn without_a_bucket_elsewhere_nobody_takes_its_events() {
+    let app = App::start().await;
+    let request = app.request("POST", "/events/s3").header("authorization", format!("Bearer {}", app.admin));
+    let answer = app.send(request).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (StatusCode::NOT_FOUND, &"unknown_address".into()));
+}

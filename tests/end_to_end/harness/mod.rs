@@ -3,6 +3,7 @@
 //! Nothing is skipped: what is missing is said in a sentence, and the test fails.
 
 pub mod boto;
+pub mod cloud;
 pub mod database;
 pub mod lambda;
 pub mod secret;

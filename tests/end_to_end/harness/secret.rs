@@ -13,7 +13,8 @@ use super::database::Database;
 use super::programs::{Running, with_input};
 use super::{PATIENCE, variable};
 
-fn script(name: &str) -> Command {
+/// A Python program that stands beside the harness.
+pub fn script(name: &str) -> Command {
     let python = variable("STATIONKEEPER_TEST_PYTHON").expect(
         "STATIONKEEPER_TEST_PYTHON is not set: run tests/run, or give a python that has what tests/requirements.txt pins",
     );
