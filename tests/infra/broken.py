@@ -43,6 +43,7 @@ def allow(role, statement):
 INGEST = ("IngestFunction", "Properties")
 BUCKET = ("Bucket", "Properties")
 STATION = ("StationsGroup", "Properties", "Policies", 0, "PolicyDocument", "Statement", 0)
+LAB_SERVER = ("LabServersGroup", "Properties", "Policies", 0, "PolicyDocument", "Statement")
 
 # What is broken, how, and a word of the sentence of the check that must find it.
 BROKEN = [
@@ -64,6 +65,8 @@ BROKEN = [
     ("logs for ever", drop("IngestLogs", "Properties", "RetentionInDays"), "log group"),
     ("whole batches fail", drop(*INGEST, "Events", "Telemetry", "Properties", "FunctionResponseTypes"), "comes back alone"),
     ("a batch larger than the memory", put((*INGEST, "MemorySize"), 256), "fit into memory"),
+    ("a lab server that deletes", put((*LAB_SERVER, 0, "Action"), ["s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject"]), "a lab server may do"),
+    ("a lab server that fills the dead letters", put((*LAB_SERVER, 5, "Resource"), [{"Fn::GetAtt": ["IngestQueue", "Arn"]}, {"Fn::GetAtt": ["IngestDeadLetterQueue", "Arn"]}]), "a lab server may do"),
     ("a check every hour", put(("MissingHeartbeatFunction", "Properties", "Events", "EveryMinute", "Properties", "Schedule"), "rate(1 hour)"), "every minute"),
     ("a public bucket", put((*BUCKET, "PublicAccessBlockConfiguration", "BlockPublicPolicy"), False), "closed to the public"),
     ("a bucket without TLS", drop("BucketPolicy", "Properties", "PolicyDocument", "Statement", 0), "TLS 1.2"),

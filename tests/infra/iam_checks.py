@@ -16,7 +16,14 @@ CALLS = {
     # Without it a missing object is a 403, which reads as a bucket that is closed.
     "list_objects_v2": {"s3:ListBucket"},
     "copy_object": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"},
+    "list_object_versions": {"s3:ListBucketVersions"},
     "get_secret_value": {"secretsmanager:GetSecretValue"},
+    "receive_message": {"sqs:ReceiveMessage"},
+    "delete_message_batch": {"sqs:DeleteMessage"},
+    "change_message_visibility_batch": {"sqs:ChangeMessageVisibility"},
+    "send_message_batch": {"sqs:SendMessage"},
+    "get_queue_attributes": {"sqs:GetQueueAttributes"},
+    "get_queue_url": {"sqs:GetQueueUrl"},
 }
 INGEST = {"get_object", "head_object", "head_bucket", "list_objects_v2", "copy_object", "get_secret_value"}
 MADE = {
@@ -24,6 +31,11 @@ MADE = {
     # It ingests what it finds when it looks.
     "MissingHeartbeatFunction": INGEST,
 }
+# `up` over this bucket: it compares versions, takes from the queue itself, and brings dead letters back. Its database has a URL.
+LAB_SERVER = INGEST - {"get_secret_value"} | {
+    "list_object_versions", "receive_message", "delete_message_batch", "change_message_visibility_batch", "send_message_batch",
+    "get_queue_attributes", "get_queue_url",
+}  # fmt: skip
 # Rights that no call of ours needs, but the Lambda service in our name.
 SERVICE = {
     "logs:CreateLogStream", "logs:PutLogEvents",
@@ -84,17 +96,17 @@ def actions(statements):
 def calls_in_code():
     """Calls of the SDKs in what the functions are made of: the method before the first parameter that names a thing."""
     found = {}
-    for folder in ("pipeline", "ingest", "missing-heartbeat"):
-        for path in sorted((ROOT / "functions" / folder / "src").glob("**/*.rs")):
+    for folder in ("pipeline/src", "ingest/src", "missing-heartbeat/src", "stationkeeper/src/up"):
+        for path in sorted((ROOT / "functions" / folder).glob("**/*.rs")):
             text = path.read_text(encoding="utf-8")
-            for call in re.findall(r"\.([a-z_0-9]+)\(\)\s*\.(?:bucket|queue_url|secret_id|topic_arn)\(", text):
+            for call in re.findall(r"\.([a-z_0-9]+)\(\)\s*\.(?:bucket|queue_url|queue_name|secret_id|topic_arn)\(", text):
                 found[call] = path.relative_to(ROOT)
     return found
 
 
 @check("every call that the code makes is in the table, and the table has no call that nothing makes")
 def table(_template):
-    found, known = calls_in_code(), set().union(*MADE.values())
+    found, known = calls_in_code(), LAB_SERVER.union(*MADE.values())
     if not found:
         yield "found no call of an SDK: look at how this check reads the code"
     for call, path in found.items():
@@ -172,6 +184,35 @@ def stations(template):
         context = {"aws:username": user, "aws:SecureTransport": tls}
         if allows(template, statements, action, resource, context) != wanted:
             yield f"{user} {'may not' if wanted else 'may'} {action} {resource} (TLS: {tls})"
+
+
+@check("a lab server may do what its calls need, in this bucket and these queues, and nothing else")
+def lab_servers(template):
+    (policy,) = template.resources["LabServersGroup"]["Properties"]["Policies"]
+    statements = policy["PolicyDocument"]["Statement"]
+    needed = set().union(*(CALLS[call] for call in LAB_SERVER))
+    if actions(statements) != needed:
+        yield f"it may {sorted(actions(statements))}, needed are {sorted(needed)}"
+    ingest, dead = "<IngestQueue.Arn>", "<IngestDeadLetterQueue.Arn>"
+    for wanted, action, resource, context in [
+        (True, "s3:GetObjectVersion", HOST, {}),
+        (True, "s3:ListBucketVersions", BUCKET, {"s3:prefix": "stations/LAB-WS01/heartbeat/"}),
+        (True, "s3:ListBucket", BUCKET, {"s3:prefix": "stations/"}),
+        (True, "s3:PutObject", f"{BUCKET}/quarantine/LAB-WS01/x", {}),
+        (False, "s3:ListBucketVersions", BUCKET, {"s3:prefix": "quarantine/"}),
+        (False, "s3:PutObject", HOST, {}),
+        (False, "s3:GetObject", HOST.replace("BucketName", "another"), {}),
+        (True, "sqs:ReceiveMessage", ingest, {}),
+        (True, "sqs:ChangeMessageVisibility", ingest, {}),
+        (True, "sqs:DeleteMessage", dead, {}),
+        (True, "sqs:GetQueueUrl", dead, {}),
+        (True, "sqs:SendMessage", ingest, {}),
+        (False, "sqs:SendMessage", dead, {}),
+        (False, "sqs:PurgeQueue", dead, {}),
+        (False, "secretsmanager:GetSecretValue", "<DatabaseSecret>", {}),
+    ]:
+        if allows(template, statements, action, resource, context) != wanted:
+            yield f"it {'may not' if wanted else 'may'} {action} on {resource} {context or ''}"
 
 
 @check("nothing is allowed everywhere, on everything or to everybody, but for what has a reason beside it")

@@ -18,7 +18,7 @@ def flags_of_up():
     """Flags that `stationkeeper up` takes, out of the command line's definition."""
     text = (ROOT / "functions/stationkeeper/src/cli.rs").read_text(encoding="utf-8")
     flags = set()
-    for name in ("Place", "Up"):
+    for name in ("Place", "Up", "Elsewhere"):
         body = re.search(rf"pub struct {name} \{{(.*?)\n\}}", text, re.S).group(1)
         flags |= {"--" + field.replace("_", "-") for field in re.findall(r"pub (\w+):", body)}
     return flags
@@ -93,7 +93,7 @@ def compose(_template=None):
     text = (INFRA / "compose.yaml").read_text(encoding="utf-8")
     services = yaml.safe_load(text)["services"]
     for name, service in services.items():
-        if "build" not in service and not re.search(r":\d+\.\d+\.\d+$", service["image"]):
+        if "build" not in service and not re.search(r":(\d+\.\d+\.\d+|RELEASE\.[\dTZ-]+)$", service["image"]):
             yield f"{name} runs {service['image']}, which is no version"
         if "no-new-privileges:true" not in service.get("security_opt", []) or "restart" not in service:
             yield f"{name} may gain privileges, or is not started again"
