@@ -12,6 +12,8 @@ mod health_faults;
 mod memory;
 mod nth_call;
 mod outside;
+mod queue_faults;
+mod reconcile_faults;
 mod refused;
 mod run;
 mod scenario;

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use stationkeeper_pipeline::bucket::{Bucket, BucketError, Fetched, Listed, ObjectAddress, ObjectHead};
+use stationkeeper_pipeline::bucket::{
+    Bucket, BucketError, Fetched, ListVersions, Listed, ObjectAddress, ObjectHead, VersionMarker, VersionPage,
+};
 use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_store::faults::{Answer, FaultPlan};
 
@@ -86,5 +88,15 @@ impl<B: Bucket> Bucket for FaultyBucket<B> {
 
     async fn copy(&self, from: &ObjectAddress, to_key: &str) -> Result<(), BucketError> {
         self.call("copy an object", &from.key, self.objects.copy(from, to_key)).await
+    }
+}
+
+impl<B: ListVersions> ListVersions for FaultyBucket<B> {
+    async fn folders(&self, prefix: &str, after: Option<&str>) -> Result<Vec<String>, BucketError> {
+        self.call("list folders", prefix, self.objects.folders(prefix, after)).await
+    }
+
+    async fn versions_below(&self, prefix: &str, after: Option<&VersionMarker>) -> Result<VersionPage, BucketError> {
+        self.call("list versions", prefix, self.objects.versions_below(prefix, after)).await
     }
 }
