@@ -264,7 +264,7 @@ impl<B: ListVersions, C: Clock> Ingest<B, C> {
 /// A version as the event would have told of it; none: it is no object of use.
 fn announced(version: ListedVersion) -> Option<ObjectEvent> {
     let (host, kind) = classify_key(&version.key)?;
-    (kind != ObjectKind::Uplink).then(|| ObjectEvent {
+    (kind != ObjectKind::Uplink).then_some(ObjectEvent {
         key: version.key,
         host: Some(host),
         kind: Some(kind),

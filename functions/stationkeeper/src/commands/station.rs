@@ -7,6 +7,7 @@ use stationkeeper_telemetry::HostName;
 
 use crate::cli::StationCommand;
 use crate::connections::Connections;
+use crate::environment;
 use crate::failure::{Exit, Failure, print_json, print_line};
 use crate::place;
 
@@ -25,7 +26,8 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     let StationCommand::Add { place, host, lab, json } = command;
     let host = place::host(host)?;
     let connections = place::connections(place)?;
-    if let Some(bucket) = &connections.elsewhere.bucket {
+    let elsewhere = environment::variable("STATIONKEEPER_BUCKET").or_else(|| connections.elsewhere.bucket.clone());
+    if let Some(bucket) = elsewhere {
         let said = format!("the bucket {bucket} is another server's: stations get their keys there");
         return Err(Failure::new(Exit::Configuration, said));
     }

@@ -77,16 +77,17 @@ impl Observed {
 
     /// Something comes back again and again.
     pub fn fails(&self) -> bool {
-        !self.failing.is_empty() || !self.failing_elsewhere.is_empty() || self.queue_error.is_some()
+        !self.failing.is_empty() || self.failing_elsewhere().next().is_some() || self.queue_error.is_some()
+    }
+
+    fn failing_elsewhere(&self) -> impl Iterator<Item = (&Part, &String)> {
+        let lately = self.failing_elsewhere.values().filter(|(_, _, tried_at)| tried_at.elapsed() < FORGOTTEN_AFTER);
+        lately.map(|(part, reason, _)| (part, reason))
     }
 
     fn problem(&self, is_of: impl Fn(Part) -> bool) -> Option<String> {
         let own = self.failing.values().map(|(part, reason)| (part, reason));
-        let elsewhere = self.failing_elsewhere.values();
-        let elsewhere = elsewhere.filter(|(_, _, tried_at)| tried_at.elapsed() < FORGOTTEN_AFTER);
-        own.chain(elsewhere.map(|(part, reason, _)| (part, reason)))
-            .find(|(part, _)| is_of(**part))
-            .map(|(_, reason)| reason.clone())
+        own.chain(self.failing_elsewhere()).find(|(part, _)| is_of(**part)).map(|(_, reason)| reason.clone())
     }
 }
 

@@ -2,6 +2,7 @@
 //! long as it is worked at; what failed comes back, ever later.
 
 use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -172,19 +173,21 @@ impl<Q: EventQueue, B: Bucket, C: Clock> Poller<Q, B, C> {
         }
     }
 
-    /// Works, and keeps the messages invisible meanwhile.
+    /// Works, and keeps the messages invisible meanwhile; a queue that answers slowly holds up no work.
     async fn while_invisible<T>(&self, messages: &[Message], work: impl Future<Output = T>) -> T {
-        let mut work = std::pin::pin!(work);
+        tokio::select! {
+            done = work => done,
+            never = self.extend(messages) => match never {},
+        }
+    }
+
+    async fn extend(&self, messages: &[Message]) -> Infallible {
         loop {
-            tokio::select! {
-                done = &mut work => return done,
-                () = tokio::time::sleep(EXTEND_EVERY) => {
-                    let longer: Vec<_> = messages.iter().map(|one| (one.receipt.clone(), INVISIBLE)).collect();
-                    for part in longer.chunks(MOST) {
-                        if let Err(error) = self.queue.postpone(part).await {
-                            tracing::warn!(error = chain(&error), "messages may be delivered twice");
-                        }
-                    }
+            tokio::time::sleep(EXTEND_EVERY).await;
+            let longer: Vec<_> = messages.iter().map(|one| (one.receipt.clone(), INVISIBLE)).collect();
+            for part in longer.chunks(MOST) {
+                if let Err(error) = self.queue.postpone(part).await {
+                    tracing::warn!(error = chain(&error), "messages may be delivered twice");
                 }
             }
         }
