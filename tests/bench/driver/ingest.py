@@ -74,6 +74,20 @@ def commits(bench, kind, handlers, least):
     )
 
 
+def backlog(bench, kind):
+    messages = bench.times(96_000)
+    databases = [bench.database(kind) for _ in range(2)]
+    account = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any", "AWS_EC2_METADATA_DISABLED": "true"}
+    got = bench.run(bench.program("bench-backlog"), "--databases", *databases, "--messages", messages, "--legs", 4 if bench.quick else 8, **account)
+    for url in databases:
+        bench.drop(url)
+    return Measured(
+        f"{got['ratio'] * 100:.0f} % ({got['messages_per_s']:.0f} messages/s and {got['direct_per_s']:.0f} heartbeats/s)",
+        got["ratio"] >= 0.7,
+        f"{got['rows']} messages of a bare queue endpoint in the same process, {got['pollers']} pollers; {got['handlers']} handlers fed directly in batches of 10; objects in memory",
+    )
+
+
 def kept(bench, kind):
     url = bench.database(kind)
     got = bench.run(bench.program("bench-lab"), "fill", "--database", url, "--stations", 100, "--heartbeats", bench.times(100_000))
@@ -130,6 +144,7 @@ FIGURES = [
     Figure("commits-sqlite-8", "at least 70 % of 8 bare clients", lambda bench: commits(bench, "sqlite", 8, 0.7), RECORDED),
     Figure("commits-mariadb", "at least 80 % of a bare client", lambda bench: commits(bench, "mariadb", 1, 0.8), RECORDED),
     Figure("commits-mariadb-8", "at least 70 % of 8 bare clients", lambda bench: commits(bench, "mariadb", 8, 0.7), RECORDED),
+    Figure("backlog", "at least 70 % of the commit rate", lambda bench: backlog(bench, "mariadb")),
     Figure("bytes-sqlite", "at most 12 % of the raw bytes", lambda bench: kept(bench, "sqlite")),
     Figure("bytes-mariadb", "at most 12 % of the raw bytes", lambda bench: kept(bench, "mariadb")),
     Figure("history", "at most 1.15 × the CPU (client and server)", history),

@@ -27,7 +27,7 @@ const WAIT: Duration = Duration::from_secs(20);
 const INVISIBLE: Duration = Duration::from_secs(30);
 /// So often this is extended while messages are worked at.
 const EXTEND_EVERY: Duration = Duration::from_secs(10);
-/// Polls at once while a backlog lasts.
+/// Requests of a poller at once while a backlog lasts.
 const AT_ONCE: usize = 4;
 /// Longest wait between two tries of a message.
 const LONGEST_RETRY: Duration = Duration::from_secs(256);
@@ -194,22 +194,26 @@ impl<Q: EventQueue, B: Bucket, C: Clock> Poller<Q, B, C> {
     }
 
     async fn end(&self, receipts: Vec<String>) {
-        for part in receipts.chunks(MOST) {
-            let mut left = part.to_vec();
-            for _ in 0..ATTEMPTS {
-                match self.queue.delete(&left).await {
-                    Ok(still_there) => left = still_there,
-                    Err(error) => tracing::warn!(error = chain(&error), "cannot delete messages that are done with"),
-                }
-                if left.is_empty() {
-                    break;
-                }
+        for parts in receipts.chunks(MOST * AT_ONCE) {
+            join_all(parts.chunks(MOST).map(|part| self.end_part(part))).await;
+        }
+    }
+
+    async fn end_part(&self, receipts: &[String]) {
+        let mut left = receipts.to_vec();
+        for attempt in 1..=ATTEMPTS {
+            match self.queue.delete(&left).await {
+                Ok(still_there) => left = still_there,
+                Err(error) => tracing::warn!(error = chain(&error), "cannot delete messages that are done with"),
+            }
+            if left.is_empty() {
+                return;
+            }
+            if attempt < ATTEMPTS {
                 tokio::time::sleep(PAUSE).await;
             }
-            if !left.is_empty() {
-                tracing::warn!(messages = left.len(), "messages that are done with come back, and are known then");
-            }
         }
+        tracing::warn!(messages = left.len(), "messages that are done with come back, and are known then");
     }
 
     async fn give_back(&self, back: Vec<(String, Duration)>) {
