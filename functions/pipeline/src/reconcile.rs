@@ -249,8 +249,8 @@ impl<B: ListVersions, C: Clock> Ingest<B, C> {
                 observe::not_compared(name, reason);
                 compared.has_failed = true;
             }
-            // Without versions nobody knows beforehand what is new; only history tells afterwards.
-            let new = report.tally.advanced + report.tally.history_only + report.tally.variants + report.quarantined;
+            // Without versions nobody knows beforehand what is new; only history tells afterwards, and of heartbeats alone.
+            let new = report.tally.advanced + report.tally.history_only + report.tally.variants;
             let found = if are_versions { (count - failures.len().min(count)) as u64 } else { new };
             if found > 0 {
                 observe::unannounced(name, found);

@@ -60,15 +60,23 @@ impl Cloud {
     /// `up --json` over bucket and queue, not yet answering.
     pub fn launch(&self, data: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Running {
         let mut up = command("stationkeeper");
-        up.args(["up", "--json", "--listen", "127.0.0.1:0", "--bucket", "s3://lab", "--data"])
-            .arg(data)
-            .args(arguments)
-            .env("AWS_ENDPOINT_URL", &self.endpoint)
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "any")
-            .env("AWS_SECRET_ACCESS_KEY", "any")
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            .envs(variables.iter().copied());
+        up.args([
+            "up",
+            "--json",
+            "--listen",
+            "127.0.0.1:0",
+            "--bucket",
+            &format!("s3://{}", self.access.bucket),
+            "--data",
+        ])
+        .arg(data)
+        .args(arguments)
+        .env("AWS_ENDPOINT_URL", &self.endpoint)
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ACCESS_KEY_ID", "any")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .envs(variables.iter().copied());
         Running::start(up, "stationkeeper up", &data.with_extension("log"))
     }
 
@@ -79,12 +87,19 @@ impl Cloud {
         Up::answering(self.launch(data, &arguments, &[]), data, PATIENCE)
     }
 
-    /// Puts an object.
+    /// The same with a bucket that keeps no versions.
+    pub async fn without_versions(self) -> Self {
+        let access = Access { bucket: "plain".to_owned(), ..self.access };
+        access.sdk().client().create_bucket().bucket("plain").send().await.expect("a bucket can be made");
+        Self { access, ..self }
+    }
+
+    /// Puts an object; where the bucket keeps no versions it has none.
     pub async fn put(&self, key: &str, body: &[u8]) -> Accepted {
         let bucket = self.access.sdk();
-        let sent = bucket.client().put_object().bucket("lab").key(key).body(body.to_vec().into()).send().await;
-        let version = sent.expect("the object is taken").version_id.expect("the bucket keeps versions");
-        Accepted::answered(key, version, body)
+        let asking = bucket.client().put_object().bucket(bucket.name()).key(key).body(body.to_vec().into());
+        let sent = asking.send().await.expect("the object is taken");
+        Accepted::answered(key, sent.version_id.unwrap_or_default(), body)
     }
 
     /// Takes a version away for good.
