@@ -120,7 +120,8 @@ async fn killed_between_commit_and_delete_nothing_is_lost_or_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_that_is_not_there_comes_back_alone_then_lies_among_the_dead_letters_and_can_be_brought_back() {
     let (folder, database) = (data_folder(), Database::empty().await);
-    let cloud = Cloud::serve(folder.path(), 3);
+    // At 0, 1, 3 and 7 s, then no more.
+    let cloud = Cloud::serve(folder.path(), 4);
     let at = now() - TimeDelta::minutes(1);
     let deleted = cloud.put(&newest_key("LAB-09"), &heartbeat("LAB-09", at)).await;
     cloud.delete(&deleted).await;
@@ -135,7 +136,7 @@ async fn an_object_that_is_not_there_comes_back_alone_then_lies_among_the_dead_l
     let up = cloud.up(folder.path(), &database.url, &[]);
     accepted.push(cloud.put(&newest_key("LAB-07"), &heartbeat("LAB-07", at)).await);
     up.station("LAB-07", PATIENCE, |station| !station["timestamp_utc"].is_null()).await;
-    cloud.comes_to(0, 2, PATIENCE).await;
+    cloud.comes_to(0, 2, REDELIVERED).await;
 
     let queue = ["--queue", cloud.queue.as_str(), "--json"];
     let status =
@@ -152,7 +153,7 @@ async fn an_object_that_is_not_there_comes_back_alone_then_lies_among_the_dead_l
     let said: Value = serde_json::from_str(&says(&cloud, &[&["queue", "redrive"], &queue[..]].concat())).unwrap();
     assert_eq!((&said["redriven"], &said["left"]), (&2.into(), &0.into()), "{said}");
     up.station("LAB-08", PATIENCE, |station| !station["timestamp_utc"].is_null()).await;
-    cloud.comes_to(0, 1, PATIENCE).await;
+    cloud.comes_to(0, 1, REDELIVERED).await;
     up.terminate();
     Conservation::of(&database.url).accepted(accepted).at_least("history", 11).at_least("quarantined", 3).holds().await;
 }
