@@ -66,7 +66,7 @@ pub fn inspect_log(path: &Path) -> Result<Option<LogLoss>, FileError> {
     Ok((written > readable).then_some(LogLoss { readable, written }))
 }
 
-/// The header, the frames up to the last readable commit, and the place of the last frame of the same generation.
+/// The header, the frames up to the last readable commit, and the place of the last frame of the same generation behind a broken one.
 fn walk(mut log: impl Read) -> std::io::Result<(Option<Header>, u32, u32)> {
     let mut bytes = [0; HEADER];
     if !fill(&mut log, &mut bytes)? {
@@ -83,20 +83,20 @@ fn walk(mut log: impl Read) -> std::io::Result<(Option<Header>, u32, u32)> {
             sums = None;
             continue;
         }
-        later = place;
-        if let Some(so_far) = sums {
-            let sum = checksum(header.big_endian, &frame[..8], so_far);
-            let sum = checksum(header.big_endian, &frame[FRAME_HEADER..], sum);
-            let is_whole = sum == (number(&frame[16..20]), number(&frame[20..24]));
-            sums = is_whole.then_some(sum);
-            if is_whole && number(&frame[4..8]) > 0 {
-                readable = place;
-            }
+        let Some(so_far) = sums else {
+            later = place;
+            continue;
+        };
+        let sum = checksum(header.big_endian, &frame[..8], so_far);
+        let sum = checksum(header.big_endian, &frame[FRAME_HEADER..], sum);
+        // A broken frame alone proves nothing: its head is written before its page, and a kill comes between the two.
+        sums = (sum == (number(&frame[16..20]), number(&frame[20..24]))).then_some(sum);
+        if sums.is_some() && number(&frame[4..8]) > 0 {
+            readable = place;
         }
     }
-    // Frames after the last commit that are whole were never committed: nobody misses them.
-    let broken = sums.is_none();
-    Ok((Some(header), readable, if broken { later } else { readable }))
+    // Whole frames after the last commit were never committed: nobody misses them.
+    Ok((Some(header), readable, later.max(readable)))
 }
 
 /// None: this is no header of a log, or not one as SQLite wrote it.

@@ -217,6 +217,11 @@ async fn a_log_that_lost_commits_is_told_from_one_that_a_kill_left() {
         ("its head overwritten", true, |log| log[..32].fill(7)),
         ("empty", true, Vec::clear),
         ("a frame that was never finished", false, |log| log.extend([1; 700])),
+        ("the head of a frame before a page that an older generation left", false, |log| {
+            let head = [&[0, 0, 0, 2, 0, 0, 0, 0], &log[16..24], &[9; 8]].concat();
+            log.extend(head);
+            log.extend([1; 4_096]);
+        }),
     ] {
         let (folder, path) = with_a_log().await;
         let log = folder.path().join("killed.sqlite-wal");
