@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::cli::{Place, QueueCommand, QueuePlace};
 use crate::connections::{Connections, DATA_FOLDER};
 use crate::failure::{Exit, Failure, print_json, print_line};
+use crate::up::queue::EventQueue;
 use crate::up::queue::sqs::SqsQueue;
-use crate::up::queue::{EventQueue, QueueError};
 
 #[derive(Serialize)]
 struct Status<'a> {
@@ -41,14 +41,6 @@ pub async fn run(command: &QueueCommand) -> Result<Option<Exit>, Failure> {
     Ok(None)
 }
 
-fn cannot(error: QueueError) -> Failure {
-    let exit = match error {
-        QueueError::NoAddress { .. } => Exit::Configuration,
-        QueueError::Denied { .. } | QueueError::Unavailable { .. } => Exit::Unavailable,
-    };
-    Failure::of(exit, &error)
-}
-
 async fn open(place: &QueuePlace) -> Result<SqsQueue, Failure> {
     let file = Place { config: place.config.clone(), ..Place::default() };
     let of_file = Connections::resolve(&file, None, None, DATA_FOLDER)?.elsewhere.queue;
@@ -56,16 +48,16 @@ async fn open(place: &QueuePlace) -> Result<SqsQueue, Failure> {
         let said = "no queue is named: give it by --queue, by STATIONKEEPER_QUEUE_URL or in the configuration file";
         return Err(Failure::new(Exit::Configuration, said));
     };
-    SqsQueue::from_environment(&url).await.map_err(cannot)
+    Ok(SqsQueue::from_environment(&url).await?)
 }
 
 async fn status(place: &QueuePlace) -> Result<(), Failure> {
     let queue = open(place).await?;
-    let depth = queue.depth().await.map_err(cannot)?;
-    let dead_letters = match queue.dead_letters().await.map_err(cannot)? {
+    let depth = queue.depth().await?;
+    let dead_letters = match queue.dead_letters().await? {
         None => None,
         Some(dead) => {
-            let depth = dead.depth().await.map_err(cannot)?;
+            let depth = dead.depth().await?;
             Some(DeadLetters { queue: dead.url().to_owned(), waiting: depth.waiting, under_way: depth.under_way })
         }
     };
@@ -92,14 +84,14 @@ async fn status(place: &QueuePlace) -> Result<(), Failure> {
 
 async fn redrive(place: &QueuePlace, limit: Option<u64>) -> Result<(), Failure> {
     let queue = open(place).await?;
-    let Some(dead) = queue.dead_letters().await.map_err(cannot)? else {
+    let Some(dead) = queue.dead_letters().await? else {
         let said = format!("{} names no queue of dead letters: there is nothing to bring back", queue.url());
         return Err(Failure::new(Exit::NoInput, said));
     };
     // What fails again meanwhile is not brought back twice.
-    let lie_there = dead.depth().await.map_err(cannot)?.waiting;
-    let redriven = dead.move_to(&queue, limit.unwrap_or(u64::MAX).min(lie_there)).await.map_err(cannot)?;
-    let left = dead.depth().await.map_err(cannot)?.waiting;
+    let lie_there = dead.depth().await?.waiting;
+    let redriven = dead.move_to(&queue, limit.unwrap_or(u64::MAX).min(lie_there)).await?;
+    let left = dead.depth().await?.waiting;
     if place.json {
         return print_json(&Redriven { queue: queue.url(), redriven, left });
     }

@@ -115,17 +115,12 @@ impl LabServer {
         if own_endpoint.is_some() {
             bucket = bucket.in_path_style();
         }
-        let unavailable = |error: QueueError| {
-            let exit =
-                if matches!(error, QueueError::NoAddress { .. }) { Exit::Configuration } else { Exit::Unavailable };
-            Failure::of(exit, &error)
-        };
         bucket.check().await.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
         let queue = match &options.queue {
             None => None,
             Some(url) => {
-                let queue = SqsQueue::from_environment(url).await.map_err(unavailable)?;
-                queue.depth().await.map_err(unavailable)?;
+                let queue = SqsQueue::from_environment(url).await?;
+                queue.depth().await?;
                 Some(Arc::new(queue))
             }
         };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use stationkeeper_embedded_bucket::{BucketError, Condition, Delivery as Queued, EmbeddedBucket};
 use stationkeeper_pipeline::Loss;
+use stationkeeper_pipeline::bucket::Bucket;
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest, Part};
 use stationkeeper_pipeline::s3::S3Bucket;
@@ -97,7 +98,7 @@ async fn wait(bucket: &EmbeddedBucket, stop: &CancellationToken) {
 }
 
 /// Before a backlog is worked off oldest first, the newest of every station makes the board true. Whether it did.
-async fn look<C: Clock>(ingest: &UpIngest<C>) -> bool {
+pub async fn look<B: Bucket, C: Clock>(ingest: &Ingest<B, C>) -> bool {
     match Box::pin(ingest.look_everywhere()).await {
         Ok(stations) => {
             tracing::info!(stations, "a backlog begins to be worked off; the newest of every station is taken first");
@@ -225,7 +226,8 @@ fn retry_after(attempts: u32, part: Part) -> Duration {
     Duration::from_secs(1 << attempts.saturating_sub(1).min(8)).min(longest)
 }
 
-async fn pause(stop: &CancellationToken) {
+/// Waits for a second, or until told to stop.
+pub async fn pause(stop: &CancellationToken) {
     tokio::select! {
         () = stop.cancelled() => {}
         () = tokio::time::sleep(PAUSE) => {}

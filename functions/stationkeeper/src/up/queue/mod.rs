@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use crate::failure::{Exit, Failure};
+
 /// Most messages that one request can be about.
 pub const MOST: usize = 10;
 
@@ -64,6 +66,16 @@ pub enum QueueError {
         /// What went wrong.
         reason: String,
     },
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        let exit = match error {
+            QueueError::NoAddress { .. } => Exit::Configuration,
+            QueueError::Denied { .. } | QueueError::Unavailable { .. } => Exit::Unavailable,
+        };
+        Self::of(exit, &error)
+    }
 }
 
 /// A queue that delivers at least once. The trait is where tests let it fail.

@@ -18,6 +18,7 @@ use super::{EventQueue, MOST, Message, QueueError};
 use crate::failure::chain;
 use crate::up::pace::{Pace, Step};
 use crate::up::vitals::Observed;
+use crate::up::work::{look, pause};
 
 /// Pollers side by side.
 pub const POLLERS: usize = 4;
@@ -31,7 +32,7 @@ const EXTEND_EVERY: Duration = Duration::from_secs(10);
 const AT_ONCE: usize = 4;
 /// Longest wait between two tries of a message.
 const LONGEST_RETRY: Duration = Duration::from_secs(256);
-/// How long nothing is asked when nothing can be done.
+/// Shortest wait between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often a request is repeated that ends a message. In vain, it comes back, and costs a look.
 const ATTEMPTS: usize = 3;
@@ -130,7 +131,7 @@ impl<Q: EventQueue, B: Bucket, C: Clock> Poller<Q, B, C> {
         let report = self
             .while_invisible(messages, async {
                 if begins_backlog {
-                    let looked = self.look().await;
+                    let looked = look(&self.ingest).await;
                     self.shared.pace(|pace| pace.looked(looked));
                 }
                 let deliveries: Vec<_> =
@@ -154,23 +155,6 @@ impl<Q: EventQueue, B: Bucket, C: Clock> Poller<Q, B, C> {
         self.end(done.iter().map(|one| one.receipt.clone()).collect()).await;
         self.give_back(back).await;
         in_the_way
-    }
-
-    /// The newest of every station first: the board is true before the backlog is through.
-    async fn look(&self) -> bool {
-        match Box::pin(self.ingest.look_everywhere()).await {
-            Ok(stations) => {
-                tracing::info!(
-                    stations,
-                    "a backlog begins to be worked off; the newest of every station is taken first"
-                );
-                true
-            }
-            Err(error) => {
-                tracing::warn!(error = chain(&error), "cannot look for the newest of every station; it is tried again");
-                false
-            }
-        }
     }
 
     /// Works, and keeps the messages invisible meanwhile; a queue that answers slowly holds up no work.
@@ -263,13 +247,6 @@ fn retry_after(receives: u32, part: Part) -> Duration {
     match part {
         Part::Database => PAUSE,
         Part::Bucket | Part::Station => Duration::from_secs(1 << receives.saturating_sub(1).min(8)).min(LONGEST_RETRY),
-    }
-}
-
-async fn pause(stop: &CancellationToken) {
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = tokio::time::sleep(PAUSE) => {}
     }
 }
 
