@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use crate::{LabSettings, NotificationSettings, TimeZone};
+
 /// The settings of verdicts, links and retention. Every key may be left out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,6 +19,17 @@ pub struct Settings {
     pub history: HistorySettings,
     /// Issue codes to ignore, by station (for permanent conditions, telemetry.md section 5).
     pub ignored_issue_codes: BTreeMap<String, Vec<String>>,
+    /// Laboratories, by name.
+    pub labs: BTreeMap<String, LabSettings>,
+    /// Who is told what.
+    pub notifications: NotificationSettings,
+}
+
+impl Settings {
+    /// Where a laboratory is; UTC where nobody said.
+    pub fn time_zone(&self, lab: Option<&str>) -> TimeZone {
+        lab.and_then(|lab| self.labs.get(lab)).map_or_else(TimeZone::default, |lab| lab.time_zone)
+    }
 }
 
 /// Limits of the alert rules, in seconds unless said otherwise.

@@ -1,6 +1,6 @@
 //! Settings as a TOML file, and sentences about what is wrong in one.
 
-use stationkeeper_rules::Settings;
+use stationkeeper_rules::{Channel, NotificationSettings, Settings};
 
 use crate::connections::ConnectionsFile;
 
@@ -14,11 +14,33 @@ pub enum ConfigFile {
 }
 
 /// Sections of a settings file.
-const SECTIONS: [&str; 4] = ["alerts", "reservations", "history", "ignored_issue_codes"];
+const SECTIONS: [&str; 6] = ["alerts", "reservations", "history", "ignored_issue_codes", "labs", "notifications"];
+/// Keys that no default shows, because they stand in tables of any name.
+const INNER_KEYS: [&str; 18] = [
+    "channel",
+    "to",
+    "connection",
+    "topic_arn",
+    "language",
+    "quiet_hours",
+    "from",
+    "time_zone",
+    "receiver",
+    "receivers",
+    "routes",
+    "rules",
+    "severity",
+    "labs",
+    "people",
+    "page_url",
+    "max_attempts",
+    "group_wait_seconds",
+];
 
 /// Every key of both kinds of file, for suggestions.
 fn known_keys() -> Vec<String> {
-    let mut keys: Vec<String> = ConnectionsFile::KEYS.iter().chain(&SECTIONS).map(|key| (*key).to_owned()).collect();
+    let mut keys: Vec<String> =
+        ConnectionsFile::KEYS.iter().chain(&SECTIONS).chain(&INNER_KEYS).map(|key| (*key).to_owned()).collect();
     if let Ok(toml::Value::Table(defaults)) = toml::Value::try_from(Settings::default()) {
         for section in defaults.values().filter_map(toml::Value::as_table) {
             keys.extend(section.keys().cloned());
@@ -50,20 +72,85 @@ pub fn parse(text: &str) -> Result<ConfigFile, String> {
 
 /// What types cannot say.
 fn check(settings: &Settings) -> Result<(), String> {
-    let alerts = &settings.alerts;
+    let (alerts, told) = (&settings.alerts, &settings.notifications);
     let limits = [
         ("alerts.interval_seconds", alerts.interval_seconds, 10, 3_600),
         ("alerts.missing_after_intervals", alerts.missing_after_intervals, 2, 1_000),
         ("alerts.stalled_min_stations", alerts.stalled_min_stations, 1, u32::MAX),
         ("history.retention_days", settings.history.retention_days, 1, 36_500),
         ("history.audit_retention_days", settings.history.audit_retention_days, 1, 36_500),
+        ("notifications.group_wait_seconds", told.group_wait_seconds, 0, 3_600),
+        ("notifications.group_wait_most_seconds", told.group_wait_most_seconds, told.group_wait_seconds, 3_600),
+        ("notifications.reminder_minutes", told.reminder_minutes, 1, 10_080),
+        ("notifications.flapping_openings", told.flapping_openings, 2, 1_000),
+        ("notifications.flapping_minutes", told.flapping_minutes, 1, 1_440),
+        ("notifications.max_attempts", told.max_attempts, 1, 1_000),
     ];
     for (key, value, least, most) in limits {
         if !(least..=most).contains(&value) {
             return Err(format!("{key} = {value}: it must be from {least} to {most}"));
         }
     }
+    check_notifications(told)
+}
+
+fn check_notifications(told: &NotificationSettings) -> Result<(), String> {
+    for (name, receiver) in &told.receivers {
+        let place = format!("notifications.receivers.{name}");
+        if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+            return Err(format!("{place}: the name of a receiver has from 1 to 100 characters, on one line"));
+        }
+        match &receiver.channel {
+            Channel::Email { to } if to.is_empty() => return Err(format!("{place}: `to` names nobody")),
+            Channel::Email { to } => {
+                if let Some(address) = to.iter().find(|address| !is_address(address)) {
+                    return Err(format!("{place}: `{}` is no mail address", address.escape_debug()));
+                }
+            }
+            Channel::Webhook { connection } | Channel::Slack { connection } if connection.trim().is_empty() => {
+                return Err(format!("{place}: `connection` is empty; name one that the delivery knows"));
+            }
+            Channel::Sns { topic_arn } if !topic_arn.starts_with("arn:") => {
+                return Err(format!("{place}: `{}` is no ARN of a topic", topic_arn.escape_debug()));
+            }
+            Channel::Webhook { .. } | Channel::Slack { .. } | Channel::Sns { .. } => {}
+        }
+        if receiver.quiet_hours.is_some_and(|hours| hours.from == hours.to) {
+            return Err(format!("{place}.quiet_hours: they begin and end at the same time; leave them out instead"));
+        }
+    }
+    for (place, route) in told.routes.iter().enumerate() {
+        if !told.receivers.contains_key(&route.receiver) {
+            let known: Vec<&str> = told.receivers.keys().map(String::as_str).collect();
+            let meant = nearest(&route.receiver, &known).map(|known| format!(": did you mean `{known}`?"));
+            return Err(format!(
+                "notifications.routes, number {}: there is no receiver `{}`{}",
+                place + 1,
+                route.receiver,
+                meant.unwrap_or_default()
+            ));
+        }
+    }
+    if let Some(url) =
+        told.page_url.as_deref().filter(|url| !["http://", "https://"].iter().any(|s| url.starts_with(s)))
+    {
+        return Err(format!("notifications.page_url = `{}`: it begins with https:// or http://", url.escape_debug()));
+    }
     Ok(())
+}
+
+/// Whether it can stand in the head of a mail as it is: one `@` between what is not empty, nothing that separates or breaks a line.
+fn is_address(text: &str) -> bool {
+    let plain = text.chars().all(|one| !one.is_whitespace() && !one.is_control() && !",;<>()[]\"\\:".contains(one));
+    plain
+        && text.len() <= 254
+        && text.split_once('@').is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && !domain.is_empty()
+                && !domain.contains('@')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
+        })
 }
 
 /// A sentence: where, what, and the nearest known key where one is unknown.
@@ -113,6 +200,71 @@ mod tests {
         }
         let mixed = parse("data = \"x\"\n[alerts]\ninterval_seconds = 60\n").expect_err("two kinds");
         assert!(mixed.contains("two files"), "{mixed}");
+    }
+
+    /// A receiver `ops` by mail, with these lines in it and after it.
+    fn told(inside: &str, after: &str) -> String {
+        format!("[notifications.receivers.ops]\nchannel = \"email\"\nto = [\"ops@example.org\"]\n{inside}\n{after}")
+    }
+
+    #[test]
+    fn who_is_told_is_read_whole() {
+        let text = told(
+            "language = \"es\"\nquiet_hours = { from = \"22:00\", to = \"07:00\", time_zone = \"Europe/Madrid\" }",
+            "[[notifications.routes]]\nreceiver = \"ops\"\nrules = [\"not_ready\"]\nseverity = \"warning\"\nlabs = [\"redes\"]\n[labs.redes]\ntime_zone = \"America/Bogota\"",
+        );
+        let Ok(ConfigFile::Settings(settings)) = parse(&text) else { panic!("settings: {:?}", parse(&text)) };
+        assert_eq!(
+            settings.notifications.receivers["ops"].quiet_hours.map(|hours| hours.to.to_string()).as_deref(),
+            Some("07:00")
+        );
+        assert_eq!(settings.time_zone(Some("redes")).to_string(), "America/Bogota");
+        let written = toml::to_string(&*settings).expect("it can be written");
+        let Ok(ConfigFile::Settings(again)) = parse(&written) else { panic!("{written}: {:?}", parse(&written)) };
+        assert_eq!(again, settings, "what is printed can be applied again");
+    }
+
+    #[test]
+    fn what_is_wrong_about_who_is_told_is_said_with_its_place() {
+        let route = "[[notifications.routes]]\nreceiver = \"opps\"\n";
+        for (text, said) in [
+            (told("", route), "notifications.routes, number 1: there is no receiver `opps`: did you mean `ops`?"),
+            (
+                told("quiet_hours = { from = \"25:00\", to = \"07:00\" }", ""),
+                "`25:00` is no time of day: write it as `07:30`",
+            ),
+            (
+                told("quiet_hours = { from = \"07:00\", to = \"07:00\" }", ""),
+                "notifications.receivers.ops.quiet_hours: they begin and end",
+            ),
+            (told("", "[labs.redes]\ntime_zone = \"Madrid\"\n"), "there is no time zone `Madrid`"),
+            (told("colour = 1", ""), "unknown key `colour`"),
+            (told("langauge = \"es\"", ""), "unknown key `langauge`: did you mean `language`?"),
+            (
+                told("", "[[notifications.routes]]\nreceiver = \"ops\"\nlab = [\"redes\"]\n"),
+                "unknown key `lab`: did you mean `labs`?",
+            ),
+            (
+                "[notifications.receivers.ops]\nchannel = \"email\"\nto = [\"a@b, c@d\"]\n".to_owned(),
+                "notifications.receivers.ops: `a@b, c@d` is no mail address",
+            ),
+            (
+                "[notifications.receivers.ops]\nchannel = \"email\"\nto = []\n".to_owned(),
+                "notifications.receivers.ops: `to` names nobody",
+            ),
+            (
+                "[notifications.receivers.ops]\nchannel = \"sns\"\ntopic_arn = \"x\"\n".to_owned(),
+                "notifications.receivers.ops: `x` is no ARN of a topic",
+            ),
+            (
+                "[notifications]\ngroup_wait_most_seconds = 5\n".to_owned(),
+                "notifications.group_wait_most_seconds = 5: it must be from 90 to 3600",
+            ),
+            ("[notifications]\npage_url = \"stations\"\n".to_owned(), "notifications.page_url = `stations`"),
+        ] {
+            let error = parse(&text).expect_err(&text);
+            assert!(error.contains(said), "{text}: {error}");
+        }
     }
 
     #[test]
