@@ -17,6 +17,7 @@ mod meanwhile;
 mod not_ready;
 mod notification;
 mod notification_settings;
+pub mod notify;
 mod reservation;
 mod settings;
 mod station;
