@@ -9,6 +9,7 @@ pub mod clock;
 mod commit;
 #[cfg(feature = "mysql")]
 mod database_secret;
+pub mod deliver;
 mod document;
 mod error;
 pub mod ingest;

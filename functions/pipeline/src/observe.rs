@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stationkeeper_rules::Transition;
+use stationkeeper_store::ClaimedNotification;
 
 use crate::IngestError;
 use crate::ingest::BatchReport;
@@ -87,6 +88,7 @@ pub(crate) fn check(due: usize, looked: usize, judged: bool, took: Duration) {
     );
 }
 
+<<<<<<< HEAD
 pub(crate) fn unannounced(host: &str, found: u64) {
     metrics::counter!("stationkeeper_objects_unannounced_total").increment(found);
     tracing::warn!(
@@ -103,4 +105,29 @@ pub(crate) fn not_compared(folder: &str, error: &str) {
         error,
         "cannot compare what the bucket holds with the database; it is tried again"
     );
+=======
+/// A message was tried. Never what it says, nor where it goes.
+pub(crate) fn attempt(claimed: &ClaimedNotification, outcome: &'static str, error: Option<&str>) {
+    metrics::counter!("stationkeeper_notification_attempts_total", "outcome" => outcome).increment(1);
+    match (outcome, error) {
+        ("dead", error) => tracing::error!(
+            notification.id = %claimed.id,
+            notification.receiver = claimed.receiver,
+            error,
+            "gave up a notification; `stationkeeper notifications retry` sends it again"
+        ),
+        (_, Some(error)) => tracing::warn!(
+            notification.id = %claimed.id,
+            notification.receiver = claimed.receiver,
+            attempt = claimed.attempts + 1,
+            error,
+            "could not deliver a notification; it is tried again"
+        ),
+        (_, None) => tracing::info!(
+            notification.id = %claimed.id,
+            notification.receiver = claimed.receiver,
+            "delivered a notification"
+        ),
+    }
+>>>>>>> a91354b (store, pipeline, notifier: the outbox is delivered: claimed under a lease, sent, settled)
 }

@@ -193,6 +193,13 @@ conformance! {
         sightings_wait_until_they_are_settled,
         forced_logoffs_are_kept_listed_and_linked,
     },
+    outbox::{
+        a_message_is_owed_once_and_claimed_by_one,
+        what_was_tried_is_tried_again_sent_or_dead,
+        a_claim_that_ended_settles_nothing_but_what_was_sent,
+        dead_messages_are_owed_again_by_command,
+        a_row_that_holds_no_message_is_claimed_as_such,
+    },
     alerts::{
         an_alert_lives_and_repeats_harmlessly,
         a_batch_may_resolve_and_open_again,

@@ -1,0 +1,3 @@
+update notifications
+set next_attempt_at = ?
+where id in ({list})
