@@ -137,12 +137,12 @@ mod tests {
         let (first, second) = (without_boundary(composed(&message)), without_boundary(composed(&message)));
         assert_eq!(first, second);
         for header in [
-            &format!("Message-ID: <{}@example.org>\r\n", message.id),
-            &format!("Idempotency-Key: {}\r\n", message.id),
+            format!("Message-ID: <{}@example.org>\r\n", message.id).as_str(),
+            format!("Idempotency-Key: {}\r\n", message.id).as_str(),
             "Auto-Submitted: auto-generated\r\n",
             "To: ops@example.org\r\n",
         ] {
-            assert!(first.contains(header.as_str()), "{header} in {first}");
+            assert!(first.contains(header), "{header} in {first}");
         }
     }
 
