@@ -88,7 +88,6 @@ pub(crate) fn check(due: usize, looked: usize, judged: bool, took: Duration) {
     );
 }
 
-<<<<<<< HEAD
 pub(crate) fn unannounced(host: &str, found: u64) {
     metrics::counter!("stationkeeper_objects_unannounced_total").increment(found);
     tracing::warn!(
@@ -105,7 +104,8 @@ pub(crate) fn not_compared(folder: &str, error: &str) {
         error,
         "cannot compare what the bucket holds with the database; it is tried again"
     );
-=======
+}
+
 /// A message was tried. Never what it says, nor where it goes.
 pub(crate) fn attempt(claimed: &ClaimedNotification, outcome: &'static str, error: Option<&str>) {
     metrics::counter!("stationkeeper_notification_attempts_total", "outcome" => outcome).increment(1);
@@ -129,5 +129,4 @@ pub(crate) fn attempt(claimed: &ClaimedNotification, outcome: &'static str, erro
             "delivered a notification"
         ),
     }
->>>>>>> a91354b (store, pipeline, notifier: the outbox is delivered: claimed under a lease, sent, settled)
 }
