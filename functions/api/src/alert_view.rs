@@ -29,6 +29,8 @@ pub struct AlertView {
     pub acknowledged_at: Option<Instant>,
     /// Who took it.
     pub acknowledged_by: Option<String>,
+    /// Until when, after which it is open again; null: until it is over.
+    pub acknowledged_until: Option<Instant>,
     /// What they wrote.
     pub note: Option<String>,
     /// When the rule became false.
@@ -75,6 +77,7 @@ impl AlertView {
             opened_at: alert.opened_at.into(),
             acknowledged_at: alert.acknowledged_at.map(Into::into),
             acknowledged_by: alert.acknowledged_by.clone(),
+            acknowledged_until: alert.acknowledged_until.map(Into::into),
             note: alert.note.clone(),
             resolved_at: alert.resolved_at.map(Into::into),
             cause: alert.cause.clone(),
@@ -129,6 +132,7 @@ mod tests {
             acknowledged_at: None,
             acknowledged_by: None,
             note: None,
+            acknowledged_until: None,
             resolved_at: None,
             cause: cause.clone(),
         };
@@ -151,6 +155,7 @@ mod tests {
             actor: Actor::Rule,
             cause,
             note: None,
+            acknowledged_until: None,
         };
         let one = serde_json::to_value(row.with_transitions(&[step], Language::En)).unwrap();
         assert_eq!(one["transitions"][0]["to"], "open");

@@ -103,6 +103,7 @@ impl ApiError {
             Self::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
+            Self::Life(LifeError::EndsBeforeItBegins) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
             Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
             Self::EventNotTaken => (StatusCode::SERVICE_UNAVAILABLE, "object_not_taken"),

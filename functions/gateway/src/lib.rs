@@ -28,7 +28,7 @@ mod status_page;
 mod token;
 mod vitals;
 
-pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, acknowledge};
+pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
 pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};
 pub use token::mint_token;

@@ -307,7 +307,7 @@ pub(crate) fn run(host: &HostName, turn: &Turn) -> StateRun {
     StateRun { host: host.clone(), from_at: turn.from_at, to_at: None, word: turn.word, cause: turn.cause.clone() }
 }
 
-/// Alerts, state runs and the updates that tell of both.
+/// Alerts with the news of them that are owed, state runs, and the updates that tell of both.
 pub(crate) async fn write_changes(
     transaction: &mut Transaction,
     turns: &[StateRun],
@@ -337,6 +337,7 @@ pub(crate) async fn write_changes(
     if !transitions.is_empty() {
         let moved = transaction.alerts().apply(transitions).await?;
         invariant::rows_as_planned("alerts that move", moved.planned, moved.held)?;
+        transaction.owed().append(transitions, now).await?;
     }
     if !updates.is_empty() {
         transaction.updates().append(&updates).await?;

@@ -86,6 +86,7 @@ fn moved(text: &str) -> Transition {
         actor: Actor::Rule,
         cause: Cause::ByHand,
         note: None,
+        acknowledged_until: None,
     }
 }
 

@@ -119,7 +119,7 @@ impl Severity {
 }
 
 /// Where an alert stands. (`pending` is computed and never stored.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// It holds and nobody took it.
@@ -198,6 +198,8 @@ pub struct Alert {
     pub acknowledged_at: Option<DateTime<Utc>>,
     /// Who took it.
     pub acknowledged_by: Option<String>,
+    /// Until when, after which it is open again; none: until it is over.
+    pub acknowledged_until: Option<DateTime<Utc>>,
     /// What they wrote.
     pub note: Option<String>,
     /// When the rule became false.
@@ -253,4 +255,6 @@ pub struct Transition {
     pub cause: Cause,
     /// What a person wrote with it.
     pub note: Option<String>,
+    /// Until when somebody takes it; none: until it is over, or it is no acknowledgement.
+    pub acknowledged_until: Option<DateTime<Utc>>,
 }

@@ -230,6 +230,7 @@ pub(crate) fn open(key: AlertKey, at: DateTime<Utc>, cause: Cause) -> Transition
         actor: Actor::Rule,
         cause,
         note: None,
+        acknowledged_until: None,
     }
 }
 
@@ -244,6 +245,7 @@ pub(crate) fn resolve(alert: &Alert, at: DateTime<Utc>, cause: Cause) -> Transit
         actor: Actor::Rule,
         cause,
         note: None,
+        acknowledged_until: None,
     }
 }
 
@@ -260,6 +262,7 @@ pub fn unresolved_after(unresolved: &[Alert], transitions: &[Transition]) -> Vec
                 acknowledged_at: None,
                 acknowledged_by: None,
                 note: None,
+                acknowledged_until: None,
                 resolved_at: None,
                 cause: transition.cause.clone(),
             }),

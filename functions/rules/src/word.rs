@@ -84,6 +84,7 @@ mod tests {
             acknowledged_at: None,
             acknowledged_by: None,
             note: None,
+            acknowledged_until: None,
             resolved_at: None,
             cause: Cause::NeverHeard,
         }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps the stations of remote laboratories ready for the next reservation.
@@ -47,7 +47,7 @@ pub enum Command {
     Alerts(Alerts),
     /// Acknowledges an alert: somebody is on it
     #[command(
-        after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable replaced\"\n\nThe start of an id is enough where it is the only one."
+        after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable ordered\" --for 4h\n\nThe start of an id is enough where it is the only one."
     )]
     Ack(Ack),
     /// Gives back a heartbeat byte for byte, checked against its SHA-256
@@ -297,6 +297,9 @@ pub struct Ack {
     /// What you want to say with it
     #[arg(long)]
     pub note: Option<String>,
+    /// For how long, such as `30m`, `4h` or `2d`: then it opens again if it still holds [default: until it is over]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+    pub lasts: Option<TimeDelta>,
     /// Who you are [default: the user of this computer]
     #[arg(long, env = "USER")]
     pub by: Option<String>,
@@ -458,5 +461,24 @@ fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (0.1..=1_000.0).contains(&speed) => Ok(speed),
         _ => Err("a speed is a number from 0.1 to 1000".to_owned()),
+    }
+}
+
+/// A number and `m`, `h` or `d`: minutes, hours, days; at most ten years.
+fn duration(text: &str) -> Result<TimeDelta, String> {
+    let refused = || format!("`{text}` is no duration: give minutes, hours or days, such as `30m`, `4h` or `2d`");
+    let unit = text.chars().last().ok_or_else(refused)?;
+    let minutes = match unit {
+        'm' => 1,
+        'h' => 60,
+        'd' => 24 * 60,
+        _ => return Err(refused()),
+    };
+    let number: u32 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| refused())?;
+    let minutes = i64::from(number) * minutes;
+    match minutes {
+        0 => Err("a duration is more than nothing".to_owned()),
+        1..=5_256_000 => Ok(TimeDelta::minutes(minutes)),
+        _ => Err("a duration is ten years at most".to_owned()),
     }
 }

@@ -116,9 +116,12 @@ impl Alerts<'_> {
                 let mut statement = Statement::new("move alerts", text).times(moves.len());
                 let columns: &[fn(&Transition) -> Value] = match to {
                     AlertState::Open => &[],
-                    AlertState::Acknowledged => {
-                        &[|one| one.at.into(), |one| person(one).into(), |one| one.note.as_ref().into()]
-                    }
+                    AlertState::Acknowledged => &[
+                        |one| one.at.into(),
+                        |one| person(one).into(),
+                        |one| one.acknowledged_until.into(),
+                        |one| one.note.as_ref().into(),
+                    ],
                     AlertState::Resolved => &[|one| one.at.into()],
                 };
                 for column in columns {
@@ -238,6 +241,7 @@ fn opened_by(transition: &Transition) -> Alert {
         acknowledged_at: None,
         acknowledged_by: None,
         note: None,
+        acknowledged_until: None,
         resolved_at: None,
         cause: transition.cause.clone(),
     }
@@ -246,10 +250,14 @@ fn opened_by(transition: &Transition) -> Alert {
 fn advance(alert: &mut Alert, transition: &Transition) {
     alert.state = transition.to;
     match transition.to {
-        AlertState::Open => (alert.acknowledged_at, alert.acknowledged_by, alert.note) = (None, None, None),
+        AlertState::Open => {
+            (alert.acknowledged_at, alert.acknowledged_by) = (None, None);
+            (alert.acknowledged_until, alert.note) = (None, None);
+        }
         AlertState::Acknowledged => {
             alert.acknowledged_at = Some(transition.at);
             alert.acknowledged_by = person(transition).map(str::to_owned);
+            alert.acknowledged_until = transition.acknowledged_until;
             alert.note = transition.note.clone();
         }
         AlertState::Resolved => alert.resolved_at = Some(transition.at),
@@ -273,6 +281,7 @@ fn alert_row(alert: &Alert) -> Result<Vec<Value>, StoreError> {
         alert.opened_at.into(),
         alert.acknowledged_at.into(),
         alert.acknowledged_by.as_ref().into(),
+        alert.acknowledged_until.into(),
         alert.note.as_ref().into(),
         alert.resolved_at.into(),
         serde_json::to_string(&alert.cause).map_err(StoreError::json("open alerts"))?.into(),
@@ -289,6 +298,7 @@ fn transition_row(transition: &Transition) -> Result<Vec<Value>, StoreError> {
         transition.actor.to_string().into(),
         cause.into(),
         transition.note.as_ref().into(),
+        transition.acknowledged_until.into(),
     ])
 }
 
@@ -304,6 +314,7 @@ pub(crate) fn alert(row: &Row) -> Result<Alert, StoreError> {
         opened_at: row.instant("opened_at")?,
         acknowledged_at: row.optional_instant("acknowledged_at")?,
         acknowledged_by: row.optional_text("acknowledged_by")?,
+        acknowledged_until: row.optional_instant("acknowledged_until")?,
         note: row.optional_text("note")?,
         resolved_at: row.optional_instant("resolved_at")?,
         cause: row.json("cause")?,
@@ -320,5 +331,6 @@ fn transition(row: &Row, alert: &Alert) -> Result<Transition, StoreError> {
         actor: row.parsed("actor", Actor::parse)?,
         cause: row.json("cause")?,
         note: row.optional_text("note")?,
+        acknowledged_until: row.optional_instant("acknowledged_until")?,
     })
 }

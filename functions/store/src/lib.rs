@@ -11,11 +11,13 @@ compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both"
 
 mod alerts;
 mod database;
+mod decisions;
 mod error;
 #[cfg(feature = "faults")]
 pub mod faults;
 mod forced_logoffs;
 mod health;
+mod hearings;
 mod heartbeats;
 mod history;
 mod host_events;
@@ -26,6 +28,7 @@ mod objects;
 mod open;
 mod outbox;
 mod overdue;
+mod owed;
 mod prune;
 mod raw;
 #[cfg(feature = "record")]
@@ -34,6 +37,7 @@ mod reservations;
 mod row;
 mod runs;
 mod settings;
+mod silences;
 mod standing;
 mod statement;
 mod stations;
@@ -42,23 +46,27 @@ mod transaction;
 mod updates;
 
 pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
+pub use decisions::Decisions;
 pub use error::{Inconsistency, StoreError};
 pub use forced_logoffs::{
     ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffKey, ForcedLogoffRecord, ForcedLogoffSighting, ForcedLogoffs,
 };
 pub use health::TableSize;
+pub use hearings::Hearings;
 pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat, StoredVariant};
 pub use history::{HeartbeatRow, RawHeartbeat};
 pub use host_events::{EventCursor, HostEventRecord, HostEvents};
 pub use migrate::AppliedMigration;
 pub use objects::{IngestOutcome, ObjectVersion, Objects, QuarantinedObject};
 pub use open::{Store, StoreOptions, Synchronous};
-pub use outbox::{ClaimedNotification, Notification, NotificationState, OutboxSize, Settlement};
+pub use outbox::{ClaimedNotification, Notification, NotificationState, Notifications, OutboxSize, Settlement};
 pub use overdue::{OverdueCheck, OverdueCheckRow};
+pub use owed::{OwedNews, PlannerRow};
 pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use reservations::Reservations;
 pub use runs::{StateRun, StateRuns};
+pub use silences::Silences;
 pub use standing::Standing;
 pub use stations::{CatalogEntry, HostStatus, States, Station, StationFilter};
 pub use tokens::{ApiToken, NewApiToken, TokenRole};

@@ -6,6 +6,7 @@
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{Message, MessageId};
 
+use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement};
 use crate::{Store, StoreError};
@@ -242,6 +243,18 @@ impl Store {
 
     /// Owes these, in a unit of work of its own. One that is there already stays as it is.
     pub async fn owe_notifications(&self, messages: &[Message]) -> Result<(), StoreError> {
+        let mut link = self.writer().await?;
+        Notifications(&mut link).owe(messages).await?;
+        link.commit().await
+    }
+}
+
+/// Messages in a unit of work.
+pub struct Notifications<'t>(pub(crate) &'t mut Link);
+
+impl Notifications<'_> {
+    /// Owes these. One that is there already stays as it is.
+    pub async fn owe(&mut self, messages: &[Message]) -> Result<(), StoreError> {
         const DOING: &str = "insert notifications";
         let mut rows = Vec::with_capacity(messages.len());
         for message in messages {
@@ -257,9 +270,7 @@ impl Store {
                 message.made_at.into(),
             ]);
         }
-        let mut link = self.writer().await?;
-        link.write_rows(DOING, include_str!("sql/insert_notifications.sql"), rows).await?;
-        link.commit().await
+        self.0.write_rows(DOING, include_str!("sql/insert_notifications.sql"), rows).await
     }
 }
 

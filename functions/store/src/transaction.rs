@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::database::Link;
 use crate::raw::Codec;
 use crate::{
-    Alerts, ForcedLogoffs, Heartbeats, HostEvents, Objects, OverdueCheckRow, Reservations, StateRuns, States,
-    StoreError, Updates,
+    Alerts, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Notifications, Objects, OverdueCheckRow,
+    OwedNews, PlannerRow, Reservations, Silences, StateRuns, States, StoreError, Updates,
 };
 
 /// One unit of work. Dropped without [`commit`](Self::commit), nothing of it happened.
@@ -76,5 +76,35 @@ impl Transaction {
     /// The one row of the overdue check (`overdue_checks`).
     pub fn overdue_check(&mut self) -> OverdueCheckRow<'_> {
         OverdueCheckRow(&mut self.link)
+    }
+
+    /// News of alerts that are owed (`notifications_owed`).
+    pub fn owed(&mut self) -> OwedNews<'_> {
+        OwedNews(&mut self.link)
+    }
+
+    /// The one row of the planner of notifications (`notification_planner`).
+    pub fn planner(&mut self) -> PlannerRow<'_> {
+        PlannerRow(&mut self.link)
+    }
+
+    /// What was decided about news (`notification_decisions`).
+    pub fn decisions(&mut self) -> Decisions<'_> {
+        Decisions(&mut self.link)
+    }
+
+    /// Who heard of an alert (`notification_hearings`).
+    pub fn hearings(&mut self) -> Hearings<'_> {
+        Hearings(&mut self.link)
+    }
+
+    /// What mutes notifications (`silences`).
+    pub fn silences(&mut self) -> Silences<'_> {
+        Silences(&mut self.link)
+    }
+
+    /// Messages to receivers (`notifications`).
+    pub fn notifications(&mut self) -> Notifications<'_> {
+        Notifications(&mut self.link)
     }
 }

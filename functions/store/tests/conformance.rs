@@ -79,7 +79,7 @@ impl Lab {
             Kind::MariaDb => {
                 let mut connection = sqlx::MySqlConnection::connect(&self.url).await.expect("connects");
                 connection.execute("set time_zone = '+00:00'").await.expect("runs");
-                connection.execute("analyze table lab_station_state").await.expect("runs");
+                connection.execute("analyze table lab_station_state, notifications_owed").await.expect("runs");
                 connection.execute("flush status").await.expect("runs");
                 // Written out: a `limit` takes no text.
                 let text = values.iter().fold(statement.to_owned(), |text, value| {
@@ -199,6 +199,15 @@ conformance! {
         a_claim_that_ended_settles_nothing_but_what_was_sent,
         dead_messages_are_owed_again_by_command,
         a_row_that_holds_no_message_is_claimed_as_such,
+    },
+    deciding::{
+        news_are_owed_once_until_they_are_planned,
+        looking_for_what_is_owed_reads_nothing_else,
+        decisions_are_logged_and_the_last_one_counts,
+        who_heard_is_remembered_until_it_is_over,
+        silences_stand_until_they_are_over_or_ended,
+        alerts_are_found_with_their_laboratory_and_person,
+        what_was_decided_goes_with_its_alert,
     },
     alerts::{
         an_alert_lives_and_repeats_harmlessly,

@@ -19,6 +19,19 @@ use crate::extract::{Body, NoParameters, Path, Query, Reader};
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
     note: Option<String>,
+    /// When the alert opens again if it still holds.
+    until: Option<DateTime<Utc>>,
+}
+
+/// Somebody takes an alert.
+#[derive(Debug, Clone, Copy)]
+pub struct Taking<'a> {
+    /// Who.
+    pub person: &'a str,
+    /// What they write.
+    pub note: Option<&'a str>,
+    /// Until when; none: until it is over.
+    pub until: Option<DateTime<Utc>>,
 }
 
 /// Why an alert was not acknowledged.
@@ -53,20 +66,19 @@ pub enum Acknowledged {
 /// How often a commit that met another one is repeated.
 const ATTEMPTS: u32 = 5;
 
-/// Takes an alert in the name of `person`, with its transition and its update in one unit of work.
+/// Takes an alert, with its transition, its update and the news that it owes in one unit of work.
 ///
 /// # Errors
-/// No such alert, a resolved one, a note that is too long, or the store failed.
+/// No such alert, a resolved one, a note that is too long, an end that has passed, or the store failed.
 pub async fn acknowledge(
     store: &Store,
     id: &AlertId,
-    person: &str,
-    note: Option<&str>,
+    taking: Taking<'_>,
     now: DateTime<Utc>,
 ) -> Result<Acknowledged, AcknowledgeError> {
     let mut attempt = 1;
     loop {
-        match once(store, id, person, note, now).await {
+        match once(store, id, taking, now).await {
             Err(AcknowledgeError::Store(error)) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
             done => return done,
         }
@@ -76,8 +88,7 @@ pub async fn acknowledge(
 async fn once(
     store: &Store,
     id: &AlertId,
-    person: &str,
-    note: Option<&str>,
+    taking: Taking<'_>,
     now: DateTime<Utc>,
 ) -> Result<Acknowledged, AcknowledgeError> {
     let Some(known) = store.alert(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
@@ -87,8 +98,8 @@ async fn once(
         work.states().lock(&[host]).await?;
     }
     let Some(alert) = work.alerts().lock(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
-    let step = stationkeeper_rules::acknowledge(&alert, By::Person(person.to_owned()), note.map(str::to_owned), now)
-        .map_err(AcknowledgeError::Life)?;
+    let (by, note) = (By::Person(taking.person.to_owned()), taking.note.map(str::to_owned));
+    let step = stationkeeper_rules::acknowledge(&alert, by, note, taking.until, now).map_err(AcknowledgeError::Life)?;
     let Some(step) = step else { return Ok(Acknowledged::Before) };
     let update = NewUpdate {
         at: step.at,
@@ -96,7 +107,9 @@ async fn once(
         host: alert.key.host.clone(),
         payload: json!({ "id": id, "rule": alert.key.rule, "state": step.to }),
     };
-    work.alerts().apply(&[step]).await?;
+    let steps = [step];
+    work.alerts().apply(&steps).await?;
+    work.owed().append(&steps, now).await?;
     work.updates().append(&[update]).await?;
     work.commit().await?;
     tracing::info!(alert.id = %id, alert.rule = %alert.key.rule, "an alert was acknowledged");
@@ -113,7 +126,8 @@ pub(crate) async fn post(
 ) -> Result<Json<AlertView>, ApiError> {
     actor.may_acknowledge()?;
     let note = request.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
-    match acknowledge(gateway.store(), &AlertId(id.clone()), &actor.name, note, gateway.now()).await {
+    let taking = Taking { person: &actor.name, note, until: request.until };
+    match acknowledge(gateway.store(), &AlertId(id.clone()), taking, gateway.now()).await {
         Ok(Acknowledged::Now | Acknowledged::Before) => view(&gateway, id, language).await.map(Json),
         Err(AcknowledgeError::Unknown(AlertId(id))) => Err(ApiError::UnknownAlert(id)),
         Err(AcknowledgeError::Life(error)) => Err(ApiError::Life(error)),

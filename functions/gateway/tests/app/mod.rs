@@ -114,6 +114,7 @@ impl App {
             actor: Actor::Rule,
             cause,
             note: None,
+            acknowledged_until: None,
         })
         .await;
         id.0
@@ -130,6 +131,7 @@ impl App {
             actor: Actor::Rule,
             cause: Cause::ReadyAgain,
             note: None,
+            acknowledged_until: None,
         })
         .await;
     }

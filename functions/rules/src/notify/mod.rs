@@ -1,5 +1,6 @@
 //! What mutes, delays or joins notifications: each part answers one question about an alert at an instant.
 
+mod decision;
 mod flapping;
 mod grouping;
 mod inhibition;
@@ -9,6 +10,7 @@ mod silences;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use decision::{Because, Decision, Heard, Hearing, Owed, Step, Verdict};
 pub use flapping::{Restless, restless};
 pub use grouping::due_at;
 pub use inhibition::inhibitor;

@@ -26,6 +26,7 @@ pub(crate) fn placed(rule: Rule, host: &str, opened_at: &str) -> Placed {
         acknowledged_at: None,
         acknowledged_by: None,
         note: None,
+        acknowledged_until: None,
         resolved_at: None,
         cause: Cause::NothingNewer { since: at(opened_at) },
     };

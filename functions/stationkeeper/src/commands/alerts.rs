@@ -1,7 +1,7 @@
 //! `alerts` and `ack`.
 
 use stationkeeper_api::{AlertView, Language, text};
-use stationkeeper_gateway::{AcknowledgeError, Acknowledged, acknowledge};
+use stationkeeper_gateway::{AcknowledgeError, Acknowledged, Taking, acknowledge};
 use stationkeeper_rules::{Alert, AlertId, AlertState, Rule};
 use stationkeeper_store::{AlertFilter, Store, StoreError};
 use stationkeeper_telemetry::format_instant;
@@ -72,7 +72,10 @@ pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
     let store = place::existing_store(&arguments.place).await?;
     let id = find(&store, &arguments.id).await?;
     let person = arguments.by.as_deref().unwrap_or("command line");
-    let done = acknowledge(&store, &id, person, arguments.note.as_deref(), place::now()).await.map_err(|error| {
+    let now = place::now();
+    let until = arguments.lasts.map(|lasts| now + lasts);
+    let taking = Taking { person, note: arguments.note.as_deref(), until };
+    let done = acknowledge(&store, &id, taking, now).await.map_err(|error| {
         let exit = match error {
             AcknowledgeError::Unknown(_) => Exit::NoInput,
             AcknowledgeError::Life(_) => Exit::Rejected,

@@ -1,4 +1,5 @@
 insert into alerts
-    (id, rule, host, reservation_id, state, opened_at, acknowledged_at, acknowledged_by, note, resolved_at, cause)
+    (id, rule, host, reservation_id, state, opened_at, acknowledged_at, acknowledged_by, acknowledged_until, note,
+    resolved_at, cause)
 values {rows}
 {keep id}

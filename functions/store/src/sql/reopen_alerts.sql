@@ -1,3 +1,3 @@
 update alerts
-set state = 'open', acknowledged_at = null, acknowledged_by = null, note = null
+set state = 'open', acknowledged_at = null, acknowledged_by = null, acknowledged_until = null, note = null
 where state = 'acknowledged' and id in ({list})

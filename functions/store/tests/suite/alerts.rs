@@ -1,4 +1,4 @@
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_rules::{
     Actor, Alert, AlertId, AlertKey, AlertState, Cause, ReservationId, Rule, StationWord, Transition,
 };
@@ -21,6 +21,7 @@ fn open(key: &AlertKey, opened_at: DateTime<Utc>) -> Transition {
         actor: Actor::Rule,
         cause: Cause::NothingNewer { since: opened_at },
         note: None,
+        acknowledged_until: None,
     }
 }
 
@@ -32,6 +33,7 @@ fn acknowledge(opened: &Transition, at: DateTime<Utc>) -> Transition {
         actor: Actor::Person("ann".to_owned()),
         cause: Cause::ByHand,
         note: Some("on my way".to_owned()),
+        acknowledged_until: Some(at + TimeDelta::hours(1)),
         ..opened.clone()
     }
 }
@@ -62,6 +64,7 @@ pub async fn an_alert_lives_and_repeats_harmlessly(lab: Lab) {
         acknowledged_at: None,
         acknowledged_by: None,
         note: None,
+        acknowledged_until: None,
         resolved_at: None,
         cause: opened.cause.clone(),
     };
@@ -72,6 +75,7 @@ pub async fn an_alert_lives_and_repeats_harmlessly(lab: Lab) {
                 expected.state = AlertState::Acknowledged;
                 expected.acknowledged_at = Some(at(60));
                 expected.acknowledged_by = Some("ann".to_owned());
+                expected.acknowledged_until = Some(at(60) + TimeDelta::hours(1));
                 expected.note = Some("on my way".to_owned());
             }
             AlertState::Resolved => {

@@ -22,6 +22,7 @@ pub async fn what_stands_about_stations_is_read_at_once(lab: Lab) {
         actor: Actor::Rule,
         cause: Cause::NeverHeard,
         note: None,
+        acknowledged_until: None,
     };
     let reservation = |name: &str, start: i64| Reservation {
         id: ReservationId(format!("{name}-{start}")),
