@@ -129,7 +129,7 @@ async fn each_kind_of_damage_is_found() {
             "it was resolved twice",
             format!(
                 "insert into alert_transitions select alert_id, '2026-11-24T11:00:00.000000Z', to_state, from_state, actor, cause, \
-                 note from alert_transitions where to_state = 'resolved' and alert_{one_alert}"
+                 note, acknowledged_until from alert_transitions where to_state = 'resolved' and alert_{one_alert}"
             ),
             LIFE,
         ),
@@ -153,6 +153,16 @@ async fn each_kind_of_damage_is_found() {
             DOUBLE,
         ),
         ("steps of no alert", format!("delete from alerts where {one_alert}"), ORPHAN),
+        (
+            "nobody owes news of a step",
+            format!("delete from notifications_owed where to_state = 'resolved' and alert_{one_alert}"),
+            "lost",
+        ),
+        (
+            "news of no step are owed",
+            format!("update notifications_owed set at = '2026-11-24T09:00:00.000000Z' where alert_{one_alert} and to_state = 'open'"),
+            ORPHAN,
+        ),
         ("a variant of nothing", "delete from lab_station_heartbeat where host = 'LAB-01'".to_owned(), ORPHAN),
         ("a row of no station", "delete from lab_hosts where name = 'LAB-03'".to_owned(), ORPHAN),
         ("a station without a state", "delete from lab_station_state where host = 'LAB-05'".to_owned(), ORPHAN),

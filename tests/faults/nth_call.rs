@@ -18,7 +18,7 @@ const LANES: usize = 4;
 
 /// What is compared, each without what two runs may number differently: a copy that is made twice moves the bucket's counter of
 /// versions. (That each version is in its place, conservation looks at.)
-const TABLES: [(&str, &[&str]); 15] = [
+const TABLES: [(&str, &[&str]); 16] = [
     ("lab_hosts", &[]),
     ("lab_station_state", &[]),
     ("lab_station_heartbeat", &[]),
@@ -32,14 +32,16 @@ const TABLES: [(&str, &[&str]); 15] = [
     ("reservation_forced_logoffs", &[]),
     ("alerts", &[]),
     ("alert_transitions", &[]),
+    ("notifications_owed", &[]),
     ("quarantined_objects", &["object_version", "quarantine_key"]),
     ("ingested_objects", &["object_hash"]),
 ];
 
 /// Tables that an outage of the bucket during a check leaves its trace in: it is an alert of its own, and a grace for everybody.
-const JUDGED: [&str; 5] = ["lab_station_state", "station_state_runs", "overdue_checks", "alerts", "alert_transitions"];
+const JUDGED: [&str; 6] =
+    ["lab_station_state", "station_state_runs", "overdue_checks", "alerts", "alert_transitions", "notifications_owed"];
 
-const EMPTY: &str = "begin; delete from alert_transitions; delete from alerts; delete from updates; delete from lab_station_state; \
+const EMPTY: &str = "begin; delete from notifications_owed; delete from alert_transitions; delete from alerts; delete from updates; delete from lab_station_state; \
     delete from lab_hosts; delete from lab_station_heartbeat; delete from lab_station_heartbeat_variants; \
     delete from station_state_runs; delete from reservations; delete from lab_host_events; delete from host_event_cursors; \
     delete from forced_logoff_sightings; delete from reservation_forced_logoffs; delete from quarantined_objects; \

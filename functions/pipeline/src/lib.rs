@@ -23,6 +23,7 @@ mod observe;
 mod overdue;
 mod pace;
 pub mod plan;
+pub mod planner;
 mod quarantine;
 mod reading;
 pub mod reconcile;

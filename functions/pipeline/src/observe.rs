@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use stationkeeper_rules::Transition;
+use stationkeeper_rules::notify::Plan;
 use stationkeeper_store::ClaimedNotification;
 
 use crate::IngestError;
@@ -104,6 +105,28 @@ pub(crate) fn not_compared(folder: &str, error: &str) {
         error,
         "cannot compare what the bucket holds with the database; it is tried again"
     );
+}
+
+/// Never what a message says, nor where it goes.
+pub(crate) fn planned(plan: &Plan, waiting: usize) {
+    metrics::gauge!("stationkeeper_notifications_waiting").set(waiting as f64);
+    for decision in &plan.decisions {
+        let telling = decision.because.telling().as_str();
+        metrics::counter!("stationkeeper_notification_decisions_total", "telling" => telling).increment(1);
+    }
+    for message in &plan.messages {
+        metrics::counter!("stationkeeper_notifications_planned_total", "kind" => message.kind.as_str()).increment(1);
+        tracing::info!(
+            notification.id = %message.id,
+            notification.receiver = message.receiver,
+            kind = message.kind.as_str(),
+            news = message.news.len(),
+            "a notification is owed"
+        );
+    }
+    for silence in &plan.ended_silences {
+        tracing::info!(silence.id = %silence, "what a silence waited for is over");
+    }
 }
 
 /// A message was tried. Never what it says, nor where it goes.

@@ -28,7 +28,7 @@ impl Decisions<'_> {
                 to,
                 decision.receiver.as_deref().unwrap_or_default().into(),
                 decision.decided_at.into(),
-                decision.because.verdict().as_str().into(),
+                decision.because.telling().as_str().into(),
                 serde_json::to_string(&decision.because).map_err(StoreError::json(DOING))?.into(),
             ]);
         }

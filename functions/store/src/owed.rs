@@ -24,6 +24,11 @@ impl OwedNews<'_> {
         self.0.write_rows("owe news of alerts", include_str!("sql/insert_owed.sql"), rows.collect()).await
     }
 
+    /// Whether there is anything to decide.
+    pub async fn is_due(&mut self, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        is_due(self.0, now).await
+    }
+
     /// At most `limit` that nobody has planned yet, those that are looked at soonest first.
     pub async fn unplanned(&mut self, limit: u32) -> Result<Vec<Owed>, StoreError> {
         let statement = Statement::new("read news that are owed", include_str!("sql/unplanned.sql"))
@@ -105,12 +110,16 @@ impl Transaction {
 impl Store {
     /// Whether there is anything to decide: a look that locks nothing.
     pub async fn planning_is_due(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let statement = Statement::new("look for news that are owed", include_str!("sql/planning_is_due.sql"))
-            .of("notifications_owed", &["due"])
-            .bind(now)
-            .bind(now);
-        Ok(self.reader().await?.fetch_optional(statement).await?.is_some())
+        is_due(&mut self.reader().await?, now).await
     }
+}
+
+async fn is_due(link: &mut Link, now: DateTime<Utc>) -> Result<bool, StoreError> {
+    let statement = Statement::new("look for news that are owed", include_str!("sql/planning_is_due.sql"))
+        .of("notifications_owed", &["due"])
+        .bind(now)
+        .bind(now);
+    Ok(link.fetch_optional(statement).await?.is_some())
 }
 
 pub(crate) async fn look_at_once(link: &mut Link, now: DateTime<Utc>) -> Result<(), StoreError> {

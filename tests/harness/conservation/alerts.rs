@@ -1,6 +1,6 @@
-//! At most one unresolved alert of a kind, and each alert's transitions a path of its life.
+//! At most one unresolved alert of a kind, each alert's transitions a path of its life, and news of each transition owed once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{AlertId, AlertKey, ReservationId, Rule};
@@ -20,11 +20,18 @@ struct Step {
 pub(crate) async fn check(tables: &mut Tables, found: &mut Violations, counts: &mut Counts) -> Result<(), sqlx::Error> {
     let mut steps: BTreeMap<String, Vec<Step>> = BTreeMap::new();
     let mut transitions = 0;
+    let mut owed = owed(tables).await?;
     for row in tables.columns("alert_transitions", &["alert_id", "at", "from_state", "to_state"]).await? {
         let from = row.optional("from_state").map(str::to_owned);
+        if !owed.remove(&named(&row)) {
+            found.add("lost", format!("no news are owed of {:?}", named(&row)));
+        }
         let step = Step { at: row.instant("at"), from, to: row.text("to_state").to_owned() };
         steps.entry(row.text("alert_id").to_owned()).or_default().push(step);
         transitions += 1;
+    }
+    for step in owed {
+        found.add("orphan", format!("news are owed of {step:?}, which is no transition"));
     }
     let columns = &["id", "rule", "host", "reservation_id", "state", "opened_at", "resolved_at"];
     let alerts = tables.columns("alerts", columns).await?;
@@ -54,6 +61,16 @@ pub(crate) async fn check(tables: &mut Tables, found: &mut Violations, counts: &
     counts.insert("unresolved", unresolved.values().sum());
     counts.insert("transitions", transitions);
     Ok(())
+}
+
+/// Transitions of which news are owed, or were.
+async fn owed(tables: &mut Tables) -> Result<BTreeSet<(String, DateTime<Utc>, String)>, sqlx::Error> {
+    let rows = tables.columns("notifications_owed", &["alert_id", "at", "to_state"]).await?;
+    Ok(rows.iter().map(named).collect())
+}
+
+fn named(row: &Picked) -> (String, DateTime<Utc>, String) {
+    (row.text("alert_id").to_owned(), row.instant("at"), row.text("to_state").to_owned())
 }
 
 fn name(alert: &Picked) -> String {

@@ -70,7 +70,7 @@ pub struct Hearing {
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub enum Telling {
     /// It waits.
     Held,
     /// It is in a message.
@@ -79,7 +79,7 @@ pub enum Verdict {
     Untold,
 }
 
-impl Verdict {
+impl Telling {
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -158,21 +158,21 @@ pub enum Because {
 
 impl Because {
     /// What was decided.
-    pub const fn verdict(&self) -> Verdict {
+    pub const fn telling(&self) -> Telling {
         match self {
             Self::Together { .. }
             | Self::Acknowledged { .. }
             | Self::Silenced { .. }
             | Self::Inhibited { .. }
             | Self::QuietHours { .. }
-            | Self::Restless { .. } => Verdict::Held,
-            Self::Message { .. } => Verdict::Told,
+            | Self::Restless { .. } => Telling::Held,
+            Self::Message { .. } => Telling::Told,
             Self::NoRoute
             | Self::OverBefore
             | Self::NeverHeard
             | Self::OpenedAgain
             | Self::Flapping { .. }
-            | Self::ReceiverGone => Verdict::Untold,
+            | Self::ReceiverGone => Telling::Untold,
         }
     }
 

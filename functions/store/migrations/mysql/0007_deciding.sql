@@ -23,7 +23,7 @@ create table notification_decisions (
     to_state   varchar(64) not null,
     receiver   varchar(191) not null default '', -- '': everybody
     decided_at datetime(6) not null,
-    verdict    varchar(64) not null check (verdict in ('held', 'told', 'untold')),
+    telling    varchar(64) not null check (telling in ('held', 'told', 'untold')),
     because    longtext not null, -- JSON
     primary key (alert_id, at, to_state, receiver, decided_at),
     foreign key (alert_id, at, to_state) references notifications_owed (alert_id, at, to_state) on delete cascade

@@ -23,7 +23,7 @@ create table notification_decisions (
     to_state   text not null,
     receiver   text not null default '', -- '': everybody
     decided_at text not null,
-    verdict    text not null check (verdict in ('held', 'told', 'untold')),
+    telling    text not null check (telling in ('held', 'told', 'untold')),
     because    text not null, -- JSON
     primary key (alert_id, at, to_state, receiver, decided_at),
     foreign key (alert_id, at, to_state) references notifications_owed (alert_id, at, to_state) on delete cascade

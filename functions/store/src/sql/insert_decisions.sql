@@ -1,4 +1,4 @@
-insert into notification_decisions (alert_id, at, to_state, receiver, decided_at, verdict, because)
+insert into notification_decisions (alert_id, at, to_state, receiver, decided_at, telling, because)
 values {rows}
 {upsert alert_id, at, to_state, receiver, decided_at}
-    verdict = {new verdict}, because = {new because}
+    telling = {new telling}, because = {new because}

@@ -1,7 +1,7 @@
 //! What is owed, who heard what, what was decided, and what mutes it.
 
 use chrono::TimeDelta;
-use stationkeeper_rules::notify::{Because, Decision, Heard, Hearing, Owed, Silence, SilenceId, Span, Step, Verdict};
+use stationkeeper_rules::notify::{Because, Decision, Heard, Hearing, Owed, Silence, SilenceId, Span, Step, Telling};
 use stationkeeper_rules::{
     Actor, AlertId, AlertKey, AlertState, Cause, MessageId, MessageKind, Reservation, ReservationId, ReservationStatus,
     Rule, StationWord, TimeZone, Transition,
@@ -123,8 +123,8 @@ pub async fn decisions_are_logged_and_the_last_one_counts(lab: Lab) {
     assert_eq!(work.decisions().of(&[]).await.unwrap(), []);
     work.commit().await.unwrap();
     assert_eq!(lab.store.decisions(&one.alert_id).await.unwrap(), all);
-    let verdicts = all.map(|one| one.because.verdict());
-    assert_eq!(verdicts, [Verdict::Untold, Verdict::Held, Verdict::Told]);
+    let tellings = all.map(|one| one.because.telling());
+    assert_eq!(tellings, [Telling::Untold, Telling::Held, Telling::Told]);
 }
 
 pub async fn who_heard_is_remembered_until_it_is_over(lab: Lab) {

@@ -1,0 +1,125 @@
+//! Decides who is told what of the alerts that moved, and writes the messages: one transaction, apart from the ingest, so that nothing
+//! that stands in the way of a message stands in the way of a heartbeat.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use stationkeeper_rules::notify::{Plan, Silence, SilenceError, Span, Standing, plan};
+use stationkeeper_rules::{AlertId, AlertState, Settings};
+use stationkeeper_store::{Store, StoreError, Transaction};
+
+use crate::{IngestError, observe};
+
+/// News that are decided in one transaction; the rest is due at once in the next.
+const MOST: u32 = 10_000;
+/// How often it is repeated when somebody else was at the same rows.
+const ATTEMPTS: u32 = 8;
+
+/// What a run of the planner came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Planned {
+    /// Messages that are owed now.
+    pub messages: usize,
+    /// Decisions that are new, or other than before.
+    pub decisions: usize,
+    /// News that wait.
+    pub waiting: usize,
+}
+
+/// Decides about all news that are due to be looked at, and about reminders. Nothing due: one look that locks nothing. Safe to run by
+/// several at once: one is after the other, and the other finds nothing left to do. Needs no bucket.
+///
+/// # Errors
+/// Of the database; nothing of it happened (or, after a lost reply, the next run finds it done).
+pub async fn plan_notifications(
+    store: &Store,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<Planned, IngestError> {
+    let now = now.trunc_subsecs(6); // as the database keeps it
+    if !store.planning_is_due(now).await? {
+        return Ok(Planned::default());
+    }
+    let mut attempt = 1;
+    loop {
+        match plan_once(store, settings, now).await {
+            Err(error) if error.is_conflict() && attempt < ATTEMPTS => {
+                attempt += 1;
+                observe::conflict(attempt);
+                tokio::time::sleep(Duration::from_millis(5 << attempt)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn plan_once(store: &Store, settings: &Settings, now: DateTime<Utc>) -> Result<Planned, IngestError> {
+    let mut transaction = store.begin().await?;
+    transaction.planner().lock().await?;
+    if !transaction.owed().is_due(now).await? {
+        return Ok(Planned::default());
+    }
+    let plan = decide(&mut transaction, settings, now).await?;
+    write(&mut transaction, &plan, now).await?;
+    transaction.commit().await?;
+    let waiting = plan.looks.iter().filter(|(_, look_at)| look_at.is_some()).count();
+    observe::planned(&plan, waiting);
+    Ok(Planned { messages: plan.messages.len(), decisions: plan.decisions.len(), waiting })
+}
+
+/// Reads what stands, news before alerts: an alert is at least where its news left it.
+async fn decide(transaction: &mut Transaction, settings: &Settings, now: DateTime<Utc>) -> Result<Plan, StoreError> {
+    let owed = transaction.owed().unplanned(MOST).await?;
+    let hearings = transaction.hearings().standing().await?;
+    let silences = transaction.silences().standing(now).await?;
+    let of_news: BTreeSet<&AlertId> = owed.iter().map(|owed| &owed.step.alert_id).collect();
+    let of_hearings = hearings.iter().map(|hearing| &hearing.step.alert_id);
+    let all: BTreeSet<&AlertId> = of_news.iter().copied().chain(of_hearings).collect();
+    let listed = |ids: BTreeSet<&AlertId>| ids.into_iter().cloned().collect::<Vec<_>>();
+    let opened_after = now - settings.notifications.flapping_window();
+    let decisions = transaction.decisions().of(&listed(of_news)).await?;
+    let alerts = transaction.placed_alerts(&listed(all), opened_after).await?;
+    let standing =
+        Standing { owed: &owed, alerts: &alerts, silences: &silences, hearings: &hearings, decisions: &decisions };
+    Ok(plan(&standing, settings, now))
+}
+
+async fn write(transaction: &mut Transaction, plan: &Plan, now: DateTime<Utc>) -> Result<(), StoreError> {
+    transaction.notifications().owe(&plan.messages).await?;
+    transaction.hearings().save(&plan.hearings).await?;
+    transaction.decisions().append(&plan.decisions).await?;
+    transaction.owed().save(&plan.looks, now).await?;
+    transaction.silences().end(&plan.ended_silences, now).await?;
+    transaction.planner().ran(now).await
+}
+
+/// Why a silence was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum SetSilenceError {
+    /// It says nothing that can be set.
+    #[error(transparent)]
+    Silence(#[from] SilenceError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Checks what was asked for and sets it.
+///
+/// # Errors
+/// It would mute everything or nothing, or waits for the end of nothing; or the store failed.
+pub async fn set_silence(store: &Store, asked: Silence) -> Result<Silence, SetSilenceError> {
+    let silence = Silence::new(asked)?;
+    let mut transaction = store.begin().await?;
+    if matches!(silence.span, Span::UntilResolved { .. }) {
+        let alerts = transaction.placed_alerts(&[], silence.created_at).await?;
+        let waits_for = |state| state != AlertState::Resolved;
+        if !alerts.iter().any(|placed| waits_for(placed.alert.state) && silence.speaks_of(placed)) {
+            return Err(SilenceError::NothingOpen.into());
+        }
+    }
+    transaction.silences().add(&silence).await?;
+    transaction.commit().await?;
+    Ok(silence)
+}
