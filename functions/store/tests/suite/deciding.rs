@@ -66,7 +66,7 @@ pub async fn news_are_owed_once_until_they_are_planned(lab: Lab) {
     moved(&lab, &[one.clone()], 9).await;
     let owed = unplanned(&lab).await;
     let mut steps: Vec<_> = owed.iter().map(|owed| (owed.step.clone(), owed.owed_at, owed.cause.clone())).collect();
-    steps.sort_by(|(one, ..), (other, ..)| one.at.cmp(&other.at));
+    steps.sort_by_key(|(one, ..)| one.at);
     assert_eq!(steps, [(step(&one), at(5), one.cause.clone()), (step(&two), at(5), two.cause.clone())]);
     assert!(!lab.store.planning_is_due(at(4)).await.unwrap());
     assert!(lab.store.planning_is_due(at(5)).await.unwrap());
