@@ -7,6 +7,7 @@ use stationkeeper_store::{NewHeartbeat, Store};
 use stationkeeper_telemetry::{Details, HostName, Snapshot};
 
 pub mod alerts;
+pub mod connections;
 pub mod history;
 pub mod standing;
 pub mod stations;
