@@ -155,6 +155,7 @@ async fn outlives(name: &'static str, end: End, harm: Harm) {
     let health = up.get_openly("/health").await;
     assert_eq!(health.status, 200, "{shows}: {}", health.text());
     tokio::task::block_in_place(|| up.terminate());
+    rows.conserved(data, ledger.to_conserve(), &[("history", 200)]).await;
 }
 
 fn is_torn_log(harm: Harm) -> bool {
@@ -270,6 +271,7 @@ async fn an_accepted_body_that_is_missing_or_cut_is_a_row_of_the_quarantine_and_
     let metrics = up.get_openly("/metrics").await.text();
     assert!(metrics.contains("stationkeeper_quarantined_objects{reason=\"damaged_object\"} 6"), "{metrics}");
     tokio::task::block_in_place(|| up.terminate());
+    rows.conserved(data, ledger.to_conserve(), &[("history", 50), ("quarantined", 9)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -302,5 +304,6 @@ async fn whichever_page_of_a_waiting_queue_is_overwritten_each_upload_is_one_row
         .await;
         ledger.holds_no_more(&rows).await;
         tokio::task::block_in_place(|| up.terminate());
+        rows.conserved(&data, ledger.to_conserve(), &[("accepted", 120)]).await;
     }
 }
