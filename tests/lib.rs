@@ -5,6 +5,8 @@
 
 #[path = "harness/binary.rs"]
 pub mod binary;
+#[path = "harness/command_counter.rs"]
+pub mod command_counter;
 #[path = "harness/conservation/mod.rs"]
 pub mod conservation;
 #[path = "harness/database.rs"]

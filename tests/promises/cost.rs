@@ -1,10 +1,13 @@
-//! DESIGN.md section 4.7: what a batch costs the database, in calls. What a call costs is measured by the benchmarks.
+//! DESIGN.md section 4.7: what a batch costs the database, in calls and in commands. What a call costs is measured by the benchmarks.
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use stationkeeper_store::faults::FaultPlan;
+use stationkeeper_store::{Store, StoreOptions};
+use stationkeeper_tests::command_counter::CommandCounter;
 
+use crate::database::Database;
 use crate::lab::{Handler, Lab, at, deliveries, handler, ready};
 
 /// The handler of a lab, with a counter of its calls.
@@ -43,6 +46,26 @@ async fn a_batch_of_fifty_stations_costs_as_many_calls_as_one_of_two() {
     let (few, many) = (calls_of_a_minute(&lab, 2, 0).await, calls_of_a_minute(&lab, 50, 10).await);
     assert_eq!(few, many);
     assert!((4..=12).contains(&few), "begin, lock, read, write history and states, mark, commit: {few}");
+}
+
+// Promise 7.3
+#[tokio::test]
+async fn ten_heartbeats_of_ten_stations_cost_a_server_six_commands() {
+    let database = Database::empty().await;
+    database.store().await.close().await;
+    let counter = CommandCounter::before(&database.url).await;
+    let store = Store::open(&counter.url(&database.url), StoreOptions::default()).await.unwrap();
+    let lab = Lab::starting_at("11:00:00").await;
+    let ingest = handler(lab.bucket.clone(), store.clone(), lab.clock.clone());
+    for minute in 0..4 {
+        let warm = minute == 3;
+        counter.take();
+        let report = ingest.batch(&deliveries(&a_minute(&lab, 10, minute))).await;
+        assert_eq!((report.failed.len(), report.tally.advanced), (0, 10));
+        let commands = counter.take();
+        assert!(!warm || commands == [("COM_QUERY", 2), ("COM_STMT_EXECUTE", 4)].into(), "{commands:?}");
+    }
+    assert_eq!(store.count_heartbeats(None).await.unwrap(), 40);
 }
 
 // Promise 7.1

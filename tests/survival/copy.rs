@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use stationkeeper_tests::conservation::{accepted_by_embedded, waiting_in_embedded};
 use stationkeeper_tests::up::{Ports, Up, data_folder};
-use stationkeeper_tests::waiting::PATIENCE;
+use stationkeeper_tests::waiting::{PATIENCE, until};
 
 use crate::disk::Disk;
 use crate::ledger::{Entry, Ledger};
@@ -74,7 +75,16 @@ async fn a_copy_taken_while_it_runs_starts_and_has_all_that_was_accepted_before(
         let copied = starts_with_all(&taken, &accepted, &shows).await;
         // What it has is of the original, and each once.
         ledger.holds_no_more(&Rows::of_folder(&taken)).await;
+        // What was being ingested while it was copied is in its queue and, where the database was copied later, in its rows.
+        until(&format!("{shows}: its queue is worked off"), COMPARED_WITHIN, async || {
+            waiting_in_embedded(&taken.join("bucket.sqlite")).await.is_empty().then_some(())
+        })
+        .await;
         tokio::task::block_in_place(|| copied.terminate());
+        // Uploads that were accepted after the copy was made are not in it.
+        let in_copy = accepted_by_embedded(&taken.join("bucket.sqlite")).await;
+        assert!(in_copy.len() >= accepted.len(), "{shows}: {} are in its bucket", in_copy.len());
+        Rows::of_folder(&taken).conserved(&taken, in_copy, &[("history", 1)]).await;
         fs::remove_dir_all(&taken).unwrap();
     }
     load.end().await;
@@ -83,6 +93,7 @@ async fn a_copy_taken_while_it_runs_starts_and_has_all_that_was_accepted_before(
     let accepted = ledger.accepted().len();
     assert!(accepted > 200, "enough happened: {accepted}");
     tokio::task::block_in_place(|| up.terminate());
+    Rows::of_folder(&original).conserved(&original, ledger.to_conserve(), &[("history", 100)]).await;
 }
 
 /// A copy so slow that the log was moved into the file between the two: the file is of one moment, its log of a later one.
@@ -119,6 +130,7 @@ async fn a_file_of_one_moment_with_the_log_of_another(name: &str) {
     ledger.settles(&Rows::of_folder(&taken), PATIENCE).await;
     ledger.comes_to_hold(&Rows::of_folder(&taken), COMPARED_WITHIN).await;
     tokio::task::block_in_place(|| copied.terminate());
+    Rows::of_folder(&taken).conserved(&taken, ledger.to_conserve(), &[("history", 200)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

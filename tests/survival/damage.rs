@@ -155,6 +155,7 @@ async fn outlives(name: &'static str, end: End, harm: Harm) {
     let health = up.get_openly("/health").await;
     assert_eq!(health.status, 200, "{shows}: {}", health.text());
     tokio::task::block_in_place(|| up.terminate());
+    rows.conserved(data, ledger.to_conserve(), &[("history", 200)]).await;
 }
 
 fn is_torn_log(harm: Harm) -> bool {
@@ -187,6 +188,67 @@ async fn a_damaged_bucket_is_set_aside_and_nothing_that_was_ingested_is_lost() {
     let _alone = ALONE.lock().await;
     for (end, harm) in ENDS {
         outlives(BUCKET, end, harm).await;
+    }
+}
+
+/// Pages of a file that is in use: what comes to light is set aside and rebuilt by the process itself, on the same ports.
+async fn outlives_in_use(name: &'static str) {
+    let folder = data_folder();
+    let data = folder.path();
+    let rows = Rows::of_folder(data);
+    let ledger = Ledger::default();
+    let up = tokio::task::block_in_place(|| Up::start(data));
+    upload_all(&up.access, &ledger, 8, 0..30).await;
+    ledger.settles(&rows, PATIENCE).await;
+    tokio::task::block_in_place(|| up.terminate());
+
+    // The log is in the file now, and the process that opens it has read few of its pages.
+    let up = tokio::task::block_in_place(|| Up::start(data));
+    let file = data.join(name);
+    let length = fs::metadata(&file).unwrap().len();
+    for page in 1..length / 4_096 {
+        overwrite(&file, page * 4_096 + 8, 600, &mut Dice::of(page));
+    }
+    let mut turn = 30;
+    let aside = until(&format!("{name}: the damaged file is set aside while it runs"), PATIENCE, async || {
+        // Whatever is answered is accepted; while the file is damaged much is not.
+        for number in 0..8 {
+            let station = Station {
+                name: format!("LAB-{number:03}"),
+                client: client(&up.access),
+                bucket: up.access.bucket.clone(),
+                ledger: ledger.clone(),
+                begun: now() - chrono::TimeDelta::hours(1),
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(2), station.upload(turn)).await;
+        }
+        turn += 1;
+        let names = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let aside: Vec<_> = names.filter(|entry| entry.starts_with(&format!("{name}.damaged-"))).collect();
+        (!aside.is_empty()).then_some(aside)
+    })
+    .await;
+    assert!(!aside.is_empty());
+    let health = until(&format!("{name}: /health names it"), PATIENCE, async || {
+        let health = up.get_openly("/health").await;
+        let parts = health.json()["parts"].clone();
+        (parts["files"]["ok"] == false && parts["database"]["ok"] == true && parts["bucket"]["ok"] == true)
+            .then_some(health)
+    })
+    .await;
+    assert_eq!(health.status, 503, "{name}: {}", health.text());
+    upload_all(&up.access, &ledger, 8, 200..210).await;
+    ledger.settles(&rows, PATIENCE).await;
+    ledger.comes_to_hold(&rows, PATIENCE).await;
+    tokio::task::block_in_place(|| up.terminate());
+    rows.conserved(data, ledger.to_conserve(), &[("history", 200)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn damage_that_shows_while_it_runs_is_set_aside_without_a_restart() {
+    let _alone = ALONE.lock().await;
+    for name in [DATABASE, BUCKET] {
+        outlives_in_use(name).await;
     }
 }
 
@@ -270,6 +332,7 @@ async fn an_accepted_body_that_is_missing_or_cut_is_a_row_of_the_quarantine_and_
     let metrics = up.get_openly("/metrics").await.text();
     assert!(metrics.contains("stationkeeper_quarantined_objects{reason=\"damaged_object\"} 6"), "{metrics}");
     tokio::task::block_in_place(|| up.terminate());
+    rows.conserved(data, ledger.to_conserve(), &[("history", 50), ("quarantined", 9)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -302,5 +365,6 @@ async fn whichever_page_of_a_waiting_queue_is_overwritten_each_upload_is_one_row
         .await;
         ledger.holds_no_more(&rows).await;
         tokio::task::block_in_place(|| up.terminate());
+        rows.conserved(&data, ledger.to_conserve(), &[("accepted", 120)]).await;
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use stationkeeper_tests::conservation::accepted_by_embedded;
 use stationkeeper_tests::database::{Database, Kind};
 use stationkeeper_tests::up::{Ports, Up, data_folder};
 use stationkeeper_tests::waiting::PATIENCE;
@@ -71,7 +72,8 @@ async fn survive(data: &Path, arguments: &[&str], rows: &Rows, kills: u32, seed:
         seen.starts.last().unwrap()
     );
     tokio::task::block_in_place(|| last.terminate());
-    rows.conserved(data, &[("kills", u64::from(kills)), ("starts", seen.starts.len() as u64)]).await;
+    let accepted = accepted_by_embedded(&data.join("bucket.sqlite")).await;
+    rows.conserved(data, accepted, &[("history", 100)]).await;
     seen
 }
 

@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use stationkeeper_store::ObjectVersion;
+use stationkeeper_tests::conservation::Accepted;
 
 use crate::rows::{Found, Rows};
 
@@ -55,6 +57,17 @@ impl Ledger {
     /// What was answered so far.
     pub fn accepted(&self) -> Vec<Entry> {
         self.0.lock().unwrap().iter().filter(|entry| entry.version.is_some()).cloned().collect()
+    }
+
+    /// All of it, for the checker that tests of faults share.
+    pub fn to_conserve(&self) -> Vec<Accepted> {
+        let of = |entry: &Entry| {
+            let mut sha256 = [0; 32];
+            hex::decode_to_slice(&entry.sha256, &mut sha256).unwrap();
+            let (key, version) = named(entry);
+            Accepted { object: ObjectVersion { key, version }, sha256, answered: entry.version.is_some() }
+        };
+        self.0.lock().unwrap().iter().map(of).collect()
     }
 
     /// Of these, what is not there: a line each.

@@ -64,6 +64,7 @@ async fn a_database_older_than_the_bucket_gets_back_from_it_what_it_lost() {
             up.station(&name, PATIENCE, |station| !station["timestamp_utc"].is_null()).await;
         }
         tokio::task::block_in_place(|| up.terminate());
+        rows.conserved(data, ledger.to_conserve(), &[("history", 200)]).await;
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, MySqlConnection};
-use stationkeeper_tests::conservation::{Conservation, accepted_by_embedded, waiting_in_embedded};
+use stationkeeper_tests::conservation::{Accepted, Conservation, waiting_in_embedded};
 
 /// Which database.
 pub enum Rows {
@@ -36,21 +36,15 @@ impl Rows {
         Self::Sqlite(data.join("stationkeeper.sqlite"))
     }
 
-    /// What the tests of faults share: after the program has ended, nothing that the bucket of `data` accepted is lost or double.
-    pub async fn conserved(&self, data: &Path, observed: &[(&'static str, u64)]) {
+    /// What the tests of faults share: after the program has ended, nothing that was accepted is lost or double, and so much happened.
+    pub async fn conserved(&self, data: &Path, accepted: Vec<Accepted>, least: &[(&'static str, u64)]) {
         let url = match self {
             Self::Sqlite(path) => format!("sqlite:{}", path.display()),
             Self::MariaDb(url) => url.clone(),
         };
-        let bucket = data.join("bucket.sqlite");
-        let mut conservation = Conservation::of(url)
-            .accepted(accepted_by_embedded(&bucket).await)
-            .waiting(waiting_in_embedded(&bucket).await)
-            .at_least("history", 100);
-        for (what, count) in observed {
-            conservation = conservation.observed(what, *count).at_least(what, *count);
-        }
-        conservation.holds().await;
+        let waiting = waiting_in_embedded(&data.join("bucket.sqlite")).await;
+        let all = Conservation::of(url).accepted(accepted).waiting(waiting);
+        least.iter().fold(all, |all, (what, count)| all.at_least(what, *count)).holds().await;
     }
 
     /// All that a ledger speaks of.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use stationkeeper_tests::conservation::accepted_by_embedded;
 use stationkeeper_tests::up::{Ports, Up, data_folder};
 use stationkeeper_tests::waiting::PATIENCE;
 
@@ -37,5 +38,6 @@ async fn stopped_for_1_to_60_seconds_it_goes_on_and_nothing_is_lost_or_twice() {
     let health = up.get_openly("/health").await;
     assert_eq!(health.status, 200, "{}", health.text());
     tokio::task::block_in_place(|| up.terminate());
-    rows.conserved(folder.path(), &[("stops", 5)]).await;
+    let accepted = accepted_by_embedded(&folder.path().join("bucket.sqlite")).await;
+    rows.conserved(folder.path(), accepted, &[("history", 100)]).await;
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, RwLock};
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::SqlitePool;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::credential::Credential;
@@ -169,6 +169,11 @@ impl EmbeddedBucket {
             self.writer.takes_changes_again();
         }
         Ok(())
+    }
+
+    /// How many changes could not be committed because the file is damaged: whoever can set it aside waits for this to grow.
+    pub fn damage(&self) -> watch::Receiver<u64> {
+        self.writer.damage()
     }
 
     /// Ends the connections, folds the write-ahead log into the file, and remembers that it was closed in order. Later calls fail with [`BucketError::Closed`].

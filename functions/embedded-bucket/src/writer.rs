@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use chrono::{DateTime, SubsecRound, Utc};
 use sqlx::{Connection, SqliteConnection, SqlitePool};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::database::micros;
@@ -73,6 +73,7 @@ struct Waiting {
 pub(crate) struct Writer {
     changes: mpsc::Sender<Waiting>,
     failing: Arc<AtomicBool>,
+    damage: watch::Receiver<u64>,
 }
 
 /// What the writing task needs besides a connection.
@@ -82,6 +83,8 @@ struct Desk {
     epoch: String,
     /// The last commit failed.
     failing: Arc<AtomicBool>,
+    /// How many commits failed because the file is damaged.
+    damage: watch::Sender<u64>,
 }
 
 impl Writer {
@@ -97,15 +100,21 @@ impl Writer {
             .map_err(BucketError::doing("read the epoch"))?;
         let speaker = Speaker { bucket: options.name.clone(), region: options.region.clone() };
         let failing = Arc::new(AtomicBool::new(false));
-        let desk = Desk { speaker, clock: Arc::clone(&options.clock), epoch, failing: Arc::clone(&failing) };
+        let (damage, damage_seen) = watch::channel(0);
+        let desk = Desk { speaker, clock: Arc::clone(&options.clock), epoch, failing: Arc::clone(&failing), damage };
         let (changes, receiver) = mpsc::channel(WAITING);
         tasks.spawn(desk.run(writes, receiver, arrived));
-        Ok(Self { changes, failing })
+        Ok(Self { changes, failing, damage: damage_seen })
     }
 
     /// The last change could not be committed.
     pub(crate) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
+    }
+
+    /// How many changes could not be committed because the file is damaged.
+    pub(crate) fn damage(&self) -> watch::Receiver<u64> {
+        self.damage.clone()
     }
 
     /// Something else was committed since.
@@ -158,6 +167,9 @@ impl Desk {
     ) -> Result<Vec<Applied>, sqlx::Error> {
         let committed = self.transact(writes, changes).await;
         self.failing.store(committed.is_err(), Ordering::Relaxed);
+        if committed.as_ref().is_err_and(stationkeeper_sqlite_file::is_damage) {
+            self.damage.send_modify(|count| *count += 1);
+        }
         committed
     }
 

@@ -74,13 +74,11 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
         .into_iter()
         .collect();
 
-    let mut transaction = ingest.store.begin().await?;
+    let marks = marks(batch.reads);
     let mut done = Done { quarantined: put_aside.len() as u64, ..Done::default() };
     if !hosts.is_empty() {
-        ingest.ensure_stations(&mut transaction, &hosts, now).await?;
-        let mut states = transaction.states().lock(&hosts).await?;
+        let (mut transaction, mut states) = ingest.store.begin_locking(&hosts).await?;
         if states.len() < hosts.len() {
-            // A database that was restored has lost stations that this handler has met.
             transaction.states().ensure(&hosts, now).await?;
             states = transaction.states().lock(&hosts).await?;
         }
@@ -102,15 +100,15 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
             done.tally += plan.tally;
         }
         let moved: Vec<_> = plans.iter().flat_map(|plan| &plan.transitions).collect();
-        finish(&mut transaction, batch.reads, &put_aside, now).await?;
-        transaction.commit().await?;
-        ingest.remember_stations(hosts);
+        quarantine(&mut transaction, &put_aside, now).await?;
+        transaction.commit_marking(&marks, now).await?;
         for transition in moved {
             observe::transition(transition);
         }
     } else {
-        finish(&mut transaction, batch.reads, &put_aside, now).await?;
-        transaction.commit().await?;
+        let mut transaction = ingest.store.begin().await?;
+        quarantine(&mut transaction, &put_aside, now).await?;
+        transaction.commit_marking(&marks, now).await?;
     }
     for one in put_aside {
         observe::quarantined(one);
@@ -345,13 +343,9 @@ pub(crate) async fn write_changes(
     Ok(())
 }
 
-async fn finish(
-    transaction: &mut Transaction,
-    reads: &[Read],
-    put_aside: &[&Quarantined],
-    now: DateTime<Utc>,
-) -> Result<(), IngestError> {
-    let marks: Vec<_> = reads
+/// Which versions are done with once the batch is committed.
+fn marks(reads: &[Read]) -> Vec<(ObjectVersion, IngestOutcome)> {
+    reads
         .iter()
         .filter(|read| read.is_announced())
         .filter_map(|read| {
@@ -364,28 +358,32 @@ async fn finish(
             };
             Some((ObjectVersion { key: read.address.key.clone(), version }, outcome))
         })
+        .collect()
+}
+
+async fn quarantine(
+    transaction: &mut Transaction,
+    put_aside: &[&Quarantined],
+    now: DateTime<Utc>,
+) -> Result<(), IngestError> {
+    if put_aside.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<_> = put_aside
+        .iter()
+        .map(|one| QuarantinedObject {
+            object: ObjectVersion { key: one.key.clone(), version: one.version_id.clone() },
+            host: one.host.clone(),
+            reason: one.reason.to_owned(),
+            detail: one.detail.clone(),
+            first_bytes: one.first_bytes.clone(),
+            size: one.size,
+            arrived_at: one.arrived_at,
+            quarantined_at: now,
+            quarantine_key: one.copied.then(|| one.copy_key.clone()),
+        })
         .collect();
-    if !marks.is_empty() {
-        transaction.objects().mark(&marks, now).await?;
-    }
-    if !put_aside.is_empty() {
-        let rows: Vec<_> = put_aside
-            .iter()
-            .map(|one| QuarantinedObject {
-                object: ObjectVersion { key: one.key.clone(), version: one.version_id.clone() },
-                host: one.host.clone(),
-                reason: one.reason.to_owned(),
-                detail: one.detail.clone(),
-                first_bytes: one.first_bytes.clone(),
-                size: one.size,
-                arrived_at: one.arrived_at,
-                quarantined_at: now,
-                quarantine_key: one.copied.then(|| one.copy_key.clone()),
-            })
-            .collect();
-        transaction.objects().quarantine(&rows).await?;
-    }
-    Ok(())
+    Ok(transaction.objects().quarantine(&rows).await?)
 }
 
 /// Which of these versions were ingested before.

@@ -1,12 +1,12 @@
 //! From a bucket event to rows and alerts: the job that everything else stands around.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{Reservation, Settings};
-use stationkeeper_store::{Store, Transaction};
+use stationkeeper_store::Store;
 use stationkeeper_telemetry::{HostName, Limits, ObjectEvent, decode_message};
 
 use crate::bucket::{Bucket, ObjectAddress};
@@ -86,8 +86,6 @@ pub struct Ingest<B, C> {
     settings: SettingsCache,
     /// The newest forced logoff whose trail was read, by station: only a hint that saves a look.
     pub(crate) logoffs_seen: Mutex<HashMap<HostName, DateTime<Utc>>>,
-    /// Stations whose rows are there: only a hint that saves a look.
-    stations_known: Mutex<HashSet<HostName>>,
 }
 
 impl<B: Bucket, C: Clock> Ingest<B, C> {
@@ -101,7 +99,6 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             judging,
             settings: SettingsCache::default(),
             logoffs_seen: Mutex::default(),
-            stations_known: Mutex::default(),
         }
     }
 
@@ -313,28 +310,6 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 !known.contains(&(one.address.key.clone(), version.clone()))
             })
             .collect())
-    }
-
-    /// Makes the rows of stations that this handler has not met yet. A row is never taken out again.
-    pub(crate) async fn ensure_stations(
-        &self,
-        transaction: &mut Transaction,
-        hosts: &[HostName],
-        now: DateTime<Utc>,
-    ) -> Result<(), IngestError> {
-        let all_known = {
-            let known = self.stations_known.lock().unwrap_or_else(PoisonError::into_inner);
-            hosts.iter().all(|host| known.contains(host))
-        };
-        if !all_known {
-            transaction.states().ensure(hosts, now).await?;
-        }
-        Ok(())
-    }
-
-    /// After a commit: the rows of these stations are there.
-    pub(crate) fn remember_stations(&self, hosts: Vec<HostName>) {
-        self.stations_known.lock().unwrap_or_else(PoisonError::into_inner).extend(hosts);
     }
 }
 

@@ -1,13 +1,16 @@
 //! The two databases, and a connection to either.
 
+use sqlx::AssertSqlSafe;
 #[cfg(feature = "mysql")]
 use sqlx::MySql;
+use sqlx::Pool;
 #[cfg(feature = "sqlite")]
 use sqlx::Sqlite;
 use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Pool};
 
 use crate::StoreError;
+#[cfg(feature = "mysql")]
+use crate::mysql_connections::{Borrowed, MySqlConnections};
 use crate::row::Row;
 use crate::statement::{Dialect, Statement, Value, pieces};
 
@@ -19,7 +22,7 @@ pub(crate) enum Database {
     Sqlite { writer: Pool<Sqlite>, readers: Pool<Sqlite> },
     /// Readers and writers alike.
     #[cfg(feature = "mysql")]
-    MySql(Pool<MySql>),
+    MySql(MySqlConnections),
 }
 
 /// A connection, reading or in a transaction.
@@ -36,9 +39,9 @@ pub(crate) enum Session {
     #[cfg(feature = "sqlite")]
     SqliteWriter(sqlx::Transaction<'static, Sqlite>),
     #[cfg(feature = "mysql")]
-    MySqlReader(PoolConnection<MySql>),
+    MySqlReader(Borrowed),
     #[cfg(feature = "mysql")]
-    MySqlWriter(sqlx::Transaction<'static, MySql>),
+    MySqlWriter(Borrowed),
 }
 
 impl Database {
@@ -47,7 +50,7 @@ impl Database {
             #[cfg(feature = "sqlite")]
             Self::Sqlite { readers, .. } => readers.acquire().await.map(Session::SqliteReader),
             #[cfg(feature = "mysql")]
-            Self::MySql(pool) => pool.acquire().await.map(Session::MySqlReader),
+            Self::MySql(connections) => connections.acquire().await.map(Session::MySqlReader),
         }
         .map_err(StoreError::doing("get a connection to the database"))
     }
@@ -59,9 +62,37 @@ impl Database {
             #[cfg(feature = "sqlite")]
             Self::Sqlite { writer, .. } => writer.begin_with("begin immediate").await.map(Session::SqliteWriter),
             #[cfg(feature = "mysql")]
-            Self::MySql(pool) => pool.begin().await.map(Session::MySqlWriter),
+            Self::MySql(connections) => {
+                async {
+                    let mut connection = connections.acquire().await?;
+                    connection.begin().await?;
+                    Ok(Session::MySqlWriter(connection))
+                }
+                .await
+            }
         }
         .map_err(StoreError::doing("begin a transaction"))
+    }
+
+    /// A writer, and the rows of its first statement.
+    pub(crate) async fn writer_reading(&self, first: Statement) -> Result<(Session, Vec<Row>), StoreError> {
+        #[cfg(feature = "mysql")]
+        if let Self::MySql(connections) = self {
+            let text = first.inlined()?;
+            #[cfg(feature = "record")]
+            crate::record::mark(crate::record::Recorded::BeginReading { text: text.clone() });
+            let begun = async {
+                let mut connection = connections.acquire().await?;
+                let rows = connection.begin_reading(&text).await?;
+                Ok((connection, rows))
+            };
+            let (connection, rows) = begun.await.map_err(StoreError::doing(first.doing))?;
+            let rows = rows.into_iter().map(|row| Row::mysql(row, first.table, first.key)).collect();
+            return Ok((Session::MySqlWriter(connection), rows));
+        }
+        let mut session = self.writer().await?;
+        let rows = session.fetch(first).await?;
+        Ok((session, rows))
     }
 
     pub(crate) async fn close(&self) {
@@ -72,7 +103,7 @@ impl Database {
                 writer.close().await;
             }
             #[cfg(feature = "mysql")]
-            Self::MySql(pool) => pool.close().await,
+            Self::MySql(connections) => connections.close().await,
         }
     }
 }
@@ -87,6 +118,14 @@ impl Link {
         return crate::faults::call(self.faults.as_deref(), "commit", self.session.commit()).await;
         #[cfg(not(feature = "faults"))]
         self.session.commit().await
+    }
+
+    /// Commits after one more statement.
+    pub(crate) async fn commit_after(self, last: Statement) -> Result<(), StoreError> {
+        #[cfg(feature = "faults")]
+        return crate::faults::call(self.faults.as_deref(), "commit", self.session.commit_after(last)).await;
+        #[cfg(not(feature = "faults"))]
+        self.session.commit_after(last).await
     }
 
     /// Runs a statement; how many rows it held (MySQL: found, not changed).
@@ -150,13 +189,25 @@ impl Session {
             #[cfg(feature = "sqlite")]
             Self::SqliteWriter(transaction) => transaction.commit().await,
             #[cfg(feature = "mysql")]
-            Self::MySqlWriter(transaction) => transaction.commit().await,
+            Self::MySqlWriter(writer) => writer.commit().await,
             #[cfg(feature = "sqlite")]
             Self::SqliteReader(_) => Ok(()),
             #[cfg(feature = "mysql")]
             Self::MySqlReader(_) => Ok(()),
         }
         .map_err(StoreError::doing("commit"))
+    }
+
+    async fn commit_after(mut self, last: Statement) -> Result<(), StoreError> {
+        #[cfg(feature = "mysql")]
+        if let Self::MySqlWriter(writer) = self {
+            let text = last.inlined()?;
+            #[cfg(feature = "record")]
+            crate::record::mark(crate::record::Recorded::CommitAfter { text: text.clone() });
+            return writer.commit_after(&text).await.map_err(StoreError::doing(last.doing));
+        }
+        self.execute(last).await?;
+        self.commit().await
     }
 
     async fn execute(&mut self, statement: Statement) -> Result<u64, StoreError> {
@@ -174,12 +225,8 @@ impl Session {
                 sqlite(text, statement.values)?.execute(&mut **connection).await.map(|done| done.rows_affected())
             }
             #[cfg(feature = "mysql")]
-            Self::MySqlReader(connection) => {
-                mysql(text, statement.values)?.execute(&mut **connection).await.map(|done| done.rows_affected())
-            }
-            #[cfg(feature = "mysql")]
-            Self::MySqlWriter(connection) => {
-                mysql(text, statement.values)?.execute(&mut **connection).await.map(|done| done.rows_affected())
+            Self::MySqlReader(connection) | Self::MySqlWriter(connection) => {
+                connection.execute(mysql(text, statement.values)?).await.map(|done| done.rows_affected())
             }
         }
         .map_err(StoreError::doing(doing))
@@ -202,13 +249,8 @@ impl Session {
                 .await
                 .map(|rows| rows.into_iter().map(|row| Row::sqlite(row, table, key)).collect()),
             #[cfg(feature = "mysql")]
-            Self::MySqlReader(connection) => mysql(text, statement.values)?
-                .fetch_all(&mut **connection)
-                .await
-                .map(|rows| rows.into_iter().map(|row| Row::mysql(row, table, key)).collect()),
-            #[cfg(feature = "mysql")]
-            Self::MySqlWriter(connection) => mysql(text, statement.values)?
-                .fetch_all(&mut **connection)
+            Self::MySqlReader(connection) | Self::MySqlWriter(connection) => connection
+                .fetch(mysql(text, statement.values)?)
                 .await
                 .map(|rows| rows.into_iter().map(|row| Row::mysql(row, table, key)).collect()),
         };

@@ -24,6 +24,8 @@ mod host_events;
 mod instant;
 mod key;
 mod migrate;
+#[cfg(feature = "mysql")]
+mod mysql_connections;
 mod objects;
 mod open;
 mod outbox;

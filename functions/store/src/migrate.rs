@@ -3,6 +3,8 @@
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 
 use crate::database::Database;
+#[cfg(feature = "mysql")]
+use crate::mysql_connections::MySqlConnections;
 use crate::{Store, StoreError};
 
 #[cfg(feature = "sqlite")]
@@ -36,7 +38,7 @@ impl Store {
             #[cfg(feature = "sqlite")]
             Database::Sqlite { writer, .. } => self.migrate_sqlite(writer).await?,
             #[cfg(feature = "mysql")]
-            Database::MySql(pool) => migrate_mysql(pool).await?,
+            Database::MySql(connections) => migrate_mysql(connections).await?,
         };
         self.add_shipped_dictionary().await?;
         Ok(applied)
@@ -52,8 +54,9 @@ impl Store {
                 pending(&SQLITE, &mut *connection).await
             }
             #[cfg(feature = "mysql")]
-            Database::MySql(pool) => {
-                let mut connection = pool.acquire().await.map_err(StoreError::doing("get a connection to migrate"))?;
+            Database::MySql(connections) => {
+                let mut connection =
+                    connections.pooled().await.map_err(StoreError::doing("get a connection to migrate"))?;
                 pending(&MYSQL, &mut *connection).await
             }
         }
@@ -75,8 +78,8 @@ impl Store {
 
 /// Under a lock of our own: sqlx asks for one without a limit of time, which MariaDB does not grant.
 #[cfg(feature = "mysql")]
-async fn migrate_mysql(pool: &sqlx::MySqlPool) -> Result<Vec<AppliedMigration>, StoreError> {
-    let mut connection = pool.acquire().await.map_err(StoreError::doing("get a connection to migrate"))?;
+async fn migrate_mysql(connections: &MySqlConnections) -> Result<Vec<AppliedMigration>, StoreError> {
+    let mut connection = connections.pooled().await.map_err(StoreError::doing("get a connection to migrate"))?;
     let locked: Option<i64> = sqlx::query_scalar(include_str!("sql/lock_migrations_mysql.sql"))
         .bind(LOCK_SECONDS)
         .fetch_one(&mut *connection)

@@ -10,8 +10,8 @@ use crate::database::Link;
 use crate::error::Inconsistency;
 use crate::key::{KEY_BYTES, OBJECT_KEY_BYTES, bounded};
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, Value, padded};
-use crate::{Store, StoreError};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded, pieces};
+use crate::{Store, StoreError, Transaction};
 
 /// How much of a quarantined object stands in its row.
 const FIRST_BYTES: usize = 256;
@@ -79,12 +79,10 @@ impl Objects<'_> {
         objects: &[(ObjectVersion, IngestOutcome)],
         ingested_at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let day = ingested_at.format("%Y-%m-%d").to_string();
-        let rows = objects
-            .iter()
-            .map(|(object, outcome)| vec![hash(object).into(), outcome.number().into(), (&day).into()])
-            .collect();
-        self.0.write_rows("mark objects as ingested", include_str!("sql/mark_objects.sql"), rows).await
+        for rows in marks(objects, ingested_at) {
+            self.0.execute(mark(rows)).await?;
+        }
+        Ok(())
     }
 
     /// Records what was put aside. One that already was stays as it is.
@@ -107,6 +105,36 @@ impl Objects<'_> {
             })
             .collect();
         self.0.write_rows("record quarantined objects", include_str!("sql/quarantine_objects.sql"), rows).await
+    }
+}
+
+fn marks(objects: &[(ObjectVersion, IngestOutcome)], ingested_at: DateTime<Utc>) -> Vec<Vec<Vec<Value>>> {
+    let day = ingested_at.format("%Y-%m-%d").to_string();
+    pieces(
+        objects
+            .iter()
+            .map(|(object, outcome)| vec![hash(object).into(), outcome.number().into(), (&day).into()])
+            .collect(),
+    )
+}
+
+fn mark(rows: Vec<Vec<Value>>) -> Statement {
+    Statement::new("mark objects as ingested", include_str!("sql/mark_objects.sql")).rows(rows)
+}
+
+impl Transaction {
+    /// [`commit`](Self::commit), with these objects [marked](Objects::mark): on MySQL in one round trip.
+    pub async fn commit_marking(
+        mut self,
+        objects: &[(ObjectVersion, IngestOutcome)],
+        ingested_at: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut marks = marks(objects, ingested_at);
+        let Some(last) = marks.pop() else { return self.commit().await };
+        for rows in marks {
+            self.link.execute(mark(rows)).await?;
+        }
+        self.link.commit_after(mark(last)).await
     }
 }
 

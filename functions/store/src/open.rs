@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use crate::database::{Database, Link, Session};
 use crate::raw::Codec;
+use crate::row::Row;
+use crate::statement::Statement;
 use crate::{StoreError, Transaction};
 
 /// Texts that a connection keeps prepared: batches of any usual length need no more (a MySQL server takes 16,382 of all clients).
@@ -123,6 +125,17 @@ impl Store {
         Ok(Transaction { link: self.writer().await?, codec: Arc::clone(&self.codec) })
     }
 
+    /// The same, and the rows of its first statement.
+    pub(crate) async fn begin_reading(&self, first: Statement) -> Result<(Transaction, Vec<Row>), StoreError> {
+        self.load_dictionaries_once().await?;
+        #[cfg(feature = "faults")]
+        let begun = crate::faults::call(self.faults.as_deref(), first.doing, self.database.writer_reading(first)).await;
+        #[cfg(not(feature = "faults"))]
+        let begun = self.database.writer_reading(first).await;
+        let (session, rows) = begun?;
+        Ok((Transaction { link: self.link(session), codec: Arc::clone(&self.codec) }, rows))
+    }
+
     /// Logs in as `url` says from now on, once it has seen that the server takes it: what is to be done after
     /// [`StoreError::is_login_refused`]. Connections that are open stay as they are.
     #[cfg(feature = "mysql")]
@@ -130,7 +143,7 @@ impl Store {
         match &self.database {
             #[cfg(feature = "sqlite")]
             Database::Sqlite { .. } => Err(StoreError::Url { problem: "nobody logs in to a SQLite file".to_owned() }),
-            Database::MySql(pool) => mysql::log_in_with(pool, url).await,
+            Database::MySql(connections) => mysql::log_in_with(connections.pool(), url).await,
         }
     }
 
@@ -295,9 +308,7 @@ mod mysql {
     use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
     use super::{Database, STATEMENTS, Store, StoreError, StoreOptions};
-
-    /// A connection that lay idle for longer than this is asked whether it still lives before it is used.
-    const ASK_AFTER: Duration = Duration::from_secs(5);
+    use crate::mysql_connections::{ASK_AFTER, MySqlConnections};
 
     pub(super) async fn open(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
         let (connect, database) = address(url)?;
@@ -312,7 +323,7 @@ mod mysql {
             })
             .after_connect(move |connection, _| Box::pin(set_session(connection, lock_seconds)))
             .connect_lazy_with(connect);
-        Ok(Store::new(Database::MySql(pool), database))
+        Ok(Store::new(Database::MySql(MySqlConnections::of(pool)), database))
     }
 
     pub(super) async fn log_in_with(pool: &MySqlPool, url: &str) -> Result<(), StoreError> {

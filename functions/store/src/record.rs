@@ -12,6 +12,11 @@ use crate::statement::{Dialect, Value};
 pub enum Recorded {
     /// A transaction began.
     Begin,
+    /// A transaction began with a statement, in one command (MySQL).
+    BeginReading {
+        /// The statement, its values in it.
+        text: String,
+    },
     /// A statement was issued.
     Statement {
         /// As the database got it.
@@ -23,6 +28,11 @@ pub enum Recorded {
     },
     /// The transaction was committed.
     Commit,
+    /// The transaction was committed after a statement, in one command (MySQL).
+    CommitAfter {
+        /// The statement, its values in it.
+        text: String,
+    },
 }
 
 /// A bound value as it goes to the driver.

@@ -63,6 +63,32 @@ impl Value {
     }
 }
 
+#[cfg(feature = "mysql")]
+impl Value {
+    fn write_literal(&self, out: &mut String) -> Result<(), crate::StoreError> {
+        let mut hexadecimal = |kind: &str, bytes: &[u8]| {
+            out.push_str(kind);
+            out.push_str("x'");
+            for byte in bytes {
+                for digit in [byte >> 4, byte & 15] {
+                    out.push(char::from_digit(digit.into(), 16).unwrap_or_default());
+                }
+            }
+            out.push('\'');
+        };
+        match self {
+            Self::Null => out.push_str("null"),
+            Self::Integer(number) => out.push_str(&number.to_string()),
+            Self::Text(text) => hexadecimal("_utf8mb4 ", text.as_bytes()),
+            Self::Blob(bytes) => hexadecimal("", bytes),
+            Self::Instant(at) => {
+                out.push_str(&crate::instant::stored(*at)?.format("'%Y-%m-%d %H:%M:%S%.6f'").to_string());
+            }
+        }
+        Ok(())
+    }
+}
+
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
         Self::Text(text.to_owned())
@@ -218,6 +244,21 @@ impl Statement {
         out
     }
 
+    /// The text for MySQL with its values in it, as literals that nothing can end: texts and bytes in hexadecimal digits.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn inlined(&self) -> Result<String, crate::StoreError> {
+        let text = self.text(Dialect::MySql);
+        let mut out =
+            String::with_capacity(text.len() + self.values.iter().map(|value| 2 * value.bytes() + 12).sum::<usize>());
+        let mut pieces = text.split('?');
+        out.push_str(pieces.next().unwrap_or_default());
+        for (piece, value) in pieces.zip(&self.values) {
+            value.write_literal(&mut out)?;
+            out.push_str(piece);
+        }
+        Ok(out)
+    }
+
     fn expand(&self, mark: &str, dialect: Dialect, out: &mut String) {
         let (word, argument) = mark.split_once(' ').unwrap_or((mark, ""));
         match (word, dialect) {
@@ -344,6 +385,19 @@ mod tests {
             assert_eq!(statement.text(Dialect::Sqlite), sqlite);
             assert_eq!(statement.text(Dialect::MySql), mysql);
         }
+    }
+
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn values_in_the_text_are_literals_that_nothing_can_end() {
+        let at = "2026-11-24T08:00:01.25Z".parse::<DateTime<Utc>>().unwrap();
+        let values: [Value; 5] = ["it's \\ ?".into(), vec![0u8, 0xff].into(), (-7i64).into(), Value::Null, at.into()];
+        let statement = Statement::new("test", "values {rows} {keep a}").rows(vec![values.to_vec()]);
+        assert_eq!(
+            statement.inlined().unwrap(),
+            "values (_utf8mb4 x'69742773205c203f', x'00ff', -7, null, '2026-11-24 08:00:01.250000') \
+             on duplicate key update a = a"
+        );
     }
 
     #[test]

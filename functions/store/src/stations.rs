@@ -8,7 +8,7 @@ use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value, padded};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, Transaction};
 
 /// Where a station stands in the catalog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,16 +138,10 @@ impl States<'_> {
     /// Locks the states of these stations, in host order whatever the order of the argument, and reads them. Unknown ones are
     /// missing in the answer: [`ensure`](Self::ensure) first.
     pub async fn lock(&mut self, hosts: &[HostName]) -> Result<Vec<StationState>, StoreError> {
-        let mut hosts = hosts.to_vec();
-        hosts.sort();
-        hosts.dedup();
+        let hosts = in_order(hosts);
         let mut states = Vec::with_capacity(hosts.len());
         for hosts in hosts.chunks(MOST_ITEMS) {
-            let statement = Statement::new("lock the states of stations", include_str!("sql/lock_states.sql"))
-                .of("lab_station_state", &["host"])
-                .times(padded(hosts).count())
-                .bind_all(padded(hosts));
-            for row in self.0.fetch(statement).await? {
+            for row in self.0.fetch(lock_states(hosts)).await? {
                 states.push(state(&row)?);
             }
         }
@@ -161,7 +155,34 @@ impl States<'_> {
     }
 }
 
+fn in_order(hosts: &[HostName]) -> Vec<HostName> {
+    let mut hosts = hosts.to_vec();
+    hosts.sort();
+    hosts.dedup();
+    hosts
+}
+
+fn lock_states(hosts: &[HostName]) -> Statement {
+    Statement::new("lock the states of stations", include_str!("sql/lock_states.sql"))
+        .of("lab_station_state", &["host"])
+        .times(padded(hosts).count())
+        .bind_all(padded(hosts))
+}
+
 impl Store {
+    /// [`begin`](Self::begin), with the states of these stations [locked](States::lock): on MySQL in one round trip.
+    pub async fn begin_locking(&self, hosts: &[HostName]) -> Result<(Transaction, Vec<StationState>), StoreError> {
+        let hosts = in_order(hosts);
+        let (first, others) = hosts.split_at(hosts.len().min(MOST_ITEMS));
+        if first.is_empty() {
+            return Ok((self.begin().await?, Vec::new()));
+        }
+        let (mut transaction, rows) = self.begin_reading(lock_states(first)).await?;
+        let mut states = rows.iter().map(state).collect::<Result<Vec<_>, _>>()?;
+        states.extend(transaction.states().lock(others).await?);
+        Ok((transaction, states))
+    }
+
     /// Stations whose verdict time alone can have changed: `check_at ≤ now`, the longest due first.
     pub async fn due(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<HostName>, StoreError> {
         let statement = Statement::new("read which stations are due", include_str!("sql/due.sql"))

@@ -164,6 +164,11 @@ conformance! {
         tokens_are_found_by_hash_until_revoked,
         old_rows_are_pruned_in_steps,
     },
+    connections::{
+        a_unit_begins_with_its_stations_locked,
+        objects_are_marked_with_the_commit_or_nothing_of_it_happened,
+        one_connection_serves_unit_after_unit,
+    },
     stations::{
         unknown_stations_become_new_ones,
         states_come_back_as_they_were,

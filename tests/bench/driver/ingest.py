@@ -127,7 +127,7 @@ def history(bench):
 
 def stations(bench):
     many = bench.times(100_000)
-    got = bench.run(bench.program("bench-lab"), "stations", "--many", many, "--labs", 10 if bench.quick else 60)
+    got = bench.run(bench.program("bench-lab"), "stations", "--together", many // 100, "--alone", 10 if bench.quick else 60)
     return Measured(
         f"{got['ratio']:.2f} × ({got['many_cpu_ms'] * 1e3:.0f} and {got['few_cpu_ms'] * 1e3:.0f} µs)",
         got["ratio"] <= 1.2,

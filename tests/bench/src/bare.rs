@@ -29,6 +29,16 @@ macro_rules! play {
                     }
                     (&mut *$connection).execute($begin).await?;
                 }
+                Recorded::BeginReading { text } => {
+                    if std::mem::replace(&mut open, true) {
+                        (&mut *$connection).execute("rollback").await?;
+                    }
+                    (&mut *$connection).fetch_all(AssertSqlSafe(format!("{}; {text}", $begin))).await?;
+                }
+                Recorded::CommitAfter { text } => {
+                    open = false;
+                    (&mut *$connection).execute(AssertSqlSafe(format!("{text}; commit"))).await?;
+                }
                 Recorded::Commit => {
                     open = false;
                     (&mut *$connection).execute("commit").await?;

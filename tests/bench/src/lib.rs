@@ -5,28 +5,60 @@ pub mod bare;
 
 use std::sync::Arc;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper::bench::{BenchIngest, MemoryShelf, Shelf};
 use stationkeeper::failure::{Exit, Failure};
 use stationkeeper_pipeline::clock::SimulatedClock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
-use stationkeeper_simulator::{Document, Lab, LabPlan};
+use stationkeeper_simulator::{Document, Lab, LabPlan, Upload};
 use stationkeeper_store::{Store, StoreError, StoreOptions};
 use stationkeeper_telemetry::Limits;
 
 pub use stationkeeper::bench::Beat;
 
+/// Stations of one simulated lab among many.
+const LAB_STATIONS: usize = 100;
+
 /// The readable heartbeats of a simulated lab, in order. Its names and its seed are none that the dictionary was trained on.
 pub fn heartbeats(stations: usize, minutes: Option<u32>, seed: u64) -> Result<impl Iterator<Item = Beat>, Failure> {
-    let start = DateTime::from_timestamp(1_795_507_200, 0).unwrap_or_default();
-    let plan = LabPlan { host_prefix: "AULA-PC".to_owned(), ..LabPlan::new(stations, start, minutes, seed) };
-    let lab =
-        Lab::new(plan).map_err(|error| Failure::because(Exit::Rejected, "cannot name so many stations", &error))?;
-    Ok(lab
-        .uploads()
-        .filter(|upload| upload.document == Document::Heartbeat && upload.rejected.is_none())
-        .map(|upload| Beat { host: upload.host, at: upload.at, body: upload.bytes.into() }))
+    Ok(lab("AULA-PC".to_owned(), stations, minutes, seed)?.uploads().filter_map(readable))
+}
+
+/// Those of many labs, in order, minute by minute: of so many stations only one minute has room in memory, and each minute is made anew
+/// from the beginning of every lab.
+pub fn heartbeats_of_labs(labs: usize, minutes: u32, seed: u64) -> Result<impl Iterator<Item = Beat>, Failure> {
+    let labs = (0..labs)
+        .map(|number| lab(format!("A{number:03}-PC"), LAB_STATIONS, Some(minutes), seed + number as u64))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok((0..minutes).flat_map(move |minute| {
+        let from = start() + TimeDelta::minutes(minute.into());
+        let to = from + TimeDelta::minutes(1);
+        let of_lab = |lab: &Lab| {
+            let uploads = lab.uploads().take_while(|upload| upload.at < to).filter(|upload| upload.at >= from);
+            uploads.filter_map(readable).collect::<Vec<_>>()
+        };
+        let mut beats: Vec<Beat> = labs.iter().flat_map(of_lab).collect();
+        beats.sort_by_key(|beat| beat.at);
+        beats
+    }))
+}
+
+fn start() -> DateTime<Utc> {
+    DateTime::from_timestamp(1_795_507_200, 0).unwrap_or_default()
+}
+
+fn lab(host_prefix: String, stations: usize, minutes: Option<u32>, seed: u64) -> Result<Lab, Failure> {
+    let plan = LabPlan { host_prefix, ..LabPlan::new(stations, start(), minutes, seed) };
+    Lab::new(plan).map_err(|error| Failure::because(Exit::Rejected, "cannot name so many stations", &error))
+}
+
+fn readable(upload: Upload) -> Option<Beat> {
+    (upload.document == Document::Heartbeat && upload.rejected.is_none()).then(|| Beat {
+        host: upload.host,
+        at: upload.at,
+        body: upload.bytes.into(),
+    })
 }
 
 /// A handler over a database, with objects in memory.

@@ -140,7 +140,8 @@ async fn round(
     let (observed, _) = watch::channel(Observed::default());
     feed.work(&tasks, &ingest, &observed, (database.reach, database.file.clone()), &stop);
     tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
-    let watched = tasks.spawn(soundness::watch_files(files.clone(), observed.subscribe(), stop.clone()));
+    let bucket_damage = feed.embedded().map(|bucket| bucket.damage());
+    let watched = tasks.spawn(soundness::watch_files(files.clone(), observed.subscribe(), bucket_damage, stop.clone()));
     let (vitals_sender, vitals_receiver) =
         watch::channel(Vitals { set_aside: soundness::set_aside(&files), ..Vitals::unseen(clock.now()) });
     let parts = Parts {

@@ -50,8 +50,14 @@ pub fn set_aside(files: &[OwnFile]) -> Vec<String> {
 }
 
 /// Ends when a file turns out to be damaged, which is remembered for the next opening. Looks at once where the time of the start was
-/// not enough, and whenever deliveries come back, since the cause may be a page that cannot be read.
-pub async fn watch_files(files: Vec<OwnFile>, mut observed: watch::Receiver<Observed>, stop: CancellationToken) {
+/// not enough; whenever deliveries come back, since the cause may be a page that cannot be read; and when the bucket meets such a page
+/// itself, which no delivery tells of.
+pub async fn watch_files(
+    files: Vec<OwnFile>,
+    mut observed: watch::Receiver<Observed>,
+    mut bucket_damage: Option<watch::Receiver<u64>>,
+    stop: CancellationToken,
+) {
     let mut to_check: Vec<_> = files.iter().filter(|file| !file.is_checked).cloned().collect();
     loop {
         for file in &to_check {
@@ -74,8 +80,19 @@ pub async fn watch_files(files: Vec<OwnFile>, mut observed: watch::Receiver<Obse
         tokio::select! {
             () = stop.cancelled() => return,
             seen = observed.wait_for(Observed::fails) => if seen.is_err() { return },
+            () = grows(&mut bucket_damage) => {}
         }
         to_check.clone_from(&files);
+    }
+}
+
+async fn grows(count: &mut Option<watch::Receiver<u64>>) {
+    let has_grown = match count {
+        Some(count) => count.changed().await.is_ok(),
+        None => false,
+    };
+    if !has_grown {
+        std::future::pending::<()>().await;
     }
 }
 

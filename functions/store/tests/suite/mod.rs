@@ -8,6 +8,7 @@ use stationkeeper_telemetry::{Details, HostName, Snapshot};
 
 pub mod alerts;
 pub mod deciding;
+pub mod connections;
 pub mod history;
 pub mod outbox;
 pub mod standing;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
 use stationkeeper::bench::Plan;
 use stationkeeper::failure::{Exit, Failure};
-use stationkeeper_bench::{Beat, Measured, heartbeats, median};
+use stationkeeper_bench::{Beat, Measured, heartbeats, heartbeats_of_labs, median};
 
 /// Figures of the handler over simulated labs. One line of JSON each.
 #[derive(Parser)]
@@ -23,7 +23,7 @@ enum Command {
     Fill(Fill),
     /// The same heartbeats into two MariaDB databases in turns, one of them with a long history
     History(History),
-    /// CPU per heartbeat of a lab of many stations and of labs of few, in turns, on SQLite
+    /// CPU per heartbeat of many labs in one database and of labs that are alone, on SQLite
     Stations(Stations),
 }
 
@@ -65,15 +65,14 @@ struct History {
 
 #[derive(Args)]
 struct Stations {
-    #[arg(long, default_value_t = 100)]
-    few: usize,
-    #[arg(long, default_value_t = 100_000)]
-    many: usize,
+    /// Labs of 100 stations each, into one database
+    #[arg(long, default_value_t = 1_000)]
+    together: usize,
     #[arg(long, default_value_t = 5)]
     minutes: u32,
-    /// Labs of few stations for one of many
+    /// Labs that are alone, for those together
     #[arg(long, default_value_t = 40)]
-    labs: usize,
+    alone: usize,
 }
 
 const ONE_HANDLER: Plan = Plan { batch: 10, handlers: 1 };
@@ -212,42 +211,45 @@ fn cpu_ms(process: u32) -> Result<f64, Failure> {
 }
 
 async fn compare_labs(stations: &Stations) -> Result<Value, Failure> {
-    let (mut few, mut sent) = (Vec::new(), 0);
-    let half = stations.labs / 2;
+    let mut alone = Vec::new();
+    let half = stations.alone / 2;
     for lab in 0..half {
-        few.push(one_lab(stations.few, stations.minutes, lab as u64).await?.0);
-        eprint!("\r{} labs of few stations", lab + 1);
+        alone.push(cost_of(1, stations.minutes, lab as u64).await?.0);
+        eprint!("\r{} labs alone", lab + 1);
     }
-    eprintln!("\none lab of {} stations", stations.many);
-    let (many, heartbeats) = one_lab(stations.many, stations.minutes, 1).await?;
-    for lab in half..stations.labs {
-        let (cost, heartbeats) = one_lab(stations.few, stations.minutes, lab as u64).await?;
-        few.push(cost);
-        sent = heartbeats;
-        eprint!("\r{} labs of few stations", lab + 1);
+    eprintln!("\n{} labs together", stations.together);
+    let (together, heartbeats) = cost_of(stations.together, stations.minutes, 1).await?;
+    for lab in half..stations.alone {
+        alone.push(cost_of(1, stations.minutes, lab as u64).await?.0);
+        eprint!("\r{} labs alone", lab + 1);
     }
     eprintln!();
-    let few = median(few);
+    let alone_median = median(alone);
     Ok(json!({
-        "few_cpu_ms": few, "many_cpu_ms": many, "ratio": many / few,
-        "few_heartbeats": sent, "many_heartbeats": heartbeats, "labs_of_few": stations.labs,
+        "few_cpu_ms": alone_median, "many_cpu_ms": together, "ratio": together / alone_median,
+        "many_heartbeats": heartbeats, "labs_of_few": stations.alone,
     }))
 }
 
-/// CPU per heartbeat of a lab in a database of its own, and how many there were.
-async fn one_lab(stations: usize, minutes: u32, seed: u64) -> Result<(f64, u64), Failure> {
+/// CPU per heartbeat of labs in a database of their own, and how many heartbeats there were.
+async fn cost_of(labs: usize, minutes: u32, seed: u64) -> Result<(f64, u64), Failure> {
     let folder = tempfile::tempdir()
         .map_err(|error| Failure::because(Exit::CannotCreate, "cannot make a temporary folder", &error))?;
     let url = format!("sqlite:{}", folder.path().join("lab.sqlite").display());
     let measured = Measured::open(&url, 1).await?;
-    let beats = heartbeats(stations, Some(minutes), seed)?;
+    let beats = heartbeats_of_labs(labs, minutes, seed)?;
+    let progress = |done| {
+        if labs > 1 {
+            eprint!("\r{done} heartbeats");
+        }
+    };
     let figures = stationkeeper::bench::run(
         measured.ingest.clone(),
         &measured.shelf,
         &measured.clock,
         beats,
         ONE_HANDLER,
-        |_| (),
+        progress,
     )
     .await?;
     measured.ingest.store().close().await;
