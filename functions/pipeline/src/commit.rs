@@ -36,6 +36,7 @@ pub(crate) struct Batch<'a> {
 pub(crate) struct Done {
     pub(crate) tally: Tally,
     pub(crate) quarantined: u64,
+    pub(crate) transitions: u64,
 }
 
 /// Commits a batch. On an error nothing of it happened (or, after a lost reply, a repeat finds it done).
@@ -100,6 +101,7 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
             done.tally += plan.tally;
         }
         let moved: Vec<_> = plans.iter().flat_map(|plan| &plan.transitions).collect();
+        done.transitions = moved.len() as u64;
         quarantine(&mut transaction, &put_aside, now).await?;
         transaction.commit_marking(&marks, now).await?;
         for transition in moved {

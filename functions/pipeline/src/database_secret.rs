@@ -1,16 +1,9 @@
 //! User and password of the database from AWS Secrets Manager, which may change them while a function runs.
 
-use std::time::Duration;
-
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_sdk_secretsmanager::Client;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use crate::chain;
+use crate::secrets::{SecretError, Secrets};
 
 /// Where RDS names its databases. Their certificates are signed by authorities of RDS, which no public list of roots has.
 const RDS: [&str; 2] = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"];
@@ -18,70 +11,25 @@ const RDS: [&str; 2] = [".rds.amazonaws.com", ".rds.amazonaws.com.cn"];
 /// A secret in the form that RDS gives it: JSON with `username`, `password`, `host`, `port` and `dbname`.
 #[derive(Debug)]
 pub(crate) struct DatabaseSecret {
-    client: Client,
+    secrets: Secrets,
     arn: String,
     authorities: Option<String>,
 }
 
-/// Why the secret is of no use. No text of it holds a value of the secret.
-#[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    /// Secrets Manager did not give it.
-    #[error("cannot read the secret {arn}: {reason}")]
-    Unavailable {
-        /// Which.
-        arn: String,
-        /// What Secrets Manager said, or what was in the way to it.
-        reason: String,
-    },
-    /// It is not of its form.
-    #[error("the secret {arn} is of no use: {problem}; it is JSON with username, password, host, port and dbname")]
-    Form {
-        /// Which.
-        arn: String,
-        /// What is wrong with it.
-        problem: String,
-    },
-    /// Nothing to check the certificate of RDS against.
-    #[error(
-        "STATIONKEEPER_DATABASE_CA is not set: give the path of the authorities of RDS (global-bundle.pem), by which the certificate \
-         of {host} is checked"
-    )]
-    NoAuthorities {
-        /// The database's host.
-        host: String,
-    },
-}
-
 impl DatabaseSecret {
-    /// The secret of this ARN, by the SDK's own variables and files. With `authorities`, the path of a PEM file, the certificate of
-    /// the database is checked.
-    pub(crate) async fn from_environment(arn: String, authorities: Option<String>) -> Self {
-        let http =
-            aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(3))
-            .operation_attempt_timeout(Duration::from_secs(5))
-            .operation_timeout(Duration::from_secs(15))
-            .build();
-        let shared = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(http)
-            .timeout_config(timeouts)
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .load()
-            .await;
-        Self { client: Client::new(&shared), arn, authorities }
+    /// The secret of this ARN. With `authorities`, the path of a PEM file, the certificate of the database is checked.
+    pub(crate) fn new(secrets: Secrets, arn: String, authorities: Option<String>) -> Self {
+        Self { secrets, arn, authorities }
     }
 
     /// The URL of the database as the secret says it now.
     pub(crate) async fn url(&self) -> Result<String, SecretError> {
-        let answer = self.client.get_secret_value().secret_id(&self.arn).send().await.map_err(|error| {
-            let reason = chain(&error.into_service_error());
-            SecretError::Unavailable { arn: self.arn.clone(), reason }
+        let text = self.secrets.text(&self.arn).await?;
+        let login = Login::parse(&text).map_err(|problem| SecretError::Form {
+            arn: self.arn.clone(),
+            problem,
+            form: "JSON with username, password, host, port and dbname",
         })?;
-        let of_form = |problem| SecretError::Form { arn: self.arn.clone(), problem };
-        let text = answer.secret_string().ok_or_else(|| of_form("it holds bytes, not text".to_owned()))?;
-        let login = Login::parse(text).map_err(of_form)?;
         login.url(self.authorities.as_deref())
     }
 }
@@ -225,7 +173,7 @@ mod tests {
         ] {
             let Err(said) = Login::parse(secret) else { panic!("taken: {secret}") };
             assert_eq!(said, problem, "{secret}");
-            let error = SecretError::Form { arn: ARN.to_owned(), problem: said };
+            let error = SecretError::Form { arn: ARN.to_owned(), problem: said, form: "JSON" };
             assert!(!format!("{error} {error:?}").contains("a/s@s"), "{error}");
         }
     }

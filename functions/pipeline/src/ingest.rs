@@ -72,8 +72,18 @@ pub struct BatchReport {
     pub quarantined: u64,
     /// Events of no object of ours.
     pub ignored: u64,
+    /// Alerts that moved: news are owed.
+    pub transitions: u64,
     /// The database refused the user or the password: with newer ones the batch can be taken at once.
     pub login_refused: bool,
+}
+
+impl BatchReport {
+    fn add(&mut self, done: commit::Done) {
+        self.tally += done.tally;
+        self.quarantined += done.quarantined;
+        self.transitions += done.transitions;
+    }
 }
 
 /// The use case: give it deliveries, it gives back those that failed.
@@ -235,8 +245,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             match commit::commit(self, settings, commit::Batch { reads: &reads, unreadable }).await {
                 Ok(done) => {
                     self.remember_logoffs(&reads);
-                    report.tally += done.tally;
-                    report.quarantined += done.quarantined;
+                    report.add(done);
                     return Ok(());
                 }
                 Err(error)
@@ -277,10 +286,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         for reads in by_host.into_values() {
             let batch = commit::Batch { reads: &reads, unreadable: &[] };
             match commit::commit(self, settings, batch).await {
-                Ok(done) => {
-                    report.tally += done.tally;
-                    report.quarantined += done.quarantined;
-                }
+                Ok(done) => report.add(done),
                 Err(error) => {
                     observe::refused(&error);
                     let (part, reason) = (Part::of(&error), chain(&error));

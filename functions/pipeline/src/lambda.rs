@@ -6,24 +6,28 @@ use stationkeeper_store::{Store, StoreError, StoreOptions};
 use stationkeeper_telemetry::Limits;
 
 use crate::clock::SystemClock;
-use crate::database_secret::{DatabaseSecret, SecretError};
+use crate::database_secret::DatabaseSecret;
 use crate::ingest::{BatchReport, Delivery, Ingest};
 use crate::plan::Judging;
 use crate::s3::S3Bucket;
+use crate::secrets::{SecretError, Secrets};
+use crate::waking::Waker;
 use crate::{CheckReport, IngestError};
 
 const URL: &str = "STATIONKEEPER_DATABASE_URL";
 const SECRET: &str = "STATIONKEEPER_DATABASE_SECRET_ARN";
 const CA: &str = "STATIONKEEPER_DATABASE_CA";
 const BUCKET: &str = "STATIONKEEPER_BUCKET";
+const NOTIFY_QUEUE: &str = "STATIONKEEPER_NOTIFY_QUEUE_URL";
 /// Connections of one container: it works on one batch at a time.
 const CONNECTIONS: u32 = 4;
 
-/// Where database and bucket are.
+/// Where database, bucket and the queue of the notify function are.
 #[derive(Clone)]
 pub struct LambdaConfig {
     database: DatabaseSource,
     bucket: String,
+    notify_queue: Option<String>,
 }
 
 /// Who says where the database is and by which password.
@@ -83,78 +87,28 @@ impl DatabaseSource {
     }
 }
 
-impl LambdaConfig {
-    /// From `STATIONKEEPER_BUCKET` and either `STATIONKEEPER_DATABASE_URL` or `STATIONKEEPER_DATABASE_SECRET_ARN` (with
-    /// `STATIONKEEPER_DATABASE_CA`, the path of a PEM file).
-    pub fn from_env() -> Result<Self, StartError> {
-        Ok(Self {
-            database: DatabaseSource::choose(variable(URL), variable(SECRET), variable(CA))?,
-            bucket: variable(BUCKET)
-                .ok_or(StartError::Missing(BUCKET, "give the name of the bucket that stations upload to"))?,
-        })
-    }
-
-    /// The function over the real parts. Brings the schema up to date.
-    pub async fn connect(&self) -> Result<Function, StartError> {
-        let options = StoreOptions {
-            connections: CONNECTIONS,
-            acquire_timeout: Duration::from_secs(10),
-            ..StoreOptions::default()
-        };
-        let (url, secret) = match &self.database {
-            DatabaseSource::Url(url) => (url.clone(), None),
-            DatabaseSource::Secret { arn, authorities } => {
-                if let Some(path) = authorities {
-                    // Here, and not with the first connection: the driver would not say which file.
-                    let readable = tokio::fs::read(path).await;
-                    readable.map_err(|source| StartError::Authorities { path: path.clone(), source })?;
-                }
-                let secret = DatabaseSecret::from_environment(arn.clone(), authorities.clone()).await;
-                (secret.url().await?, Some(secret))
-            }
-        };
-        let store = Store::open(&url, options).await?;
-        store.migrate().await?;
-        let bucket = S3Bucket::from_environment(self.bucket.clone()).await;
-        Ok(Function { ingest: Ingest::new(bucket, store, SystemClock, Limits::default(), Judging::default()), secret })
-    }
-}
-
-/// What a Lambda binary hands its events to. Outlives a change of the database's password: refused, it reads the secret again, and
-/// does what it was about to do.
-pub struct Function {
-    ingest: Ingest<S3Bucket, SystemClock>,
+/// The database of a function. Outlives a change of its password.
+pub struct LambdaDatabase {
+    store: Store,
     secret: Option<DatabaseSecret>,
 }
 
-impl Function {
-    /// [`Ingest::batch`].
-    pub async fn batch(&self, deliveries: &[Delivery]) -> BatchReport {
-        let report = self.ingest.batch(deliveries).await;
-        if report.login_refused && self.log_in_again().await { self.ingest.batch(deliveries).await } else { report }
+impl LambdaDatabase {
+    /// From either `STATIONKEEPER_DATABASE_URL` or `STATIONKEEPER_DATABASE_SECRET_ARN` (with `STATIONKEEPER_DATABASE_CA`, the path of a
+    /// PEM file). Brings the schema up to date.
+    pub async fn from_env() -> Result<Self, StartError> {
+        DatabaseSource::choose(variable(URL), variable(SECRET), variable(CA))?.connect().await
     }
 
-    /// [`Ingest::check_overdue`].
-    pub async fn check_overdue(&self) -> Result<CheckReport, IngestError> {
-        match self.ingest.check_overdue().await {
-            Err(error) if error.is_login_refused() && self.log_in_again().await => self.ingest.check_overdue().await,
-            outcome => outcome,
-        }
-    }
-
-    /// [`Ingest::prune`].
-    pub async fn prune(&self) -> Result<u64, IngestError> {
-        match self.ingest.prune().await {
-            Err(error) if error.is_login_refused() && self.log_in_again().await => self.ingest.prune().await,
-            outcome => outcome,
-        }
+    /// The store over it.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Whether the database takes what the secret says now.
-    async fn log_in_again(&self) -> bool {
+    pub async fn log_in_again(&self) -> bool {
         let Some(secret) = &self.secret else { return false };
-        let renewed: Result<(), StartError> =
-            async { Ok(self.ingest.store().log_in_with(&secret.url().await?).await?) }.await;
+        let renewed: Result<(), StartError> = async { Ok(self.store.log_in_with(&secret.url().await?).await?) }.await;
         match renewed {
             Ok(()) => {
                 tracing::info!("the database's password was changed and is taken from the secret again");
@@ -165,6 +119,104 @@ impl Function {
                 tracing::warn!(error = crate::chain(&error), "the database refuses what the secret says");
                 false
             }
+        }
+    }
+}
+
+impl DatabaseSource {
+    async fn connect(&self) -> Result<LambdaDatabase, StartError> {
+        let options = StoreOptions {
+            connections: CONNECTIONS,
+            acquire_timeout: Duration::from_secs(10),
+            ..StoreOptions::default()
+        };
+        let (url, secret) = match self {
+            Self::Url(url) => (url.clone(), None),
+            Self::Secret { arn, authorities } => {
+                if let Some(path) = authorities {
+                    // Here, and not with the first connection: the driver would not say which file.
+                    let readable = tokio::fs::read(path).await;
+                    readable.map_err(|source| StartError::Authorities { path: path.clone(), source })?;
+                }
+                let secret = DatabaseSecret::new(Secrets::from_environment().await, arn.clone(), authorities.clone());
+                (secret.url().await?, Some(secret))
+            }
+        };
+        let store = Store::open(&url, options).await?;
+        store.migrate().await?;
+        Ok(LambdaDatabase { store, secret })
+    }
+}
+
+impl LambdaConfig {
+    /// From `STATIONKEEPER_BUCKET`, `STATIONKEEPER_NOTIFY_QUEUE_URL` (none: nobody is woken) and the variables of
+    /// [`LambdaDatabase::from_env`].
+    pub fn from_env() -> Result<Self, StartError> {
+        Ok(Self {
+            database: DatabaseSource::choose(variable(URL), variable(SECRET), variable(CA))?,
+            bucket: variable(BUCKET)
+                .ok_or(StartError::Missing(BUCKET, "give the name of the bucket that stations upload to"))?,
+            notify_queue: variable(NOTIFY_QUEUE),
+        })
+    }
+
+    /// The function over the real parts.
+    pub async fn connect(&self) -> Result<Function, StartError> {
+        let database = self.database.connect().await?;
+        let bucket = S3Bucket::from_environment(self.bucket.clone()).await;
+        let waker = match &self.notify_queue {
+            Some(queue) => Some(Waker::from_environment(queue.clone()).await),
+            None => None,
+        };
+        let ingest = Ingest::new(bucket, database.store.clone(), SystemClock, Limits::default(), Judging::default());
+        Ok(Function { ingest, database, waker })
+    }
+}
+
+/// What a Lambda binary hands its events to. Outlives a change of the database's password: refused, it reads the secret again, and
+/// does what it was about to do.
+pub struct Function {
+    ingest: Ingest<S3Bucket, SystemClock>,
+    database: LambdaDatabase,
+    waker: Option<Waker>,
+}
+
+impl Function {
+    /// [`Ingest::batch`]; when it owes something, the notify function is woken.
+    pub async fn batch(&self, deliveries: &[Delivery]) -> BatchReport {
+        let mut report = self.ingest.batch(deliveries).await;
+        if report.login_refused && self.database.log_in_again().await {
+            report = self.ingest.batch(deliveries).await;
+        }
+        self.wake_for(report.transitions > 0).await;
+        report
+    }
+
+    /// [`Ingest::check_overdue`]; when it owes something, the notify function is woken.
+    pub async fn check_overdue(&self) -> Result<CheckReport, IngestError> {
+        let report = match self.ingest.check_overdue().await {
+            Err(error) if error.is_login_refused() && self.database.log_in_again().await => {
+                self.ingest.check_overdue().await
+            }
+            outcome => outcome,
+        }?;
+        self.wake_for(report.transitions > 0).await;
+        Ok(report)
+    }
+
+    /// [`Ingest::prune`].
+    pub async fn prune(&self) -> Result<u64, IngestError> {
+        match self.ingest.prune().await {
+            Err(error) if error.is_login_refused() && self.database.log_in_again().await => self.ingest.prune().await,
+            outcome => outcome,
+        }
+    }
+
+    async fn wake_for(&self, is_owed: bool) {
+        if let Some(waker) = &self.waker
+            && is_owed
+        {
+            waker.wake().await;
         }
     }
 }

@@ -29,9 +29,13 @@ mod reading;
 pub mod reconcile;
 pub mod s3;
 mod s3_versions;
+#[cfg(feature = "mysql")]
+pub mod secrets;
 mod settings_cache;
 pub mod trail;
 mod upkeep;
+#[cfg(feature = "mysql")]
+mod waking;
 
 pub use document::{Document, HeartbeatDocument, misdated, normalize};
 pub use error::{IngestError, chain};

@@ -7,8 +7,8 @@ use stationkeeper_store::{NewHeartbeat, Store};
 use stationkeeper_telemetry::{Details, HostName, Snapshot};
 
 pub mod alerts;
-pub mod deciding;
 pub mod connections;
+pub mod deciding;
 pub mod history;
 pub mod outbox;
 pub mod standing;
