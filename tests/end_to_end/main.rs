@@ -9,4 +9,5 @@ mod database_secret;
 mod demo;
 mod lab_server;
 mod lambda;
+mod notify_lambda;
 mod up;

@@ -30,6 +30,7 @@ pub type Answered = Result<Value, Value>;
 
 struct Invocation {
     payload: String,
+    lasts: TimeDelta,
     answer: oneshot::Sender<Answered>,
 }
 
@@ -109,8 +110,13 @@ impl Function {
 
     /// Gives it an event and waits for its answer.
     pub async fn invoke(&self, payload: &Value) -> Answered {
+        self.invoke_within(payload, TimeDelta::minutes(1)).await
+    }
+
+    /// The same with a deadline after so long.
+    pub async fn invoke_within(&self, payload: &Value, lasts: TimeDelta) -> Answered {
         let (answer, answered) = oneshot::channel();
-        let invocation = Invocation { payload: payload.to_string(), answer };
+        let invocation = Invocation { payload: payload.to_string(), lasts, answer };
         self.invocations.send(invocation).await.expect("its Runtime API runs");
         match tokio::time::timeout(Duration::from_secs(60), answered).await {
             Ok(Ok(answered)) => answered,
@@ -127,7 +133,7 @@ async fn next(State(shared): Api) -> Response {
     let mut running = shared.running.lock().unwrap_or_else(PoisonError::into_inner);
     let id = format!("8476a536-e9f4-11e8-9739-{:012x}", running.len() + 1);
     running.insert(id.clone(), invocation.answer);
-    let deadline = (SystemClock.now() + TimeDelta::minutes(1)).timestamp_millis().to_string();
+    let deadline = (SystemClock.now() + invocation.lasts).timestamp_millis().to_string();
     let mut headers = HeaderMap::new();
     for (name, value) in [
         ("lambda-runtime-aws-request-id", id.as_str()),
