@@ -25,7 +25,7 @@ def queues(template):
         for metric in ("ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"):
             if ("AWS/SQS", metric, queue) not in alarms:
                 yield f"nobody watches {metric} of {queue}"
-    for queue in ("IngestDeadLetterQueue",):
+    for queue in ("IngestDeadLetterQueue", "NotifyDeadLetterQueue"):
         alarm = alarms["AWS/SQS", "ApproximateNumberOfMessagesVisible", queue][1]
         if alarm["Threshold"] != 0 or alarm["EvaluationPeriods"] != 1:
             yield f"the first dead letter in {queue} raises nothing"
@@ -76,8 +76,8 @@ def violations(template):
     for one in template.of_type("AWS::Logs::MetricFilter").values():
         if "would break an invariant" in one["FilterPattern"] and one["MetricTransformations"][0]["MetricName"] == "Violations":
             heard.add(template.target(one["LogGroupName"]))
-    for name, function in template.functions().items():
-        if template.target(function["LoggingConfig"]["LogGroup"]) not in heard:
+    for name in ("IngestFunction", "MissingHeartbeatFunction"):
+        if template.target(template.functions()[name]["LoggingConfig"]["LogGroup"]) not in heard:
             yield f"nobody counts what {name} refuses"
     _, alarm = watched(template).get(("Stationkeeper/stationkeeper", "Violations", None), (None, {}))
     if alarm.get("Threshold") != 0 or alarm.get("EvaluationPeriods") != 1:

@@ -24,15 +24,18 @@ CALLS = {
     "send_message_batch": {"sqs:SendMessage"},
     "get_queue_attributes": {"sqs:GetQueueAttributes"},
     "get_queue_url": {"sqs:GetQueueUrl"},
+    "send_message": {"sqs:SendMessage"},
+    "publish": {"sns:Publish"},
 }
-INGEST = {"get_object", "head_object", "head_bucket", "list_objects_v2", "copy_object", "get_secret_value"}
+INGEST = {"get_object", "head_object", "head_bucket", "list_objects_v2", "copy_object", "get_secret_value", "send_message"}
 MADE = {
     "IngestFunction": INGEST,
     # It ingests what it finds when it looks.
     "MissingHeartbeatFunction": INGEST,
+    "NotifyFunction": {"get_secret_value", "publish"},
 }
 # `up` over this bucket: it compares versions, takes from the queue itself, and brings dead letters back. Its database has a URL.
-LAB_SERVER = INGEST - {"get_secret_value"} | {
+LAB_SERVER = INGEST - {"get_secret_value", "send_message"} | {
     "list_object_versions", "receive_message", "delete_message_batch", "change_message_visibility_batch", "send_message_batch",
     "get_queue_attributes", "get_queue_url",
 }  # fmt: skip
@@ -45,7 +48,7 @@ TAKES = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 # (resource, Sid) whose `Resource` is `*`, each with the reason.
 EVERYWHERE = {
     (role, sid): reason
-    for role in ("IngestRole", "MissingHeartbeatRole")
+    for role in ("IngestRole", "MissingHeartbeatRole", "NotifyRole")
     for sid, reason in {
         "AttachToNetwork": "network interfaces are made and described before they have a name; Lambda asks for the right everywhere",
         "ButNotTheCode": "takes the same right from the code again",
@@ -96,7 +99,7 @@ def actions(statements):
 def calls_in_code():
     """Calls of the SDKs in what the functions are made of: the method before the first parameter that names a thing."""
     found = {}
-    for folder in ("pipeline/src", "ingest/src", "missing-heartbeat/src", "stationkeeper/src/up"):
+    for folder in ("pipeline/src", "ingest/src", "missing-heartbeat/src", "notify/src", "notifier/src", "stationkeeper/src/up"):
         for path in sorted((ROOT / "functions" / folder).glob("**/*.rs")):
             text = path.read_text(encoding="utf-8")
             for call in re.findall(r"\.([a-z_0-9]+)\(\)\s*\.(?:bucket|queue_url|queue_name|secret_id|topic_arn)\(", text):
@@ -131,7 +134,7 @@ def both_ways(template):
 
 @check("a role reaches what its function touches, and nothing beside it")
 def reach(template):
-    secret, ingest, dead = "<DatabaseSecret>", "<IngestQueue.Arn>", "<IngestDeadLetterQueue.Arn>"
+    secret, ingest, notify = "<DatabaseSecret>", "<IngestQueue.Arn>", "<NotifyQueue.Arn>"
     reading = [
         (True, "s3:GetObject", HOST, {}),
         (True, "s3:GetObjectVersion", HOST, {}),
@@ -145,12 +148,21 @@ def reach(template):
         (False, "s3:GetObject", HOST.replace("BucketName", "another"), {}),
         (True, "secretsmanager:GetSecretValue", secret, {}),
         (False, "secretsmanager:GetSecretValue", "<AnotherSecret>", {}),
+        (True, "sqs:SendMessage", notify, {}),
         (False, "sqs:SendMessage", ingest, {}),
-        (False, "sns:Publish", "<AlarmsTopic>", {}),
+        (False, "sns:Publish", "<NotificationsTopic>", {}),
     ]
-    taking = [(True, action, ingest, {}) for action in sorted(TAKES)] + [(False, "sqs:ReceiveMessage", dead, {})]
+    taking = [(True, action, ingest, {}) for action in sorted(TAKES)] + [(False, "sqs:ReceiveMessage", notify, {})]
+    telling = [
+        (True, "secretsmanager:GetSecretValue", secret, {}),
+        (True, "sns:Publish", "<NotificationsTopic>", {}),
+        (False, "sns:Publish", "<AlarmsTopic>", {}),
+        (True, "sqs:DeleteMessage", notify, {}),
+        (False, "sqs:DeleteMessage", ingest, {}),
+        (False, "s3:GetObject", HOST, {}),
+    ]
     never = [(False, "sqs:ReceiveMessage", ingest, {})]
-    for name, rows in {"IngestFunction": reading + taking, "MissingHeartbeatFunction": reading + never}.items():
+    for name, rows in {"IngestFunction": reading + taking, "MissingHeartbeatFunction": reading + never, "NotifyFunction": telling}.items():
         function = template.functions()[name]
         own = f"arn:aws:lambda:eu-west-1:111122223333:function:{template.text(function['FunctionName'])}"
         rows = rows + [

@@ -57,7 +57,7 @@ class Template:
     def functions(self):
         """Name → properties of the functions, with what `Globals` adds."""
         shared = self.tree["Globals"]["Function"]
-        return {name: {**shared, **one} for name, one in self.of_type("AWS::Serverless::Function").items()}
+        return {name: merged(shared, one) for name, one in self.of_type("AWS::Serverless::Function").items()}
 
     def number(self, value):
         """A number, or the default of the parameter that it refers to."""
@@ -123,6 +123,12 @@ class Template:
         """The statements of a function's role."""
         role = self.target(function["Role"])
         return [statement for policy in self.resources[role]["Properties"]["Policies"] for statement in policy["PolicyDocument"]["Statement"]]
+
+
+def merged(shared, own):
+    """As SAM does it: maps are joined, anything else is replaced."""
+    joined = {name: merged(shared[name], value) if isinstance(value, dict) and isinstance(shared.get(name), dict) else value for name, value in own.items()}
+    return {**shared, **joined}
 
 
 def listed(value):

@@ -9,6 +9,7 @@ from template import ROOT, listed
 FUNCTIONS = {
     "IngestFunction": "stationkeeper-ingest",
     "MissingHeartbeatFunction": "stationkeeper-missing-heartbeat",
+    "NotifyFunction": "stationkeeper-notify",
 }
 
 
@@ -25,7 +26,7 @@ def takers(template, queue):
                 yield name, function, event
 
 
-@check("there are the two functions, each from the folder that its binary is built into")
+@check("there are the three functions, each from the folder that its binary is built into")
 def functions(template):
     for name, binary in FUNCTIONS.items():
         code = template.functions().get(name, {}).get("CodeUri", "")
@@ -91,11 +92,12 @@ def batches(template):
                 yield f"{name} has no batch window"
             size = event.get("BatchSize", 0)
             most = template.tree["Parameters"][size["Ref"]]["MaxValue"] if isinstance(size, dict) else size
-            needed = most * largest_object_mib() + 100
+            # Wakings carry no object.
+            needed = most * largest_object_mib() + 100 if name == "IngestFunction" else 128
             if function["MemorySize"] < needed:
                 yield f"{name} has {function['MemorySize']} MB; {most} objects of the largest size want {needed}"
-    if not seen:
-        yield "no function is woken by a queue; ingest should be"
+    if seen < 2:
+        yield f"{seen} functions are woken by a queue; ingest and notify should be"
 
 
 @check("every queue that a function takes from has a dead-letter queue, after at least five tries, that keeps longer")
@@ -192,9 +194,9 @@ def lifecycle(template):
         yield "begun uploads stay for ever"
 
 
-@check("the schedule wakes the overdue check every minute, and one run ends before the next")
+@check("the schedule wakes the overdue check and the sweep of notify every minute, and one run ends before the next")
 def schedules(template):
-    for name in ("MissingHeartbeatFunction",):
+    for name in ("MissingHeartbeatFunction", "NotifyFunction"):
         function = template.functions()[name]
         if [event["Schedule"] for event in template.events(function, "Schedule")] != ["rate(1 minute)"]:
             yield f"{name} is not woken every minute"
@@ -204,7 +206,7 @@ def schedules(template):
             yield f"{name} is retried besides its next minute"
 
 
-@check("every function stands in private subnets, which have no way out")
+@check("only notify stands where a way out is, and the private subnets have no default route")
 def network(template):
     def subnets(value):
         if isinstance(value, dict) and "Fn::If" in value:
@@ -212,18 +214,19 @@ def network(template):
         return [template.target(one) for one in listed(value)]
 
     for name, function in template.functions().items():
-        for one in subnets(function["VpcConfig"]["SubnetIds"]):
-            if one not in ("PrivateSubnetA", "PrivateSubnetB", "PrivateSubnetIds"):
-                yield f"{name} stands in {one}"
+        out = [one for one in subnets(function["VpcConfig"]["SubnetIds"]) if one.startswith("Egress")]
+        if bool(out) != (name == "NotifyFunction"):
+            yield f"{name} stands in {out or 'private subnets alone'}"
     routes = template.of_type("AWS::EC2::Route")
     for name, route in routes.items():
-        yield f"{name} leads out of {template.target(route['RouteTableId'])}"
+        if template.target(route["RouteTableId"]) == "PrivateRoutes":
+            yield f"{name} leads out of the private subnets"
     tables = {template.target(one["SubnetId"]): template.target(one["RouteTableId"]) for one in template.of_type("AWS::EC2::SubnetRouteTableAssociation").values()}
     for subnet in ("PrivateSubnetA", "PrivateSubnetB"):
         if tables.get(subnet) != "PrivateRoutes":
             yield f"{subnet} has the routes {tables.get(subnet)}"
     services = {template.text(one["ServiceName"]).rsplit(".", 1)[1]: one for one in template.of_type("AWS::EC2::VPCEndpoint").values()}
-    if set(services) != {"s3", "secretsmanager"} or services["s3"]["VpcEndpointType"] != "Gateway":
+    if set(services) != {"s3", "sqs", "secretsmanager", "sns"} or services["s3"]["VpcEndpointType"] != "Gateway":
         yield f"there are endpoints for {sorted(services)}"
 
 
@@ -270,13 +273,28 @@ def secrets(template):
         yield "nothing rotates the password"
 
 
+# What each function's code reads its variables in.
+READ_IN = {
+    "IngestFunction": ["pipeline/src/lambda.rs"],
+    "MissingHeartbeatFunction": ["pipeline/src/lambda.rs"],
+    "NotifyFunction": ["pipeline/src/lambda.rs", "notify/src/main.rs"],
+}
+# Read by what the others share, and only with a bucket.
+WITH_BUCKET = {"STATIONKEEPER_BUCKET", "STATIONKEEPER_NOTIFY_QUEUE_URL"}
+
+
 @check("the functions get the variables that their code asks for, and no other")
 def environment(template):
-    code = (ROOT / "functions/pipeline/src/lambda.rs").read_text(encoding="utf-8")
-    asked = set(re.findall(r'^const [A-Z]+: &str = "(STATIONKEEPER_[A-Z_]+)";', code, re.M))
-    if "STATIONKEEPER_BUCKET" not in asked:
-        yield "found no variable in functions/pipeline/src/lambda.rs: look at how this check reads it"
     for name, function in template.functions().items():
+        asked = set()
+        for path in READ_IN[name]:
+            code = (ROOT / "functions" / path).read_text(encoding="utf-8")
+            found = set(re.findall(r'^const [A-Z_]+: &str = "(STATIONKEEPER_[A-Z_]+)";', code, re.M))
+            if not found:
+                yield f"found no variable in functions/{path}: look at how this check reads it"
+            asked |= found
+        if name == "NotifyFunction":
+            asked -= WITH_BUCKET
         given = set(function["Environment"]["Variables"])
         # The secret stands for the URL.
         for variable in asked - given - {"STATIONKEEPER_DATABASE_URL"}:
@@ -303,7 +321,7 @@ def crates(_template):
     for binary in FUNCTIONS.values():
         if f"-p {binary}" not in readme:
             yield f"infra/README.md does not build {binary}"
-    for name in ("ingest", "missing-heartbeat"):
+    for name in ("ingest", "missing-heartbeat", "notify"):
         manifest = (ROOT / f"functions/{name}/Cargo.toml").read_text(encoding="utf-8")
         if f'name = "stationkeeper-{name}"' not in manifest:
             yield f"functions/{name} is not stationkeeper-{name}"
