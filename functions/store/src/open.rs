@@ -215,6 +215,9 @@ mod sqlite {
     /// Pages that the log may have before it is moved into the file: 64 MiB, as the embedded bucket has it, for copies of a running folder.
     const LOG_PAGES: &str = "8192";
 
+    /// 16 MiB of pages, in SQLite's notation.
+    const WRITER_CACHE: &str = "-16384";
+
     const SALVAGE: Salvage = Salvage {
         without: &["_sqlx_migrations"],
         cut: None,
@@ -269,6 +272,8 @@ mod sqlite {
             .busy_timeout(options.lock_timeout)
             .foreign_keys(true)
             .pragma("wal_autocheckpoint", LOG_PAGES)
+            // A statement of many rows keeps what it changed until it is done, and would make a file for it each time.
+            .pragma("temp_store", "memory")
             // Rows of history are some 450 bytes: larger pages leave less of them empty.
             .page_size(8192)
             .statement_cache_capacity(STATEMENTS)
@@ -281,13 +286,13 @@ mod sqlite {
                 .idle_timeout(None)
                 .max_lifetime(None)
         };
-        // The writer first: it makes the file and turns on the write-ahead log.
+        // The writer first: it makes the file and turns on the write-ahead log. Each station has a page of history that it writes to.
         let writer = pool()
             .max_connections(1)
             // After some errors (no room, no access) SQLite has ended the transaction itself, and the driver, whose rollback found
             // none, believes that it is still in one: such a connection never begins another.
             .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
-            .connect_with(connect.clone())
+            .connect_with(connect.clone().pragma("cache_size", WRITER_CACHE))
             .await
             .map_err(failed)?;
         let readers = pool()

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
@@ -68,11 +69,15 @@ struct Stations {
     /// Labs of 100 stations each, into one database
     #[arg(long, default_value_t = 1_000)]
     together: usize,
+    /// Minutes that are measured, after the first, in which the stations become known
     #[arg(long, default_value_t = 5)]
     minutes: u32,
     /// Labs that are alone, for those together
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 6)]
     alone: usize,
+    /// Minutes that these are measured
+    #[arg(long, default_value_t = 60)]
+    minutes_alone: u32,
 }
 
 const ONE_HANDLER: Plan = Plan { batch: 10, handlers: 1 };
@@ -214,16 +219,12 @@ async fn compare_labs(stations: &Stations) -> Result<Value, Failure> {
     let mut alone = Vec::new();
     let half = stations.alone / 2;
     for lab in 0..half {
-        alone.push(cost_of(1, stations.minutes, lab as u64).await?.0);
-        eprint!("\r{} labs alone", lab + 1);
+        alone.push(cost_of(1, stations.minutes_alone, lab as u64).await?.0);
     }
-    eprintln!("\n{} labs together", stations.together);
     let (together, heartbeats) = cost_of(stations.together, stations.minutes, 1).await?;
     for lab in half..stations.alone {
-        alone.push(cost_of(1, stations.minutes, lab as u64).await?.0);
-        eprint!("\r{} labs alone", lab + 1);
+        alone.push(cost_of(1, stations.minutes_alone, lab as u64).await?.0);
     }
-    eprintln!();
     let alone_median = median(alone);
     Ok(json!({
         "few_cpu_ms": alone_median, "many_cpu_ms": together, "ratio": together / alone_median,
@@ -231,18 +232,17 @@ async fn compare_labs(stations: &Stations) -> Result<Value, Failure> {
     }))
 }
 
-/// CPU per heartbeat of labs in a database of their own, and how many heartbeats there were.
+/// CPU per heartbeat of labs in a database of their own, once their stations are known, and how many heartbeats there were.
 async fn cost_of(labs: usize, minutes: u32, seed: u64) -> Result<(f64, u64), Failure> {
     let folder = tempfile::tempdir()
         .map_err(|error| Failure::because(Exit::CannotCreate, "cannot make a temporary folder", &error))?;
     let url = format!("sqlite:{}", folder.path().join("lab.sqlite").display());
     let measured = Measured::open(&url, 1).await?;
-    let beats = heartbeats_of_labs(labs, minutes, seed)?;
-    let progress = |done| {
-        if labs > 1 {
-            eprint!("\r{done} heartbeats");
-        }
-    };
+    let mut beats = heartbeats_of_labs(labs, minutes + 1, seed)?.peekable();
+    let known_at = beats.peek().map(|first| first.at + TimeDelta::minutes(1)).unwrap_or_default();
+    let first: Vec<Beat> = std::iter::from_fn(|| beats.next_if(|beat| beat.at < known_at)).collect();
+    measured.take(first, ONE_HANDLER).await?;
+    let progress = |done| eprint!("\r{labs} labs: {done} heartbeats");
     let figures = stationkeeper::bench::run(
         measured.ingest.clone(),
         &measured.shelf,
@@ -252,6 +252,7 @@ async fn cost_of(labs: usize, minutes: u32, seed: u64) -> Result<(f64, u64), Fai
         progress,
     )
     .await?;
+    eprintln!();
     measured.ingest.store().close().await;
     Ok((figures.cpu_ms_per_heartbeat, figures.heartbeats))
 }
