@@ -176,7 +176,7 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-fn minute(at: DateTime<Utc>) -> String {
+pub(crate) fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
