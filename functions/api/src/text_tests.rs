@@ -82,6 +82,14 @@ fn sentences() -> Vec<(Cause, &'static str)> {
         (Cause::Busy { command: "session guard".into(), since }, "Busy: session guard since 2026-11-24 10:02 UTC"),
         (Cause::AlertOpen { rule: "clock_skew".into() }, "Open alert: Clock wrong"),
         (Cause::AlertOpen { rule: "unheard_of".into() }, "Open alert: unheard_of"),
+        (
+            Cause::AcknowledgementOver { by: some("ana") },
+            "It still holds, and the time for which ana had taken it is over",
+        ),
+        (
+            Cause::AcknowledgementOver { by: None },
+            "It still holds, and the time for which somebody had taken it is over",
+        ),
         (Cause::ByHand, "Done by hand"),
         (Cause::NeverHeard, "Nothing was ever heard of it"),
         (Cause::Late { since }, "The last heartbeat arrived at 2026-11-24 10:02 UTC"),
