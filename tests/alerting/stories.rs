@@ -32,6 +32,8 @@ stories! {
     quiet_hours_hold_what_is_not_critical_until_the_morning,
     what_flaps_is_told_once,
     what_is_critical_is_told_again_until_somebody_takes_it,
+    an_acknowledgement_that_is_over_opens_the_alert_again,
+    an_acknowledgement_ends_when_the_station_complains_of_more,
     two_planners_at_once_tell_what_one_tells,
     without_receivers_nothing_is_told_and_nothing_waits,
 }
@@ -154,6 +156,49 @@ async fn what_is_critical_is_told_again_until_somebody_takes_it(kind: Kind) {
             "14:01:30 resolution to ops: heartbeat_missing-LAB-00"
         ]
     );
+    world.end().await;
+}
+
+async fn an_acknowledgement_that_is_over_opens_the_alert_again(kind: Kind) {
+    let mut world = World::with(kind, 1).await;
+    let bad = vec!["!LAB-00".to_owned()];
+    world.pass("10:00:00", "10:10:00", &bad).await;
+    assert_eq!(world.heard().await, ["10:04:30 problem to ops: not_ready+LAB-00"]);
+    world.take(Rule::NotReady, "10:10:00", Some("10:30:00")).await;
+    world.pass("10:10:00", "10:30:00", &bad).await;
+    assert_eq!(world.alert(Rule::NotReady).await.state, AlertState::Acknowledged);
+    assert_eq!(world.heard().await, [""; 0]);
+    world.pass("10:30:00", "10:40:00", &bad).await;
+    let alert = world.alert(Rule::NotReady).await;
+    assert_eq!((alert.state, alert.acknowledged_by, alert.acknowledged_until), (AlertState::Open, None, None));
+    assert_eq!(world.heard().await, ["10:31:30 problem to ops: not_ready+LAB-00"]);
+    let known = world.store.alert(&alert.id).await.unwrap().unwrap();
+    let steps: Vec<_> = known.transitions.iter().map(|step| (step.at, step.to)).collect();
+    let (open, taken) = (AlertState::Open, AlertState::Acknowledged);
+    assert_eq!(steps, [(at("10:03:00"), open), (at("10:10:00"), taken), (at("10:30:00"), open)]);
+    // Taken again, and over before that is over.
+    world.take(Rule::NotReady, "10:40:00", Some("12:00:00")).await;
+    world.pass("10:40:00", "10:45:00", &stations(0..1)).await;
+    assert_eq!(world.heard().await, ["10:41:30 resolution to ops: not_ready-LAB-00"]);
+    world.pass("11:59:00", "12:10:00", &stations(0..1)).await;
+    assert_eq!(world.alert(Rule::NotReady).await.state, AlertState::Resolved);
+    world.end().await;
+}
+
+async fn an_acknowledgement_ends_when_the_station_complains_of_more(kind: Kind) {
+    let mut world = World::with(kind, 1).await;
+    let (bad, worse) = (vec!["!LAB-00".to_owned()], vec!["!!LAB-00".to_owned()]);
+    world.pass("10:00:00", "10:10:00", &bad).await;
+    world.take(Rule::NotReady, "10:10:00", None).await;
+    world.pass("10:10:00", "10:20:00", &bad).await;
+    assert_eq!(world.heard().await, ["10:04:30 problem to ops: not_ready+LAB-00"]);
+    world.pass("10:20:00", "10:25:00", &worse).await;
+    assert_eq!(world.heard().await, ["10:21:30 problem to ops: not_ready+LAB-00"]);
+    world.take(Rule::NotReady, "10:25:00", None).await;
+    world.pass("10:25:00", "10:30:00", &bad).await;
+    world.pass("10:30:00", "10:40:00", &worse).await;
+    assert_eq!(world.heard().await, [""; 0], "it was taken for both");
+    assert_eq!(world.alert(Rule::NotReady).await.state, AlertState::Acknowledged);
     world.end().await;
 }
 

@@ -91,14 +91,16 @@ impl World {
         Self { store, settings, url, ingest, objects, clock, told: 0, database: Some(database) }
     }
 
-    /// Heartbeats of these stations, uploaded and taken now; `!` before a name: not ready.
+    /// Heartbeats of these stations, uploaded and taken now; `!` before a name: not ready, and `!!`: for one reason more.
     pub async fn beat(&mut self, names: &[String], now: DateTime<Utc>) {
         self.clock.advance_to(now);
         let mut deliveries = Vec::new();
         for name in names {
-            let (name, ready) = name.strip_prefix('!').map_or((name.as_str(), true), |name| (name, false));
+            let complaints = name.chars().take_while(|sign| *sign == '!').count();
+            let name = &name[complaints..];
             let heartbeat = HeartbeatBuilder::new(name, now);
-            let body = if ready { heartbeat } else { heartbeat.unready(["Sleep timeout is not disabled"]) }.bytes();
+            let issues = ["Sleep timeout is not disabled", "FMU executor is not running"].into_iter().take(complaints);
+            let body = if complaints == 0 { heartbeat } else { heartbeat.unready(issues) }.bytes();
             let key = ObjectKey::latest(&host(name), ObjectKind::Heartbeat).into_string();
             let body = self.objects.put(&key, body.into(), now);
             deliveries.push(Delivery { id: name.to_owned(), body });

@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 23] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -10,7 +10,11 @@ const COMMANDS: [&[&str]; 19] = [
     &["simulate"],
     &["status"],
     &["alerts"],
+    &["alerts", "explain"],
     &["ack"],
+    &["silence", "add"],
+    &["silence", "list"],
+    &["silence", "end"],
     &["raw"],
     &["migrate"],
     &["bench", "ingest"],

@@ -2,6 +2,7 @@
 //!
 //! Needs the built binary; `tests/run` sees to it.
 
+mod alerting;
 mod bench;
 mod configuration;
 mod documents;

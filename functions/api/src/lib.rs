@@ -3,6 +3,7 @@
 //! Pure: a view is a function of what the rules know and of `now`. No I/O, no clock, no `tokio`.
 
 mod alert_view;
+mod decision_view;
 mod evidence_view;
 mod health_view;
 mod instant;
@@ -12,6 +13,7 @@ mod station_view;
 mod text;
 
 pub use alert_view::{AlertView, TransitionView};
+pub use decision_view::{DecisionView, SilenceView, because_text, span_text};
 pub use evidence_view::{ForcedLogoffView, QuarantinedObjectView};
 pub use health_view::{HealthStatus, HealthView, PartView, PartsView};
 pub use instant::Instant;

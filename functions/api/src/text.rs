@@ -111,6 +111,8 @@ pub fn text(language: Language, cause: &Cause) -> String {
             say("alert_open", &[("rule", &name)])
         }
         Cause::ByHand => say("by_hand", &[]),
+        Cause::AcknowledgementOver { by: Some(by) } => say("acknowledgement_over", &[("by", by)]),
+        Cause::AcknowledgementOver { by: None } => say("acknowledgement_over_unsaid", &[]),
         Cause::NeverHeard => say("never_heard", &[]),
         Cause::Late { since } => say("late", &[("since", &minute(*since))]),
     }
@@ -176,7 +178,7 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
     filled
 }
 
-fn minute(at: DateTime<Utc>) -> String {
+pub(crate) fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 

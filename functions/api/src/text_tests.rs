@@ -82,6 +82,14 @@ fn sentences() -> Vec<(Cause, &'static str)> {
         (Cause::Busy { command: "session guard".into(), since }, "Busy: session guard since 2026-11-24 10:02 UTC"),
         (Cause::AlertOpen { rule: "clock_skew".into() }, "Open alert: Clock wrong"),
         (Cause::AlertOpen { rule: "unheard_of".into() }, "Open alert: unheard_of"),
+        (
+            Cause::AcknowledgementOver { by: some("ana") },
+            "It still holds, and the time for which ana had taken it is over",
+        ),
+        (
+            Cause::AcknowledgementOver { by: None },
+            "It still holds, and the time for which somebody had taken it is over",
+        ),
         (Cause::ByHand, "Done by hand"),
         (Cause::NeverHeard, "Nothing was ever heard of it"),
         (Cause::Late { since }, "The last heartbeat arrived at 2026-11-24 10:02 UTC"),
@@ -138,8 +146,14 @@ fn both_languages_have_the_same_keys_with_the_same_parameters() {
 #[test]
 fn every_cause_rule_word_and_severity_has_an_entry_and_no_entry_is_left_over() {
     // Entries of `cause` that a variant uses besides its own code.
-    let variants: BTreeSet<&str> =
-        ["issues_unsaid", "local_session_unnamed", "clock_skew_behind", "off_on_purpose_unsaid"].into();
+    let variants: BTreeSet<&str> = [
+        "issues_unsaid",
+        "local_session_unnamed",
+        "clock_skew_behind",
+        "off_on_purpose_unsaid",
+        "acknowledgement_over_unsaid",
+    ]
+    .into();
     let sections = Language::En.catalogue();
     let keys = |section: &str| -> BTreeSet<String> { sections[section].keys().cloned().collect() };
     let mut causes = codes_of_all_variants();

@@ -5,7 +5,9 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 use stationkeeper_rules::fleet::{self, Fleet, FleetOutcome};
-use stationkeeper_rules::{Context, OffPolicy, Rule, Settings, StationState, StationWord, off, on_passage};
+use stationkeeper_rules::{
+    Alert, Context, OffPolicy, Rule, Settings, StationState, StationWord, expire, off, on_passage,
+};
 use stationkeeper_store::{OverdueCheck, StationFilter};
 use stationkeeper_telemetry::{HostName, ObjectEvent, ObjectKey, ObjectKind, classify_key};
 
@@ -119,6 +121,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 }
             }
         }
+        report.transitions += self.end_acknowledgements(now).await?;
         self.settle_sightings().await?;
         if let Some(error) = failed {
             observe::refused(&error);
@@ -390,6 +393,39 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             observe::transition(moved);
         }
         Ok(transitions.len())
+    }
+
+    /// Opens alerts again that somebody had taken for a while that is over.
+    async fn end_acknowledgements(&self, now: DateTime<Utc>) -> Result<usize, IngestError> {
+        let mut moved = 0;
+        for alert in self.store.expired_acknowledgements(now, MOST).await? {
+            let mut attempt = 0;
+            moved += loop {
+                match self.end_acknowledgement(&alert, now).await {
+                    Err(error) if error.is_conflict() && attempt < 8 => {
+                        attempt += 1;
+                        observe::conflict(attempt);
+                        tokio::time::sleep(std::time::Duration::from_millis(5 << attempt)).await;
+                    }
+                    done => break done?,
+                }
+            };
+        }
+        Ok(moved)
+    }
+
+    async fn end_acknowledgement(&self, alert: &Alert, now: DateTime<Utc>) -> Result<usize, IngestError> {
+        let mut transaction = self.store.begin().await?;
+        // As whoever judges the station does, so that none of the two moves the alert from where the other has left it.
+        if let Some(host) = &alert.key.host {
+            transaction.states().lock(std::slice::from_ref(host)).await?;
+        }
+        let Some(alert) = transaction.alerts().lock(&alert.id).await? else { return Ok(0) };
+        let Some(moved) = expire(&alert, now) else { return Ok(0) };
+        write_changes(&mut transaction, &[], std::slice::from_ref(&moved), now).await?;
+        transaction.commit().await?;
+        observe::transition(&moved);
+        Ok(1)
     }
 
     /// The next instant at which a station is due.

@@ -113,6 +113,11 @@ pub enum Cause {
     },
     /// A person did it.
     ByHand,
+    /// Somebody had taken it for a while that is over.
+    AcknowledgementOver {
+        /// Who.
+        by: Option<String>,
+    },
     /// No heartbeat ever.
     NeverHeard,
     /// The last advance is a while ago.

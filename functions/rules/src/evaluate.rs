@@ -7,8 +7,9 @@ use crate::before_reservation::{local_mode, local_session, stale_forced_logoff};
 use crate::clock::{ClockReading, Heard, on_clock};
 use crate::drift::{clock_skew, nic_policy, power_drift};
 use crate::heartbeat_missing::{heartbeat_missing, late_at, missing_at, off};
+use crate::life::{reopen, unresolved_after};
 use crate::meanwhile::{meanwhile, turns};
-use crate::not_ready::{counts_as_ready, extend, not_ready};
+use crate::not_ready::{counts_as_ready, extend, grown, not_ready};
 use crate::word::word;
 use crate::{
     Actor, Alert, AlertId, AlertKey, AlertState, Cause, Context, Latest, OffPolicy, Reservation, Rule, StationState,
@@ -78,6 +79,7 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
     let context = &Context { unresolved: &unresolved, ..*context };
     let mut judged = Judged::new(&next, context);
     judged.answer(Rule::NotReady, None, not_ready(next.unready_run.as_ref(), timestamp, context.settings));
+    judged.reopen_grown(next.latest.as_ref().map(|latest| &latest.snapshot));
     judged.answer(
         Rule::HeartbeatMissing,
         None,
@@ -169,6 +171,15 @@ impl<'a> Judged<'a> {
         }
     }
 
+    /// Somebody has taken it for what it was; it is more now.
+    fn reopen_grown(&mut self, snapshot: Option<&Snapshot>) {
+        let Some(snapshot) = snapshot.filter(|_| self.context.rules.has(Rule::NotReady)) else { return };
+        let Some(alert) = self.context.unresolved(Rule::NotReady, None) else { return };
+        if let Some(cause) = grown(alert, snapshot, self.context.ignored_issue_codes) {
+            self.transitions.push(reopen(alert, snapshot.timestamp_utc, cause));
+        }
+    }
+
     /// The rules that look at what stands before a reservation.
     fn windows(&mut self, now: DateTime<Utc>) {
         self.reservations(now);
@@ -247,34 +258,6 @@ pub(crate) fn resolve(alert: &Alert, at: DateTime<Utc>, cause: Cause) -> Transit
         note: None,
         acknowledged_until: None,
     }
-}
-
-/// The alerts that stand after these transitions: what is judged next sees them.
-pub fn unresolved_after(unresolved: &[Alert], transitions: &[Transition]) -> Vec<Alert> {
-    let mut standing = unresolved.to_vec();
-    for transition in transitions {
-        match transition.to {
-            AlertState::Open => standing.push(Alert {
-                id: transition.alert_id.clone(),
-                key: transition.key.clone(),
-                state: AlertState::Open,
-                opened_at: transition.at,
-                acknowledged_at: None,
-                acknowledged_by: None,
-                note: None,
-                acknowledged_until: None,
-                resolved_at: None,
-                cause: transition.cause.clone(),
-            }),
-            AlertState::Resolved => standing.retain(|alert| alert.id != transition.alert_id),
-            AlertState::Acknowledged => {
-                for alert in standing.iter_mut().filter(|alert| alert.id == transition.alert_id) {
-                    alert.state = AlertState::Acknowledged;
-                }
-            }
-        }
-    }
-    standing
 }
 
 fn is_open_after(unresolved: &[Alert], transitions: &[Transition], rule: Rule) -> bool {

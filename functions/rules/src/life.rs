@@ -1,6 +1,6 @@
-//! What a person does to an alert.
+//! What a person does to an alert, and when that is over.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::{Actor, Alert, AlertState, Cause, Transition};
 
@@ -53,6 +53,64 @@ pub fn acknowledge(
     }
 }
 
+/// Opens an alert again that somebody had taken for a while that is over.
+pub fn expire(alert: &Alert, now: DateTime<Utc>) -> Option<Transition> {
+    let until = alert.acknowledged_until.filter(|until| *until <= now)?;
+    let over = || reopen(alert, until, Cause::AcknowledgementOver { by: alert.acknowledged_by.clone() });
+    (alert.state == AlertState::Acknowledged).then(over)
+}
+
+/// The transition by which a taken alert is open again; never before it was taken.
+pub(crate) fn reopen(alert: &Alert, at: DateTime<Utc>, cause: Cause) -> Transition {
+    let taken_at = alert.acknowledged_at.unwrap_or(alert.opened_at);
+    Transition {
+        alert_id: alert.id.clone(),
+        key: alert.key.clone(),
+        from: Some(AlertState::Acknowledged),
+        to: AlertState::Open,
+        at: at.max(taken_at + TimeDelta::microseconds(1)),
+        actor: Actor::Rule,
+        cause,
+        note: None,
+        acknowledged_until: None,
+    }
+}
+
+/// The alerts that stand after these transitions: what is judged next sees them.
+pub fn unresolved_after(unresolved: &[Alert], transitions: &[Transition]) -> Vec<Alert> {
+    let mut standing = unresolved.to_vec();
+    for transition in transitions {
+        match transition.to {
+            AlertState::Open if transition.from.is_some() => {
+                for alert in standing.iter_mut().filter(|alert| alert.id == transition.alert_id) {
+                    alert.state = AlertState::Open;
+                    (alert.acknowledged_at, alert.acknowledged_by) = (None, None);
+                    (alert.acknowledged_until, alert.note) = (None, None);
+                }
+            }
+            AlertState::Open => standing.push(Alert {
+                id: transition.alert_id.clone(),
+                key: transition.key.clone(),
+                state: AlertState::Open,
+                opened_at: transition.at,
+                acknowledged_at: None,
+                acknowledged_by: None,
+                note: None,
+                acknowledged_until: None,
+                resolved_at: None,
+                cause: transition.cause.clone(),
+            }),
+            AlertState::Resolved => standing.retain(|alert| alert.id != transition.alert_id),
+            AlertState::Acknowledged => {
+                for alert in standing.iter_mut().filter(|alert| alert.id == transition.alert_id) {
+                    alert.state = AlertState::Acknowledged;
+                }
+            }
+        }
+    }
+    standing
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,5 +150,38 @@ mod tests {
         assert_eq!(take(&alert, None), Ok(None));
         alert.state = AlertState::Resolved;
         assert_eq!(take(&alert, None), Err(LifeError::Resolved));
+    }
+
+    #[test]
+    fn an_alert_that_was_taken_for_a_while_is_open_again_when_that_is_over() {
+        let key = AlertKey { rule: Rule::NotReady, host: None, reservation_id: None };
+        let taken = Alert {
+            id: AlertId::derive(&key, instant("10:00:00")),
+            key,
+            state: AlertState::Acknowledged,
+            opened_at: instant("10:00:00"),
+            acknowledged_at: Some(instant("10:05:00")),
+            acknowledged_by: Some("ana".to_owned()),
+            acknowledged_until: Some(instant("11:00:00")),
+            note: None,
+            resolved_at: None,
+            cause: Cause::ReadyAgain,
+        };
+        for (shows, state, until, now, at) in [
+            ("not yet", AlertState::Acknowledged, Some("11:00:00"), "10:59:59", None),
+            ("at that instant", AlertState::Acknowledged, Some("11:00:00"), "11:00:00", Some("11:00:00")),
+            ("as of then, whenever noticed", AlertState::Acknowledged, Some("11:00:00"), "12:00:00", Some("11:00:00")),
+            ("not without an end", AlertState::Acknowledged, None, "23:00:00", None),
+            ("not what is over", AlertState::Resolved, Some("11:00:00"), "12:00:00", None),
+            ("not what is open", AlertState::Open, Some("11:00:00"), "12:00:00", None),
+        ] {
+            let alert = Alert { state, acknowledged_until: until.map(instant), ..taken.clone() };
+            let moved = expire(&alert, instant(now));
+            assert_eq!(
+                moved.map(|moved| (moved.to, moved.at)),
+                at.map(|at| (AlertState::Open, instant(at))),
+                "{shows}"
+            );
+        }
     }
 }

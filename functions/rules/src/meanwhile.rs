@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::evaluate::{Judged, unresolved_after};
+use crate::evaluate::Judged;
 use crate::judge::seconds;
+use crate::life::unresolved_after;
 use crate::{Context, Passage, Reservation, StationState, Transition};
 
 /// What ticks between the last heartbeat and this instant have found, or would have: a handler that is late judges as one that is not.

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use stationkeeper_telemetry::{Snapshot, issue_code};
 
 use crate::judge::seconds;
-use crate::{AlertSettings, Cause, UnreadyRun, Verdict};
+use crate::{Alert, AlertSettings, AlertState, Cause, UnreadyRun, Verdict};
 
 /// Whether the station counts as ready: it says so, or all it complains of is ignored here.
 pub fn counts_as_ready(snapshot: &Snapshot, ignored_issue_codes: &[String]) -> bool {
@@ -45,6 +45,18 @@ pub fn not_ready(run: Option<&UnreadyRun>, at: DateTime<Utc>, settings: &AlertSe
         },
         Some(_) => Verdict::Unjudged,
     }
+}
+
+/// Why an alert that somebody has taken is open again: the station complains of something that it did not when they took it.
+pub fn grown(alert: &Alert, snapshot: &Snapshot, ignored_issue_codes: &[String]) -> Option<Cause> {
+    let Cause::Issues { codes: known, since, .. } = &alert.cause else { return None };
+    if alert.state != AlertState::Acknowledged || counts_as_ready(snapshot, ignored_issue_codes) {
+        return None;
+    }
+    let counts = |code: &&str| !ignored_issue_codes.iter().chain(known).any(|known| known == code);
+    let mut codes = known.clone();
+    codes.extend(snapshot.issues.iter().filter_map(|issue| issue_code(issue)).filter(counts).map(str::to_owned));
+    (codes.len() > known.len()).then(|| Cause::Issues { issues: snapshot.issues.clone(), codes, since: *since })
 }
 
 #[cfg(test)]
@@ -102,5 +114,29 @@ mod tests {
             (vec!["Controller autostart missing".to_owned()], vec!["autostart_missing".into()])
         );
         assert_eq!((since, at), (second(0), second(125)));
+    }
+
+    #[test]
+    fn an_alert_that_was_taken_is_open_again_when_the_issue_codes_grow() {
+        let issues = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let (sleep, fmu, unknown) = ("Sleep timeout is not disabled", "FMU executor is not running", "Disk is full");
+        for (shows, state, says, ignored, codes) in [
+            ("the same", AlertState::Acknowledged, &[sleep][..], &[][..], None),
+            ("one more", AlertState::Acknowledged, &[sleep, fmu], &[], Some(&["sleep_timeout", "fmu_down"][..])),
+            ("another", AlertState::Acknowledged, &[fmu], &[], Some(&["sleep_timeout", "fmu_down"])),
+            ("a text without a code", AlertState::Acknowledged, &[sleep, unknown], &[], None),
+            ("one that is ignored", AlertState::Acknowledged, &[sleep, fmu], &["fmu_down"], None),
+            ("nobody has taken it", AlertState::Open, &[sleep, fmu], &[], None),
+        ] {
+            let mut alert = crate::notify::testing::placed(crate::Rule::NotReady, "LAB-01", "2026-11-24T10:00").alert;
+            alert.state = state;
+            let (codes_before, since) = (issues(&["sleep_timeout"]), second(0));
+            alert.cause = Cause::Issues { issues: issues(&[sleep]), codes: codes_before, since };
+            let mut snapshot = crate::testing::snapshot("10:10:00");
+            (snapshot.ready, snapshot.issues) = (false, issues(says));
+            let found = grown(&alert, &snapshot, &issues(ignored));
+            let expected = codes.map(|codes| Cause::Issues { issues: issues(says), codes: issues(codes), since });
+            assert_eq!(found, expected, "{shows}");
+        }
     }
 }

@@ -3,8 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+mod alerting;
+
+pub use alerting::*;
 
 /// Keeps the stations of remote laboratories ready for the next reservation.
 #[derive(Debug, Parser)]
@@ -42,14 +46,20 @@ pub enum Command {
     /// Shows all stations, a line each
     #[command(after_help = "Example:\n  stationkeeper status\n  stationkeeper status --from /mnt/labs")]
     Status(Status),
-    /// Lists alerts
-    #[command(after_help = "Example:\n  stationkeeper alerts --state any --rule heartbeat_missing")]
+    /// Lists alerts, or explains who was told of one
+    #[command(
+        after_help = "Example:\n  stationkeeper alerts --state any --rule heartbeat_missing",
+        args_conflicts_with_subcommands = true
+    )]
     Alerts(Alerts),
     /// Acknowledges an alert: somebody is on it
     #[command(
         after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable ordered\" --for 4h\n\nThe start of an id is enough where it is the only one."
     )]
     Ack(Ack),
+    /// What mutes notifications for a while; alerts go on as ever
+    #[command(subcommand)]
+    Silence(SilenceCommand),
     /// Gives back a heartbeat byte for byte, checked against its SHA-256
     #[command(after_help = "Example:\n  stationkeeper raw LAB-WS01 2026-11-24T09:00:09Z > heartbeat.json")]
     Raw(Raw),
@@ -248,66 +258,6 @@ pub struct Status {
     pub from: Option<PathBuf>,
 }
 
-/// Which alerts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AlertFilter {
-    /// Open or acknowledged
-    Unresolved,
-    /// Nobody took them
-    Open,
-    /// Somebody took them
-    Acknowledged,
-    /// Over
-    Resolved,
-    /// All
-    Any,
-}
-
-/// `alerts`.
-#[derive(Debug, Args)]
-pub struct Alerts {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub place: Place,
-    /// Which
-    #[arg(long, value_enum, default_value_t = AlertFilter::Unresolved)]
-    pub state: AlertFilter,
-    /// Of this rule
-    #[arg(long)]
-    pub rule: Option<String>,
-    /// Of this station
-    #[arg(long)]
-    pub host: Option<String>,
-    /// At most so many, newest first
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub limit: u32,
-    /// One JSON line an alert
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `ack`.
-#[derive(Debug, Args)]
-pub struct Ack {
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub place: Place,
-    /// Id of the alert, or the start of it
-    pub id: String,
-    /// What you want to say with it
-    #[arg(long)]
-    pub note: Option<String>,
-    /// For how long, such as `30m`, `4h` or `2d`: then it opens again if it still holds [default: until it is over]
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
-    pub lasts: Option<TimeDelta>,
-    /// Who you are [default: the user of this computer]
-    #[arg(long, env = "USER")]
-    pub by: Option<String>,
-    /// The alert as JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `raw`.
 #[derive(Debug, Args)]
 pub struct Raw {
@@ -461,24 +411,5 @@ fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (0.1..=1_000.0).contains(&speed) => Ok(speed),
         _ => Err("a speed is a number from 0.1 to 1000".to_owned()),
-    }
-}
-
-/// A number and `m`, `h` or `d`: minutes, hours, days; at most ten years.
-fn duration(text: &str) -> Result<TimeDelta, String> {
-    let refused = || format!("`{text}` is no duration: give minutes, hours or days, such as `30m`, `4h` or `2d`");
-    let unit = text.chars().last().ok_or_else(refused)?;
-    let minutes = match unit {
-        'm' => 1,
-        'h' => 60,
-        'd' => 24 * 60,
-        _ => return Err(refused()),
-    };
-    let number: u32 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| refused())?;
-    let minutes = i64::from(number) * minutes;
-    match minutes {
-        0 => Err("a duration is more than nothing".to_owned()),
-        1..=5_256_000 => Ok(TimeDelta::minutes(minutes)),
-        _ => Err("a duration is ten years at most".to_owned()),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use stationkeeper_rules::{Actor, Alert, AlertId, AlertKey, AlertState, ReservationId, Rule, Transition};
+use stationkeeper_rules::{Actor, Alert, AlertId, AlertKey, AlertState, Cause, ReservationId, Rule, Transition};
 use stationkeeper_telemetry::HostName;
 
 use crate::database::Link;
@@ -115,7 +115,7 @@ impl Alerts<'_> {
             for moves in moves.chunks(MOST_ITEMS) {
                 let mut statement = Statement::new("move alerts", text).times(moves.len());
                 let columns: &[fn(&Transition) -> Value] = match to {
-                    AlertState::Open => &[],
+                    AlertState::Open => &[|one| new_cause(one).into()],
                     AlertState::Acknowledged => &[
                         |one| one.at.into(),
                         |one| person(one).into(),
@@ -173,6 +173,15 @@ impl Store {
         let transitions =
             link.fetch(statement).await?.iter().map(|row| transition(row, &alert)).collect::<Result<_, _>>()?;
         Ok(Some(AlertWithTransitions { alert, transitions }))
+    }
+
+    /// Alerts that somebody had taken for a while that is over.
+    pub async fn expired_acknowledgements(&self, now: DateTime<Utc>, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        let statement = read(include_str!("sql/alerts.sql"))
+            .filter("state = ?", [AlertState::Acknowledged.as_str()])
+            .filter("acknowledged_until <= ?", [now])
+            .bind(limit);
+        self.reader().await?.fetch(statement).await?.iter().map(alert).collect()
     }
 
     /// How many unresolved alerts there are of each rule and state.
@@ -253,6 +262,9 @@ fn advance(alert: &mut Alert, transition: &Transition) {
         AlertState::Open => {
             (alert.acknowledged_at, alert.acknowledged_by) = (None, None);
             (alert.acknowledged_until, alert.note) = (None, None);
+            if matches!(transition.cause, Cause::Issues { .. }) {
+                alert.cause = transition.cause.clone();
+            }
         }
         AlertState::Acknowledged => {
             alert.acknowledged_at = Some(transition.at);
@@ -261,6 +273,14 @@ fn advance(alert: &mut Alert, transition: &Transition) {
             alert.note = transition.note.clone();
         }
         AlertState::Resolved => alert.resolved_at = Some(transition.at),
+    }
+}
+
+/// Why it is open now, where that is other than why it opened.
+fn new_cause(transition: &Transition) -> Option<String> {
+    match &transition.cause {
+        cause @ Cause::Issues { .. } => serde_json::to_string(cause).ok(),
+        _ => None,
     }
 }
 

@@ -7,23 +7,33 @@ use stationkeeper_store::{AlertFilter, Store, StoreError};
 use stationkeeper_telemetry::format_instant;
 
 use crate::cli;
+use crate::commands::explain;
 use crate::commands::summary::{columns, harmless};
 use crate::failure::{Exit, Failure, print_bytes, print_json, print_line};
 use crate::place;
 
-fn unreadable(error: &StoreError) -> Failure {
+pub(crate) fn unreadable(error: &StoreError) -> Failure {
     Failure::because(Exit::Unavailable, "cannot read the alerts", error)
 }
 
-/// Runs `alerts`.
-pub async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
-    let rules = match &arguments.rule {
-        None => Vec::new(),
-        Some(name) => vec![Rule::parse(name).ok_or_else(|| {
-            let known: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
-            Failure::new(Exit::Rejected, format!("there is no rule {name:?}; there are: {}", known.join(", ")))
-        })?],
-    };
+/// Runs `alerts …`.
+pub async fn run(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
+    match &arguments.command {
+        None => list(arguments).await,
+        Some(cli::AlertsCommand::Explain { place, id, json }) => explain::run(place, id, *json).await,
+    }
+}
+
+/// A rule from the command line.
+pub(crate) fn rule(name: &str) -> Result<Rule, Failure> {
+    Rule::parse(name).ok_or_else(|| {
+        let known: Vec<_> = Rule::ALL.iter().map(|rule| rule.as_str()).collect();
+        Failure::new(Exit::Rejected, format!("there is no rule {name:?}; there are: {}", known.join(", ")))
+    })
+}
+
+async fn list(arguments: &cli::Alerts) -> Result<Option<Exit>, Failure> {
+    let rules = arguments.rule.as_deref().map(rule).transpose()?.into_iter().collect();
     let filter = AlertFilter {
         states: match arguments.state {
             cli::AlertFilter::Unresolved => vec![AlertState::Open, AlertState::Acknowledged],
@@ -70,7 +80,7 @@ fn view(alert: &Alert) -> AlertView {
 /// Runs `ack`.
 pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
     let store = place::existing_store(&arguments.place).await?;
-    let id = find(&store, &arguments.id).await?;
+    let id = find(&store, &arguments.id, &[AlertState::Open, AlertState::Acknowledged]).await?;
     let person = arguments.by.as_deref().unwrap_or("command line");
     let now = place::now();
     let until = arguments.lasts.map(|lasts| now + lasts);
@@ -99,17 +109,17 @@ pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
     Ok(None)
 }
 
-fn none(id: &str) -> Failure {
+pub(crate) fn none(id: &str) -> Failure {
     Failure::new(Exit::NoInput, format!("there is no alert {id}: `stationkeeper alerts` lists them"))
 }
 
-/// The alert whose id this is, or begins with this.
-async fn find(store: &Store, start: &str) -> Result<AlertId, Failure> {
+/// The alert whose id this is or, among those in these states (none: in any), the only one whose id begins with this.
+pub(crate) async fn find(store: &Store, start: &str, states: &[AlertState]) -> Result<AlertId, Failure> {
     let exact = AlertId(start.to_owned());
     if store.alert(&exact).await.map_err(|error| unreadable(&error))?.is_some() {
         return Ok(exact);
     }
-    let filter = AlertFilter { states: vec![AlertState::Open, AlertState::Acknowledged], ..AlertFilter::default() };
+    let filter = AlertFilter { states: states.to_vec(), ..AlertFilter::default() };
     let alerts = store.alerts(&filter, None, 10_000).await.map_err(|error| unreadable(&error))?;
     let mut matching = alerts.into_iter().filter(|alert| alert.id.0.starts_with(start));
     match (matching.next(), matching.next()) {

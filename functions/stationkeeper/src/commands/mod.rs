@@ -3,12 +3,14 @@
 pub mod alerts;
 pub mod bench;
 pub mod config;
+pub mod explain;
 pub mod migrate;
 pub mod normalize;
 pub mod queue;
 pub mod raw;
 pub mod replay;
 pub mod share;
+pub mod silence;
 pub mod simulate;
 pub mod station;
 pub mod status;
