@@ -38,6 +38,8 @@ pub struct PartsView {
     pub queue: PartView,
     /// Somebody looks for silent stations.
     pub overdue_check: PartView,
+    /// What is owed to people reaches them.
+    pub notifications: PartView,
     /// None of the files that are in use was damaged.
     pub files: PartView,
 }
@@ -60,12 +62,13 @@ impl PartView {
 
 impl PartsView {
     /// Each with its name, in a fixed order.
-    pub fn named(&self) -> [(&'static str, &PartView); 5] {
+    pub fn named(&self) -> [(&'static str, &PartView); 6] {
         [
             ("database", &self.database),
             ("bucket", &self.bucket),
             ("queue", &self.queue),
             ("overdue_check", &self.overdue_check),
+            ("notifications", &self.notifications),
             ("files", &self.files),
         ]
     }

@@ -16,6 +16,8 @@ use crate::vitals::Vitals;
 const VITALS_STALE_AFTER: TimeDelta = TimeDelta::seconds(30);
 /// A delivery that waits longer is late.
 const QUEUE_LATE_AFTER: TimeDelta = TimeDelta::seconds(60);
+/// A message that waits longer does so because its receiver does not answer.
+const NOTIFICATION_LATE_AFTER: TimeDelta = TimeDelta::minutes(15);
 /// The overdue check runs at least every minute.
 const CHECK_LATE_AFTER: TimeDelta = TimeDelta::seconds(180);
 /// A database that needs longer to answer is away.
@@ -37,6 +39,7 @@ struct Limits {
     vitals_stale: TimeDelta,
     queue_late: TimeDelta,
     check_late: TimeDelta,
+    notification_late: TimeDelta,
 }
 
 /// Pure: facts and now make the verdict. `inside` adds what only those who are logged in may read.
@@ -81,6 +84,7 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
         bucket: PartView::of(bucket),
         queue: PartView::of(queue),
         overdue_check: PartView::of(overdue_check),
+        notifications: PartView::of(notifications(facts, now)),
         files: PartView::of(files),
     };
     HealthView {
@@ -92,7 +96,27 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
     }
 }
 
+/// What is wrong with what is owed to people.
+fn notifications(facts: &Facts, now: DateTime<Utc>) -> Option<String> {
+    let outbox = facts.vitals.outbox?;
+    if outbox.dead > 0 {
+        let said = format!(
+            "{} were given up: `stationkeeper notifications --state dead` says why, `notifications retry` sends them again",
+            outbox.dead
+        );
+        return Some(said);
+    }
+    let waits = now - outbox.oldest_pending_at?;
+    (waits > facts.limits.notification_late)
+        .then(|| format!("the oldest of {} waits for {} s", outbox.pending, waits.num_seconds()))
+}
+
 impl Gateway {
+    /// Whether `/health` says that every part is well.
+    pub async fn is_well(&self) -> bool {
+        self.health(false).await.status == HealthStatus::Ok
+    }
+
     /// Looks at every part. Never fails: a part that does not answer is the finding.
     pub(crate) async fn health(&self, inside: bool) -> HealthView {
         let stations = in_time(self.store().stations_by_word()).await;
@@ -109,6 +133,7 @@ impl Gateway {
                 vitals_stale: self.lasting(VITALS_STALE_AFTER),
                 queue_late: self.lasting(QUEUE_LATE_AFTER),
                 check_late: self.lasting(CHECK_LATE_AFTER),
+                notification_late: self.lasting(NOTIFICATION_LATE_AFTER),
             },
         };
         judge(&facts, self.now(), inside)
@@ -150,6 +175,8 @@ pub(crate) async fn ready(State(gateway): State<Gateway>) -> Result<&'static str
 
 #[cfg(test)]
 mod tests {
+    use stationkeeper_store::OutboxSize;
+
     use super::*;
     use crate::vitals::QueueVitals;
 
@@ -167,6 +194,7 @@ mod tests {
                 database_problem: None,
                 queue_problem: None,
                 set_aside: Vec::new(),
+                outbox: Some(OutboxSize::default()),
                 queue: Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 0 }),
             },
             started_at: start(),
@@ -174,6 +202,7 @@ mod tests {
                 vitals_stale: VITALS_STALE_AFTER,
                 queue_late: QUEUE_LATE_AFTER,
                 check_late: CHECK_LATE_AFTER,
+                notification_late: NOTIFICATION_LATE_AFTER,
             },
         }
     }
@@ -184,6 +213,8 @@ mod tests {
         let ago = |seconds| now - TimeDelta::seconds(seconds);
         let queue = |seconds| Some(QueueVitals { depth: 3, oldest_at: Some(ago(seconds)), dead_letters: 0 });
         let dead = Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 1 });
+        let owed =
+            |seconds, dead| Some(OutboxSize { pending: 2, oldest_pending_at: Some(ago(seconds)), dead });
         let with = |change: &dyn Fn(&mut Facts)| {
             let mut facts = well(now);
             change(&mut facts);
@@ -200,6 +231,10 @@ mod tests {
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
             ("a dead letter", with(&|f| f.vitals.queue = dead), vec!["queue"]),
             ("no queue of ours", with(&|f| f.vitals.queue = None), vec![]),
+            ("a message waits for 15 min", with(&|f| f.vitals.outbox = owed(900, 0)), vec![]),
+            ("a message waits for longer", with(&|f| f.vitals.outbox = owed(901, 0)), vec!["notifications"]),
+            ("a message was given up", with(&|f| f.vitals.outbox = owed(0, 1)), vec!["notifications"]),
+            ("nobody delivers here", with(&|f| f.vitals.outbox = None), vec![]),
             ("vitals of 30 s ago", with(&|f| f.vitals.updated_at = ago(30)), vec![]),
             ("older vitals", with(&|f| f.vitals.updated_at = ago(31)), vec!["bucket", "queue"]),
             ("a check 180 s ago", with(&|f| f.last_check_at = Some(Some(ago(180)))), vec![]),

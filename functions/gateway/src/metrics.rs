@@ -48,6 +48,14 @@ pub(crate) async fn metrics(State(gateway): State<Gateway>, request: Request) ->
     // Reasons come from the closed list of telemetry, so they need no escaping.
     let reasons = quarantined.iter().map(|(reason, number)| (format!("{{reason=\"{reason}\"}}"), count(*number)));
     family("stationkeeper_quarantined_objects", "Objects put aside, by reason.", reasons.collect());
+    if let Some(outbox) = vitals.outbox {
+        let states = [("pending", outbox.pending), ("dead", outbox.dead)];
+        let each = states.map(|(state, number)| (format!("{{state=\"{state}\"}}"), count(number)));
+        family("stationkeeper_notifications", "Messages that wait, and those that were given up.", each.to_vec());
+        let oldest = outbox.oldest_pending_at.map_or(0, |at| (now - at).num_seconds().max(0));
+        let help = "Age of the oldest message that waits.";
+        family("stationkeeper_notifications_oldest_seconds", help, vec![(String::new(), oldest)]);
+    }
     if let Some(queue) = vitals.queue {
         let oldest = queue.oldest_at.map_or(0, |at| (now - at).num_seconds().max(0));
         family("stationkeeper_queue_deliveries", "Deliveries that wait.", vec![(String::new(), count(queue.depth))]);

@@ -1,6 +1,7 @@
 //! What only the process that runs the parts can know of them.
 
 use chrono::{DateTime, Utc};
+use stationkeeper_store::OutboxSize;
 
 /// Published by the binary every second through a watch channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Vitals {
     pub queue_problem: Option<String>,
     /// Names of files that were set aside because they were damaged, and still lie beside those in use.
     pub set_aside: Vec<String>,
+    /// What is owed to people; none: it could not be counted, or nobody delivers here.
+    pub outbox: Option<OutboxSize>,
     /// The queue of bucket events; none: it is not ours to look into.
     pub queue: Option<QueueVitals>,
 }
@@ -28,6 +31,7 @@ impl Vitals {
             database_problem: None,
             queue_problem: None,
             set_aside: Vec::new(),
+            outbox: None,
             queue: None,
         }
     }

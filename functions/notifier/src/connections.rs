@@ -10,7 +10,6 @@ use url::Url;
 
 const SMTP_URL: &str = "STATIONKEEPER_SMTP_URL";
 const SMTP_FROM: &str = "STATIONKEEPER_SMTP_FROM";
-const PUBLIC_URL: &str = "STATIONKEEPER_PUBLIC_URL";
 const ALIVE_URL: &str = "STATIONKEEPER_ALIVE_URL";
 const CA: &str = "STATIONKEEPER_NOTIFY_CA";
 const CONNECTION: &str = "STATIONKEEPER_CONNECTION_";
@@ -63,16 +62,9 @@ pub(crate) struct Webhook {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connections {
     pub(crate) mail: Option<MailServer>,
-    pub(crate) public_url: Option<String>,
     pub(crate) alive: Option<Secret>,
     pub(crate) authorities: Option<Vec<u8>>,
     webhooks: BTreeMap<String, Webhook>,
-}
-
-impl Default for Secret {
-    fn default() -> Self {
-        Self(String::new())
-    }
 }
 
 /// What is wrong with the connections. Names variables, never what they hold.
@@ -105,7 +97,7 @@ pub enum ConnectionsError {
 impl Connections {
     /// Names of variables that a file or a secret with connections may hold.
     pub fn is_connection(name: &str) -> bool {
-        name.starts_with(CONNECTION) || [SMTP_URL, SMTP_FROM, PUBLIC_URL, ALIVE_URL, CA].contains(&name)
+        name.starts_with(CONNECTION) || [SMTP_URL, SMTP_FROM, ALIVE_URL, CA].contains(&name)
     }
 
     /// From variables, of the environment or of a file or secret with the same names; of two the later counts. Those that are none of
@@ -121,12 +113,6 @@ impl Connections {
             })?;
             let from = from.parse().map_err(|_| wrong(SMTP_FROM, "it is no address; write `Lab <lab@example.org>`"))?;
             connections.mail = Some(mail_server(url, from).map_err(|problem| wrong(SMTP_URL, problem))?);
-        }
-        for (name, slot) in [(PUBLIC_URL, &mut connections.public_url)] {
-            if let Some(url) = variables.get(name) {
-                http_url(url).map_err(|problem| wrong(name, problem))?;
-                *slot = Some(url.clone());
-            }
         }
         if let Some(url) = variables.get(ALIVE_URL) {
             http_url(url).map_err(|problem| wrong(ALIVE_URL, problem))?;

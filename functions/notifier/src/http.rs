@@ -62,7 +62,7 @@ fn judge(status: StatusCode, retry_after: Option<i64>) -> Result<(), NotifyError
         300..=399 => Refusal::Permanent,
         _ => Refusal::Passing,
     };
-    Err(NotifyError { reason: format!("it answered {status}"), refusal })
+    Err(NotifyError { reason: format!("it answered {status}"), refusal, reached: Vec::new() })
 }
 
 #[cfg(test)]

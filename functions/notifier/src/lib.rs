@@ -13,8 +13,8 @@ mod wording;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use stationkeeper_pipeline::deliver::{Notifier, NotifyError};
-use stationkeeper_rules::{Channel, Message, Receiver};
+use stationkeeper_pipeline::deliver::{Notifier, NotifyError, Outgoing};
+use stationkeeper_rules::Channel;
 
 pub use alive::Alive;
 pub use connections::{Connections, ConnectionsError};
@@ -50,10 +50,11 @@ impl Channels {
 }
 
 impl Notifier for Channels {
-    async fn notify(&self, receiver: &Receiver, message: &Message) -> Result<(), NotifyError> {
-        let wording = Wording::new(message, receiver.language, self.connections.public_url.as_deref());
+    async fn notify(&self, outgoing: Outgoing<'_>) -> Result<(), NotifyError> {
+        let Outgoing { receiver, message, page_url, .. } = outgoing;
+        let wording = Wording::new(message, receiver.language, page_url);
         match &receiver.channel {
-            Channel::Email { to } => mail::send(&self.connections, to, message, &wording).await,
+            Channel::Email { to } => mail::send(&self.connections, to, &outgoing, &wording).await,
             Channel::Webhook { connection } => {
                 let to = self.connections.webhook(connection)?;
                 let body = document::body(message, receiver.language, &wording)?;

@@ -2,12 +2,15 @@
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Mailboxes, MultiPart};
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message as Mail, Tokio1Executor};
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, Message as Mail};
 use stationkeeper_pipeline::chain;
-use stationkeeper_pipeline::deliver::NotifyError;
-use stationkeeper_rules::Message;
+use stationkeeper_pipeline::deliver::{NotifyError, Outgoing};
+use stationkeeper_rules::{Message, Refusal};
 
 use crate::connections::{Connections, MailServer, Security};
 use crate::{LIMIT, Wording};
@@ -15,67 +18,145 @@ use crate::{LIMIT, Wording};
 /// Alerts that a mail refers to, so that a mail program shows news of one alert together.
 const MOST_REFERENCES: usize = 10;
 
+/// Sends one mail to those who do not have it yet. An address that the server refuses keeps it from nobody else.
 pub(crate) async fn send(
     connections: &Connections,
     to: &[String],
-    message: &Message,
+    outgoing: &Outgoing<'_>,
     wording: &Wording,
 ) -> Result<(), NotifyError> {
     let server = connections.mail.as_ref().ok_or_else(|| {
         NotifyError::passing("there is no mail server: set STATIONKEEPER_SMTP_URL and STATIONKEEPER_SMTP_FROM")
     })?;
-    let mail = compose(&server.from, to, message, wording)?;
-    let transport = transport(server, connections.authorities.as_deref())?;
-    transport.send(mail).await.map(drop).map_err(|error| {
-        let code = error.status().map(u16::from);
-        let reason = format!("the mail server: {}", chain(&error));
-        match code {
-            // Who may send is the server's and its operator's matter: a password may be right again soon.
-            Some(530 | 534 | 535 | 538) => NotifyError::passing(reason),
-            Some(500..=599) => NotifyError::permanent(reason),
-            _ => NotifyError::passing(reason),
+    let mut refused = Vec::new();
+    let mut mailboxes = Vec::new();
+    for address in to {
+        match address.parse::<Mailbox>() {
+            Ok(mailbox) => mailboxes.push(mailbox),
+            Err(_) => refused.push(Refused { who: address.clone(), why: "it is no address".to_owned(), passes: false }),
         }
+    }
+    let recipients: Vec<Address> = mailboxes
+        .iter()
+        .map(|mailbox| mailbox.email.clone())
+        .filter(|address| !outgoing.reached.iter().any(|reached| reached == address.as_ref() as &str))
+        .collect();
+    let mut reached = Vec::new();
+    if !recipients.is_empty() {
+        let mail = compose(&server.from, mailboxes, outgoing.message, wording)?.formatted();
+        let exchange = exchange(server, connections.authorities.as_deref(), &recipients, &mail);
+        let said = tokio::time::timeout(LIMIT, exchange)
+            .await
+            .map_err(|_elapsed| NotifyError::passing(format!("the mail server: no end after {} s", LIMIT.as_secs())))?
+            .map_err(|error| {
+                let reason = format!("the mail server: {}", chain(&error));
+                if passes(&error) { NotifyError::passing(reason) } else { NotifyError::permanent(reason) }
+            })?;
+        reached = recipients
+            .iter()
+            .map(ToString::to_string)
+            .filter(|address| !said.iter().any(|refused| refused.who == *address))
+            .collect();
+        refused.extend(said);
+    }
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let passes = refused.iter().any(|one| one.passes);
+    let each: Vec<_> = refused.iter().map(|one| format!("{}: {}", one.who, one.why)).collect();
+    Err(NotifyError {
+        reason: format!("not taken for {}", each.join("; ")),
+        refusal: if passes { Refusal::Passing } else { Refusal::Permanent },
+        reached,
     })
 }
 
-fn transport(
+/// An address that got nothing.
+struct Refused {
+    who: String,
+    why: String,
+    passes: bool,
+}
+
+/// Who may send is the server's and its operator's matter: a password may be right again soon.
+fn passes(error: &Error) -> bool {
+    match error.status().map(u16::from) {
+        Some(530 | 534 | 535 | 538) => true,
+        Some(500..=599) => false,
+        _ => true,
+    }
+}
+
+/// One mail to all whom the server takes. Those whom it does not.
+async fn exchange(
     server: &MailServer,
     authorities: Option<&[u8]>,
-) -> Result<AsyncSmtpTransport<Tokio1Executor>, NotifyError> {
-    let parameters = || -> Result<TlsParameters, lettre::transport::smtp::Error> {
+    recipients: &[Address],
+    mail: &[u8],
+) -> Result<Vec<Refused>, Error> {
+    let mut connection = connect(server, authorities).await?;
+    let done = transfer(&mut connection, server, recipients, mail).await;
+    // What was taken is taken, however it says goodbye.
+    match done {
+        Ok(_) => drop(connection.quit().await),
+        Err(_) => connection.abort().await,
+    }
+    done
+}
+
+async fn transfer(
+    connection: &mut AsyncSmtpConnection,
+    server: &MailServer,
+    recipients: &[Address],
+    mail: &[u8],
+) -> Result<Vec<Refused>, Error> {
+    connection.command(MailFrom::new(Some(server.from.email.clone()), vec![])).await?;
+    let mut refused = Vec::new();
+    for recipient in recipients {
+        match connection.command(Rcpt::new(recipient.clone(), vec![])).await {
+            Ok(_) => {}
+            Err(error) if error.status().is_some() => {
+                refused.push(Refused { who: recipient.to_string(), why: chain(&error), passes: passes(&error) });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if refused.len() < recipients.len() {
+        connection.command(Data).await?;
+        connection.message(mail).await?;
+    }
+    Ok(refused)
+}
+
+async fn connect(server: &MailServer, authorities: Option<&[u8]>) -> Result<AsyncSmtpConnection, Error> {
+    let tls = || -> Result<TlsParameters, Error> {
         let mut builder = TlsParameters::builder(server.host.clone());
         if let Some(pem) = authorities {
             builder = builder.add_root_certificate(Certificate::from_pem(pem)?);
         }
         builder.build()
     };
-    let cannot = |error: lettre::transport::smtp::Error| {
-        NotifyError::passing(format!("cannot use TLS with the mail server: {}", chain(&error)))
+    let implicit = match server.security {
+        Security::Implicit => Some(tls()?),
+        Security::StartTls | Security::Loopback => None,
     };
-    let tls = match server.security {
-        Security::Implicit => Tls::Wrapper(parameters().map_err(cannot)?),
-        Security::StartTls => Tls::Required(parameters().map_err(cannot)?),
-        Security::Loopback => Tls::None,
-    };
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&server.host)
-        .port(server.port)
-        .tls(tls)
-        .timeout(Some(LIMIT));
-    if let Some((user, password)) = &server.login {
-        builder = builder.credentials(Credentials::new(user.clone(), password.expose().to_owned()));
+    let name = ClientId::default();
+    let to = (server.host.trim_matches(['[', ']']), server.port);
+    let mut connection = AsyncSmtpConnection::connect_tokio1(to, Some(LIMIT), &name, implicit, None).await?;
+    if server.security == Security::StartTls {
+        connection.starttls(tls()?, &name).await?;
     }
-    Ok(builder.build())
+    if let Some((user, password)) = &server.login {
+        let credentials = Credentials::new(user.clone(), password.expose().to_owned());
+        connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
+    }
+    Ok(connection)
 }
 
 /// The same mail with every attempt: a program that keeps one mail for each Message-ID shows it once.
-fn compose(from: &Mailbox, to: &[String], message: &Message, wording: &Wording) -> Result<Mail, NotifyError> {
+fn compose(from: &Mailbox, to: Vec<Mailbox>, message: &Message, wording: &Wording) -> Result<Mail, NotifyError> {
     let wrong = |what: String| NotifyError::permanent(what);
-    let to: Mailboxes = to
-        .iter()
-        .map(|address| address.parse::<Mailbox>().map_err(|_| wrong(format!("{address:?} is no address"))))
-        .collect::<Result<Vec<_>, _>>()?
-        .into_iter()
-        .collect();
+    let to: Mailboxes = to.into_iter().collect();
     let domain = from.email.domain();
     let references: Vec<_> = message
         .news
@@ -123,7 +204,7 @@ mod tests {
     fn composed(message: &Message) -> String {
         let wording = Wording::new(message, stationkeeper_rules::Language::Es, Some("https://lab.example.org"));
         let from = "Lab <lab@example.org>".parse().unwrap();
-        let mail = compose(&from, &["ops@example.org".to_owned()], message, &wording).unwrap();
+        let mail = compose(&from, vec!["ops@example.org".parse().unwrap()], message, &wording).unwrap();
         String::from_utf8(mail.formatted()).unwrap()
     }
 

@@ -52,8 +52,8 @@ pub(crate) fn of_texts(language: Language) -> TextLanguage {
 }
 
 impl Wording {
-    /// What `message` says in a language; `public_url` is where the status page is seen.
-    pub fn new(message: &Message, language: Language, public_url: Option<&str>) -> Self {
+    /// What `message` says in a language; `page_url` is where the status page is seen.
+    pub fn new(message: &Message, language: Language, page_url: Option<&str>) -> Self {
         let language = of_texts(language);
         let say = |key: &str, values: &[(&str, &str)]| phrase(language, "notification", key, values);
         let lab = message.lab.clone().unwrap_or_else(|| say("no_lab", &[]));
@@ -62,7 +62,7 @@ impl Wording {
         let more = if hidden > 0 { say("more", &[("count", &hidden.to_string())]) } else { String::new() };
         Self {
             subject: subject(message, language, &lab),
-            link: public_url.map(str::to_owned),
+            link: page_url.map(str::to_owned),
             language: language.tag(),
             lead,
             news: message.news.iter().take(MOST_NEWS).map(|news| of_news(news, language)).collect(),
@@ -70,7 +70,7 @@ impl Wording {
             current: message.current.iter().take(MOST_CURRENT).map(|one| of_problem(one, language)).collect(),
             all_quiet: say("all_quiet", &[]),
             more,
-            link_text: public_url.map(|url| say("link", &[("url", url)])).unwrap_or_default(),
+            link_text: page_url.map(|url| say("link", &[("url", url)])).unwrap_or_default(),
             made_at: say("made_at", &[("at", &minute(message.made_at))]),
         }
     }

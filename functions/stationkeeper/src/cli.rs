@@ -132,6 +132,9 @@ pub struct Up {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub elsewhere: Elsewhere,
+    /// File with the connections of notifications: mail server, webhooks, dead man's switch (see README, Notifications)
+    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
+    pub connections_file: Option<PathBuf>,
     /// Say where everything is as one line of JSON, once all of it answers
     #[arg(long)]
     pub json: bool,

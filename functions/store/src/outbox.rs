@@ -53,7 +53,7 @@ pub struct Notification {
     pub attempts: u32,
     /// When it is tried next; while somebody tries, when the claim ends.
     pub next_attempt_at: DateTime<Utc>,
-    /// Why the last attempt failed.
+    /// Why the last attempt that failed did.
     pub last_error: Option<String>,
     /// When it was sent or given up.
     pub settled_at: Option<DateTime<Utc>>,
@@ -70,6 +70,8 @@ pub struct ClaimedNotification {
     pub message: Result<Message, String>,
     /// How often it was tried before.
     pub attempts: u32,
+    /// Of several people behind the receiver, those who have it already.
+    pub reached: Vec<String>,
     /// Until when nobody else takes it; what is settled later may be somebody else's by then.
     pub claimed_until: DateTime<Utc>,
 }
@@ -85,11 +87,15 @@ pub enum Settlement {
         error: String,
         /// When it is tried again.
         next_attempt_at: DateTime<Utc>,
+        /// Of several people behind the receiver, those who have it by now.
+        reached: Vec<String>,
     },
     /// Never.
     Dead {
         /// Why, without a secret.
         error: String,
+        /// Of several people behind the receiver, those who have it.
+        reached: Vec<String>,
     },
     /// It was not tried; somebody may from then on.
     Released {
@@ -110,20 +116,18 @@ pub struct OutboxSize {
 }
 
 impl Store {
-    /// Something is due: a look that locks nothing.
-    pub async fn notifications_are_due(&self, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let statement = Statement::new(
-            "look for notifications that are due",
-            "select id from notifications where state = 'pending' and next_attempt_at <= ? limit 1",
-        )
-        .of("notifications", KEY)
-        .bind(now);
-        Ok(self.reader().await?.fetch_optional(statement).await?.is_some())
+    /// Receivers to whom something is due. Nothing due: one look into an index.
+    pub async fn receivers_due(&self, now: DateTime<Utc>) -> Result<Vec<String>, StoreError> {
+        let statement = Statement::new("look for notifications that are due", include_str!("sql/receivers_due.sql"))
+            .of("notifications", &["receiver"])
+            .bind(now);
+        self.reader().await?.fetch(statement).await?.iter().map(|row| row.text("receiver")).collect()
     }
 
-    /// Claims at most `limit` messages that are due, the longest due first, until `claimed_until`.
+    /// Claims at most `limit` messages to a receiver that are due, the longest due first, until `claimed_until`.
     pub async fn claim_notifications(
         &self,
+        receiver: &str,
         now: DateTime<Utc>,
         claimed_until: DateTime<Utc>,
         limit: u32,
@@ -132,6 +136,7 @@ impl Store {
         let mut link = self.writer().await?;
         let due = Statement::new("read notifications that are due", include_str!("sql/due_notifications.sql"))
             .of("notifications", KEY)
+            .bind(receiver)
             .bind(now)
             .bind(limit.min(MOST_ITEMS as u32));
         let mut claimed = Vec::new();
@@ -139,6 +144,7 @@ impl Store {
             claimed.push(ClaimedNotification {
                 id: MessageId(row.text("id")?),
                 receiver: row.text("receiver")?,
+                reached: row.optional_json("reached")?.unwrap_or_default(),
                 // One row that cannot be read is given up by its claimant; it does not hold up the others.
                 message: row.json("content").map_err(|error| error.to_string()),
                 attempts: row.small("attempts")?,
@@ -165,19 +171,30 @@ impl Store {
         settlement: &Settlement,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
+        const DOING: &str = "settle a notification";
         let pending = NotificationState::Pending.as_str();
-        let (state, attempts, error, settled_at, next) = match settlement {
-            Settlement::Sent => (NotificationState::Sent.as_str(), 1u32, None, Some(now), now),
-            Settlement::Failed { error, next_attempt_at } => (pending, 1, Some(error.as_str()), None, *next_attempt_at),
-            Settlement::Dead { error } => (NotificationState::Dead.as_str(), 1, Some(error.as_str()), Some(now), now),
-            Settlement::Released { next_attempt_at } => (pending, 0, None, None, *next_attempt_at),
+        let known = &claimed.reached;
+        let (state, attempts, error, settled_at, next, reached) = match settlement {
+            Settlement::Sent => (NotificationState::Sent.as_str(), 1u32, None, Some(now), now, known),
+            Settlement::Failed { error, next_attempt_at, reached } => {
+                (pending, 1, Some(error.as_str()), None, *next_attempt_at, reached)
+            }
+            Settlement::Dead { error, reached } => {
+                (NotificationState::Dead.as_str(), 1, Some(error.as_str()), Some(now), now, reached)
+            }
+            Settlement::Released { next_attempt_at } => (pending, 0, None, None, *next_attempt_at, known),
         };
-        let mut statement = Statement::new("settle a notification", include_str!("sql/settle_notification.sql"))
+        let reached = match reached.as_slice() {
+            [] => None,
+            some => Some(serde_json::to_string(some).map_err(StoreError::json(DOING))?),
+        };
+        let mut statement = Statement::new(DOING, include_str!("sql/settle_notification.sql"))
             .bind(state)
             .bind(attempts)
             .bind(error)
             .bind(settled_at)
             .bind(next)
+            .bind(reached)
             .bind(&claimed.id.0);
         if *settlement != Settlement::Sent {
             statement = statement.filter("next_attempt_at = ?", [claimed.claimed_until]);

@@ -24,14 +24,16 @@ impl Store {
         Ok(pruned)
     }
 
-    /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs and resolved alerts (with their
-    /// transitions) that ended before an instant.
+    /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs, resolved alerts (with their
+    /// transitions) and messages that were sent or given up, all of them over before an instant.
     pub async fn prune_audit(&self, before: DateTime<Utc>, limit: u32) -> Result<Pruned, StoreError> {
         let mut pruned = Pruned::default();
         for table in [HOST_EVENTS, FORCED_LOGOFFS, SIGHTINGS, STATE_RUNS] {
             pruned.add(self.prune_by_host(table, before, limit).await?);
         }
-        pruned.add(self.prune(ALERTS, before.into(), limit).await?);
+        for table in [ALERTS, NOTIFICATIONS] {
+            pruned.add(self.prune(table, before.into(), limit).await?);
+        }
         Ok(pruned)
     }
 
@@ -151,5 +153,6 @@ const SIGHTINGS: Prunable = prunable!(
 const STATE_RUNS: Prunable =
     prunable!("prune state runs", "station_state_runs", "host, from_at", "host = ? and to_at < ?");
 const ALERTS: Prunable = prunable!("prune resolved alerts", "alerts", "id", "state = 'resolved' and resolved_at < ?");
+const NOTIFICATIONS: Prunable = prunable!("prune settled notifications", "notifications", "id", "settled_at < ?");
 const UPDATES: Prunable = prunable!("prune updates", "updates", "sequence", "at < ?");
 const INGESTED: Prunable = prunable!("forget ingested objects", "ingested_objects", "object_hash", "ingested_on < ?");

@@ -204,6 +204,7 @@ conformance! {
         a_claim_that_ended_settles_nothing_but_what_was_sent,
         dead_messages_are_owed_again_by_command,
         a_row_that_holds_no_message_is_claimed_as_such,
+        what_is_settled_is_forgotten_in_time_and_what_is_owed_never,
     },
     deciding::{
         news_are_owed_once_until_they_are_planned,

@@ -3,6 +3,7 @@
 mod demo;
 mod feed;
 mod lab_server;
+mod notify;
 mod pace;
 pub mod queue;
 mod reconcile;
@@ -89,6 +90,8 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
             Some(_) => None,
         },
     };
+    // What is wrong with them is said at the start and not with the first alert.
+    notify::channels(arguments.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
     place::make_folder(&connections.data)?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
@@ -163,6 +166,11 @@ async fn round(
             ..GatewayOptions::default()
         },
     );
+    let channels = notify::channels(arguments.connections_file.as_deref(), clock)?;
+    if let Some(alive) = channels.alive() {
+        tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));
+    }
+    tasks.spawn(notify::run(store.clone(), channels, clock, stop.clone()));
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
     if let (Some(lab), Some(bucket)) = (lab, feed.embedded()) {

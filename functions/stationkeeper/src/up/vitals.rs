@@ -10,7 +10,7 @@ use stationkeeper_embedded_bucket::{DeliveryId, EmbeddedBucket};
 use stationkeeper_gateway::{QueueVitals, Vitals};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Part;
-use stationkeeper_store::Store;
+use stationkeeper_store::{OutboxSize, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -160,10 +160,11 @@ pub async fn publish(
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let (bucket_problem, database_problem, queue) = tokio::join!(
+        let (bucket_problem, database_problem, queue, outbox) = tokio::join!(
             bucket.problem(|| look_at_bucket(parts.bucket.clone())),
             database.problem(|| look_at_database(parts.store.clone())),
             look_at_queue(&parts.bucket),
+            look_at_outbox(&parts.store),
         );
         let seen = observed.borrow().clone();
         let full = full(&parts.folder);
@@ -180,6 +181,7 @@ pub async fn publish(
                 .or_else(|| seen.problem(|part| part != Part::Bucket)),
             queue_problem,
             set_aside: soundness::set_aside(&parts.files),
+            outbox,
             queue,
         });
     }
@@ -215,6 +217,11 @@ async fn look_at_queue(bucket: &Objects) -> Result<Option<QueueVitals>, String> 
         Ok(looked) => looked.map_err(|error: stationkeeper_embedded_bucket::BucketError| chain(&error)),
         Err(_elapsed) => Err(format!("no answer within {} s", LIMIT.as_secs())),
     }
+}
+
+/// Uncounted where the database does not answer, which is its own problem.
+async fn look_at_outbox(store: &Store) -> Option<OutboxSize> {
+    tokio::time::timeout(LIMIT, store.outbox_size()).await.ok()?.ok()
 }
 
 /// A folder whose room cannot be asked for has other problems, which the looks at its files find.

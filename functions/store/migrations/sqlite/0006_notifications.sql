@@ -10,8 +10,10 @@ create table notifications (
     attempts        integer not null default 0,
     next_attempt_at text not null, -- while somebody delivers it: when the claim ends
     last_error      text,
+    reached         text, -- JSON: of several people behind one receiver, those who have it
     settled_at      text, -- when it was sent, or given up
     check ((state = 'pending') = (settled_at is null))
 );
-create index notifications_due on notifications (state, next_attempt_at);
+create index notifications_due on notifications (state, receiver, next_attempt_at);
 create index notifications_made_at on notifications (made_at, id);
+create index notifications_settled_at on notifications (settled_at);

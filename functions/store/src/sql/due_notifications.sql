@@ -1,6 +1,6 @@
-select id, receiver, content, attempts
+select id, receiver, content, attempts, reached
 from notifications
-where state = 'pending' and next_attempt_at <= ?
+where state = 'pending' and receiver = ? and next_attempt_at <= ?
 order by next_attempt_at, id
 limit ?
 {for update}

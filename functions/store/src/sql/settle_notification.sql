@@ -1,3 +1,3 @@
 update notifications
-set state = ?, attempts = attempts + ?, last_error = ?, settled_at = ?, next_attempt_at = ?
+set state = ?, attempts = attempts + ?, last_error = coalesce(?, last_error), settled_at = ?, next_attempt_at = ?, reached = ?
 where id = ? and state = 'pending'{filters}
