@@ -1,6 +1,6 @@
 //! Lambda: tells people what is owed to them. Woken through a queue after each commit that owes something, and swept by a schedule.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -28,7 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let database = LambdaDatabase::from_env().await?;
-    let channels = Channels::new(connections().await?, Utc::now)?;
+    let channels = Channels::new(connections().await?, || SystemClock.now())?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| handle(&database, &channels, event))).await
 }
 
@@ -52,7 +52,7 @@ fn environment() -> (Vec<(String, String)>, Option<String>) {
 
 /// A failure is one of the invocation: the queue wakes again, and the schedule comes anyway.
 async fn handle(database: &LambdaDatabase, channels: &Channels, event: LambdaEvent<Value>) -> Result<Value, Error> {
-    let deadline = instant(event.context.deadline());
+    let deadline = Instant::now() + time_left(event.context.deadline, SystemClock.now());
     let (planned, delivered) = match tell(database.store(), channels, deadline).await {
         Err(error) if error.is_login_refused() && database.log_in_again().await => {
             tell(database.store(), channels, deadline).await
@@ -62,7 +62,7 @@ async fn handle(database: &LambdaDatabase, channels: &Channels, event: LambdaEve
     // Only the schedule: wakings are many when little is well.
     if !is_waking(&event.payload)
         && let Some(alive) = channels.alive()
-        && is_well(database.store(), Utc::now()).await?
+        && is_well(database.store(), SystemClock.now()).await?
         && let Err(error) = alive.call().await
     {
         tracing::warn!(error = chain(&error), "cannot say that all is well");
@@ -96,8 +96,10 @@ async fn is_well(store: &Store, now: DateTime<Utc>) -> Result<bool, IngestError>
     Ok(last_run_at.is_some_and(|at| now - at < CHECKED_WITHIN))
 }
 
-fn instant(at: SystemTime) -> Instant {
-    Instant::now() + at.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
+/// Until the deadline of an invocation, in milliseconds since 1970.
+fn time_left(deadline: u64, now: DateTime<Utc>) -> Duration {
+    let now = u64::try_from(now.timestamp_millis()).unwrap_or_default();
+    Duration::from_millis(deadline.saturating_sub(now))
 }
 
 #[cfg(test)]
