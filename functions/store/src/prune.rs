@@ -24,14 +24,15 @@ impl Store {
         Ok(pruned)
     }
 
-    /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs and resolved alerts (with their
-    /// transitions) that ended before an instant.
+    /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs, silences and resolved alerts (with their
+    /// transitions and all that was decided about them) that ended before an instant.
     pub async fn prune_audit(&self, before: DateTime<Utc>, limit: u32) -> Result<Pruned, StoreError> {
         let mut pruned = Pruned::default();
         for table in [HOST_EVENTS, FORCED_LOGOFFS, SIGHTINGS, STATE_RUNS] {
             pruned.add(self.prune_by_host(table, before, limit).await?);
         }
         pruned.add(self.prune(ALERTS, before.into(), limit).await?);
+        pruned.add(self.prune(SILENCES, before.into(), limit).await?);
         Ok(pruned)
     }
 
@@ -151,5 +152,6 @@ const SIGHTINGS: Prunable = prunable!(
 const STATE_RUNS: Prunable =
     prunable!("prune state runs", "station_state_runs", "host, from_at", "host = ? and to_at < ?");
 const ALERTS: Prunable = prunable!("prune resolved alerts", "alerts", "id", "state = 'resolved' and resolved_at < ?");
+const SILENCES: Prunable = prunable!("prune silences", "silences", "id", "coalesce(ended_at, over_at) < ?");
 const UPDATES: Prunable = prunable!("prune updates", "updates", "sequence", "at < ?");
 const INGESTED: Prunable = prunable!("forget ingested objects", "ingested_objects", "object_hash", "ingested_on < ?");
