@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use stationkeeper_pipeline::planner::{plan_notifications, set_silence};
-use stationkeeper_rules::notify::{Silence, SilenceId, Span};
+use stationkeeper_gateway::{AskedSilence, set_silence};
+use stationkeeper_pipeline::planner::plan_notifications;
 use stationkeeper_rules::{
     Actor, AlertId, AlertKey, AlertState, Cause, QuietHours, Rule, Settings, TimeOfDay, Transition,
 };
@@ -95,18 +95,13 @@ async fn run(store: &Store, tables: &mut Tables, plan: Arc<FaultPlan>) -> Rows {
             work.commit().await.unwrap();
         }
         if time == "10:00:10" {
-            let asked = Silence {
-                id: SilenceId(String::new()),
+            let asked = AskedSilence {
                 host: Some(host("LAB-09")),
-                lab: None,
-                rule: None,
-                span: Span::UntilResolved { from: at(time) },
                 reason: "cleaning".to_owned(),
                 author: "ana".to_owned(),
-                created_at: at(time),
-                ended_at: None,
+                ..AskedSilence::default()
             };
-            set_silence(store, asked).await.unwrap();
+            set_silence(store, asked, at(time)).await.unwrap();
         }
         while plan_notifications(&failing, &settings, at(time)).await.is_err() {
             (failures, attempts) = (failures + 1, attempts + 1);

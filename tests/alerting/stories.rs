@@ -1,7 +1,7 @@
 //! What people hear.
 
 use stationkeeper_pipeline::planner::{Planned, plan_notifications};
-use stationkeeper_rules::notify::{Because, Span};
+use stationkeeper_rules::notify::Because;
 use stationkeeper_rules::{AlertState, QuietHours, Rule, TimeOfDay};
 use stationkeeper_tests::database::Kind;
 
@@ -66,7 +66,7 @@ async fn a_silence_mutes_the_opening_and_never_the_end(kind: Kind) {
     let (good, bad) = (stations(0..2), vec!["!LAB-00".to_owned(), "LAB-01".to_owned()]);
     world.pass("10:00:00", "10:10:00", &bad).await;
     assert_eq!(world.heard().await, ["10:04:30 problem to ops: not_ready+LAB-00"]);
-    world.silence(Span::Once { from: at("10:10:00"), until: at("11:00:00") }, "10:10:00").await;
+    world.silence("10:10:00", Some("11:00:00")).await;
     world.pass("10:10:00", "10:20:00", &good).await;
     assert_eq!(world.heard().await, ["10:11:30 resolution to ops: not_ready-LAB-00"]);
     world.pass("10:20:00", "10:40:00", &["LAB-00".to_owned(), "!LAB-01".to_owned()]).await;
@@ -81,16 +81,16 @@ async fn a_silence_mutes_the_opening_and_never_the_end(kind: Kind) {
 async fn a_silence_that_is_ended_while_the_alert_stands_lets_it_be_told(kind: Kind) {
     let mut world = World::with(kind, 1).await;
     let bad = vec!["!LAB-00".to_owned()];
-    let once = world.silence(Span::Once { from: at("10:00:00"), until: at("12:00:00") }, "09:59:00").await;
+    let once = world.silence("10:00:00", Some("12:00:00")).await;
     world.pass("10:00:00", "10:20:00", &bad).await;
-    let waits = world.silence(Span::UntilResolved { from: at("10:20:00") }, "10:20:00").await;
+    let waits = world.silence("10:20:00", None).await;
     assert!(world.store.end_silence(&once.id, at("10:20:00")).await.unwrap());
     world.pass("10:20:00", "10:30:00", &bad).await;
     assert_eq!(world.heard().await, [""; 0]);
     assert!(world.store.end_silence(&waits.id, at("10:30:00")).await.unwrap());
     world.pass("10:30:00", "10:40:00", &bad).await;
     assert_eq!(world.heard().await, ["10:31:30 problem to ops: not_ready+LAB-00"]);
-    let waits = world.silence(Span::UntilResolved { from: at("10:40:00") }, "10:40:00").await;
+    let waits = world.silence("10:40:00", None).await;
     world.pass("10:40:00", "10:50:00", &stations(0..1)).await;
     assert_eq!(world.heard().await, ["10:41:30 resolution to ops: not_ready-LAB-00"]);
     assert!(!world.store.end_silence(&waits.id, at("10:50:00")).await.unwrap(), "the resolution ended it");

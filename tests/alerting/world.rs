@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_gateway::{Taking, acknowledge};
+use stationkeeper_gateway::{AskedSilence, Taking, acknowledge, set_silence};
 use stationkeeper_pipeline::clock::SimulatedClock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_pipeline::plan::Judging;
-use stationkeeper_pipeline::planner::{Planned, plan_notifications, set_silence};
-use stationkeeper_rules::notify::{Silence, SilenceId, Span};
+use stationkeeper_pipeline::planner::{Planned, plan_notifications};
+use stationkeeper_rules::notify::Silence;
 use stationkeeper_rules::{
     Alert, Channel, LabSettings, Language, Message, NewsEvent, NotificationSettings, Receiver, Route, Rule, Settings,
     Severity, TimeZone,
@@ -159,19 +159,16 @@ impl World {
         acknowledge(&self.store, &self.alert(rule).await.id, taking, at(now)).await.unwrap();
     }
 
-    pub async fn silence(&self, span: Span, now: &str) -> Silence {
-        let asked = Silence {
-            id: SilenceId(String::new()),
-            host: None,
+    /// A silence of `redes`; without `until` it waits for the resolution.
+    pub async fn silence(&self, from: &str, until: Option<&str>) -> Silence {
+        let asked = AskedSilence {
             lab: Some("redes".to_owned()),
-            rule: None,
-            span,
+            until: until.map(at),
             reason: "cleaning".to_owned(),
             author: "ana".to_owned(),
-            created_at: at(now),
-            ended_at: None,
+            ..AskedSilence::default()
         };
-        set_silence(&self.store, asked).await.unwrap()
+        set_silence(&self.store, asked, at(from)).await.unwrap()
     }
 
     /// Nothing is lost, nothing is double; and the end.

@@ -6,7 +6,7 @@ use stationkeeper_rules::{AlertState, Rule};
 use stationkeeper_telemetry::HostName;
 
 use crate::text::minute;
-use crate::{Instant, Language, phrase, rule_text};
+use crate::{AlertView, Instant, Language, phrase, rule_text};
 
 /// A silence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,18 @@ pub struct DecisionView {
     pub because: Because,
     /// The same as a sentence.
     pub because_text: String,
+}
+
+/// An alert with its life, and what was decided about each step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExplanationView {
+    /// The alert.
+    #[serde(flatten)]
+    pub alert: AlertView,
+    /// In the order in which they were made; a decision is there when it is new, or other than the one before.
+    pub decisions: Vec<DecisionView>,
+    /// When what still waits is looked at again; null: nothing waits.
+    pub next_look_at: Option<Instant>,
 }
 
 impl SilenceView {

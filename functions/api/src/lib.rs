@@ -13,7 +13,7 @@ mod station_view;
 mod text;
 
 pub use alert_view::{AlertView, TransitionView};
-pub use decision_view::{DecisionView, SilenceView, because_text, span_text};
+pub use decision_view::{DecisionView, ExplanationView, SilenceView, because_text, span_text};
 pub use evidence_view::{ForcedLogoffView, QuarantinedObjectView};
 pub use health_view::{HealthStatus, HealthView, PartView, PartsView};
 pub use instant::Instant;

@@ -42,11 +42,21 @@ impl Actor {
 }
 
 impl Actor {
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_silence(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
     /// First bytes of uploads may hold anything, names of persons among it.
     ///
     /// # Errors
     /// [`ApiError::Forbidden`] for viewers and instructors.
     pub fn may_see_quarantine(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
+    fn is_operator(&self) -> Result<(), ApiError> {
         match self.role {
             TokenRole::Operator | TokenRole::Admin => Ok(()),
             TokenRole::Viewer | TokenRole::Instructor => {

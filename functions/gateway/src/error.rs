@@ -3,6 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stationkeeper_rules::LifeError;
+use stationkeeper_rules::notify::SilenceError;
 use stationkeeper_store::{StoreError, TokenRole};
 
 /// Why a request was not answered as asked.
@@ -32,6 +33,12 @@ pub(crate) enum ApiError {
     /// No alert of that id.
     #[error("alert '{0}' not found")]
     UnknownAlert(String),
+    /// No silence of that id.
+    #[error("silence '{0}' not found")]
+    UnknownSilence(String),
+    /// The silence cannot be set.
+    #[error(transparent)]
+    Silence(SilenceError),
     /// No such path.
     #[error("nothing is at this address")]
     UnknownAddress,
@@ -97,6 +104,9 @@ impl ApiError {
             Self::TokenInQuery => (StatusCode::BAD_REQUEST, "token_in_query"),
             Self::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
             Self::UnknownAlert(_) => (StatusCode::NOT_FOUND, "unknown_alert"),
+            Self::UnknownSilence(_) => (StatusCode::NOT_FOUND, "unknown_silence"),
+            Self::Silence(SilenceError::NothingOpen) => (StatusCode::CONFLICT, "nothing_open"),
+            Self::Silence(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::UnknownAddress => (StatusCode::NOT_FOUND, "unknown_address"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),

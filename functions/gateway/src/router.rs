@@ -6,12 +6,12 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::error::ApiError;
 use crate::{
     Gateway, alerts, assets, events, forced_logoffs, headers, health, login, metrics, observe, quarantine, request_id,
-    stations, status_page,
+    silences, stations, status_page,
 };
 
 /// Largest body, in bytes.
@@ -30,6 +30,9 @@ impl Gateway {
             .route("/v1/alerts", get(alerts::list::list))
             .route("/v1/alerts/{id}", get(alerts::one::one))
             .route("/v1/alerts/{id}/acknowledge", post(alerts::acknowledge::post))
+            .route("/v1/alerts/{id}/explain", get(alerts::explain::explain))
+            .route("/v1/silences", get(silences::list).post(silences::set))
+            .route("/v1/silences/{id}", delete(silences::end))
             .route("/v1/forced-logoffs", get(forced_logoffs::list))
             .route("/v1/quarantine", get(quarantine::list));
         Router::new()

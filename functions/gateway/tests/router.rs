@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has said what is wrong")]
 
 mod app;
+mod silences;
 
 use app::{Answer, App};
 use axum::http::StatusCode;
@@ -18,6 +19,8 @@ async fn without_a_token_nothing_of_the_api_is_shown() {
         "/api/v1/stations/LAB-01",
         "/api/v1/alerts",
         "/api/v1/alerts/x",
+        "/api/v1/alerts/x/explain",
+        "/api/v1/silences",
         "/api/v1/forced-logoffs",
         "/api/v1/quarantine",
         "/metrics",

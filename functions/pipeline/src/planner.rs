@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
-use stationkeeper_rules::notify::{Plan, Silence, SilenceError, Span, Standing, plan};
-use stationkeeper_rules::{AlertId, AlertState, Settings};
+use stationkeeper_rules::notify::{Plan, Standing, plan};
+use stationkeeper_rules::{AlertId, Settings};
 use stationkeeper_store::{Store, StoreError, Transaction};
 
 use crate::{IngestError, observe};
@@ -92,34 +92,4 @@ async fn write(transaction: &mut Transaction, plan: &Plan, now: DateTime<Utc>) -
     transaction.owed().save(&plan.looks, now).await?;
     transaction.silences().end(&plan.ended_silences, now).await?;
     transaction.planner().ran(now).await
-}
-
-/// Why a silence was not set.
-#[derive(Debug, thiserror::Error)]
-pub enum SetSilenceError {
-    /// It says nothing that can be set.
-    #[error(transparent)]
-    Silence(#[from] SilenceError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// Checks what was asked for and sets it.
-///
-/// # Errors
-/// It would mute everything or nothing, or waits for the end of nothing; or the store failed.
-pub async fn set_silence(store: &Store, asked: Silence) -> Result<Silence, SetSilenceError> {
-    let silence = Silence::new(asked)?;
-    let mut transaction = store.begin().await?;
-    if matches!(silence.span, Span::UntilResolved { .. }) {
-        let alerts = transaction.placed_alerts(&[], silence.created_at).await?;
-        let waits_for = |state| state != AlertState::Resolved;
-        if !alerts.iter().any(|placed| waits_for(placed.alert.state) && silence.speaks_of(placed)) {
-            return Err(SilenceError::NothingOpen.into());
-        }
-    }
-    transaction.silences().add(&silence).await?;
-    transaction.commit().await?;
-    Ok(silence)
 }

@@ -68,7 +68,7 @@ pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use reservations::Reservations;
 pub use runs::{StateRun, StateRuns};
-pub use silences::Silences;
+pub use silences::{SilenceCursor, Silences};
 pub use standing::Standing;
 pub use stations::{CatalogEntry, HostStatus, States, Station, StationFilter};
 pub use tokens::{ApiToken, NewApiToken, TokenRole};

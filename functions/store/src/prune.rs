@@ -24,14 +24,14 @@ impl Store {
         Ok(pruned)
     }
 
-    /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs, resolved alerts (with their
-    /// transitions) and messages that were sent or given up, all of them over before an instant.
+    /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs, silences, resolved alerts (with their transitions
+    /// and all that was decided about them) and messages that were sent or given up, all of them over before an instant.
     pub async fn prune_audit(&self, before: DateTime<Utc>, limit: u32) -> Result<Pruned, StoreError> {
         let mut pruned = Pruned::default();
         for table in [HOST_EVENTS, FORCED_LOGOFFS, SIGHTINGS, STATE_RUNS] {
             pruned.add(self.prune_by_host(table, before, limit).await?);
         }
-        for table in [ALERTS, NOTIFICATIONS] {
+        for table in [ALERTS, SILENCES, NOTIFICATIONS] {
             pruned.add(self.prune(table, before.into(), limit).await?);
         }
         Ok(pruned)
@@ -154,5 +154,6 @@ const STATE_RUNS: Prunable =
     prunable!("prune state runs", "station_state_runs", "host, from_at", "host = ? and to_at < ?");
 const ALERTS: Prunable = prunable!("prune resolved alerts", "alerts", "id", "state = 'resolved' and resolved_at < ?");
 const NOTIFICATIONS: Prunable = prunable!("prune settled notifications", "notifications", "id", "settled_at < ?");
+const SILENCES: Prunable = prunable!("prune silences", "silences", "id", "coalesce(ended_at, over_at) < ?");
 const UPDATES: Prunable = prunable!("prune updates", "updates", "sequence", "at < ?");
 const INGESTED: Prunable = prunable!("forget ingested objects", "ingested_objects", "object_hash", "ingested_on < ?");

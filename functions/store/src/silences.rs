@@ -13,6 +13,15 @@ use crate::{Store, StoreError};
 /// More than anybody sets: what is read at once.
 const MOST: u32 = 10_000;
 
+/// Where a page of a list ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilenceCursor {
+    /// Of its last silence.
+    pub created_at: DateTime<Utc>,
+    /// Of its last silence.
+    pub id: SilenceId,
+}
+
 /// Silences in a unit of work.
 pub struct Silences<'t>(pub(crate) &'t mut Link);
 
@@ -56,10 +65,26 @@ impl Silences<'_> {
 }
 
 impl Store {
-    /// Silences, the newest first: all of them, or those that are not over at an instant.
-    pub async fn silences(&self, standing_at: Option<DateTime<Utc>>, limit: u32) -> Result<Vec<Silence>, StoreError> {
-        let statement = standing_at.map_or_else(read, read_standing).bind(limit);
-        self.reader().await?.fetch(statement).await?.iter().map(silence).collect()
+    /// Silences, the newest first, after `after`: all of them, or those that are not over at an instant.
+    pub async fn silences(
+        &self,
+        standing_at: Option<DateTime<Utc>>,
+        after: Option<&SilenceCursor>,
+        limit: u32,
+    ) -> Result<Vec<Silence>, StoreError> {
+        let mut statement = standing_at.map_or_else(read, read_standing);
+        if let Some(after) = after {
+            let at: Value = after.created_at.into();
+            statement = statement
+                .filter("created_at <= ? and (created_at < ? or id < ?)", [at.clone(), at, (&after.id.0).into()]);
+        }
+        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(silence).collect()
+    }
+
+    /// One silence.
+    pub async fn silence(&self, id: &SilenceId) -> Result<Option<Silence>, StoreError> {
+        let statement = read().filter("id = ?", [&id.0]).bind(1i64);
+        self.reader().await?.fetch_optional(statement).await?.as_ref().map(silence).transpose()
     }
 
     /// Ends a silence; what it held back is looked at at once. False: it had ended before, or there is none.

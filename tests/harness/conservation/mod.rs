@@ -18,6 +18,7 @@
 
 mod accepted;
 mod alerts;
+mod decisions;
 mod history;
 mod objects;
 mod references;
@@ -46,7 +47,7 @@ pub struct Conservation {
 
 /// What was counted: what the test observed, and these of the checker's own: `accepted`, `unanswered`, `waiting`, `stations`,
 /// `history`, `variants`, `state_documents` (accepted versions that are neither history nor quarantine), `quarantined`, `events`,
-/// `forced_logoffs`, `alerts`, `unresolved`, `transitions`.
+/// `forced_logoffs`, `alerts`, `unresolved`, `transitions`, `messages`.
 pub type Counts = BTreeMap<&'static str, u64>;
 
 /// All that is wrong, by kind.
@@ -120,6 +121,7 @@ impl Conservation {
             .await
             .expect("objects can be read");
         alerts::check(tables, &mut found, &mut counts).await.expect("alerts can be read");
+        decisions::check(tables, &mut found, &mut counts).await.expect("decisions can be read");
         references::check(tables, &mut found, &mut counts).await.expect("the other tables can be read");
         for (what, minimum) in &self.enough {
             let count = counts.get(what).copied().unwrap_or_default();

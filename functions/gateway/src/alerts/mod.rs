@@ -1,6 +1,7 @@
 //! Alerts: what needs somebody.
 
 pub(crate) mod acknowledge;
+pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod one;
 

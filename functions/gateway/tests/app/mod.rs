@@ -9,8 +9,9 @@ use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_gateway::{Gateway, GatewayOptions, QueueVitals, Vitals, mint_token};
+use stationkeeper_rules::notify::{Because, Decision, Step};
 use stationkeeper_rules::{
-    Actor, Alert, AlertId, AlertKey, AlertState, Cause, FoundIn, Latest, ReservationId, Rule, StationState,
+    Actor, Alert, AlertId, AlertKey, AlertState, Cause, FoundIn, Latest, ReservationId, Rule, Settings, StationState,
     StationWord, Transition,
 };
 use stationkeeper_store::{
@@ -138,7 +139,21 @@ impl App {
 
     async fn apply(&self, step: Transition) {
         let mut work = self.store.begin().await.unwrap();
-        work.alerts().apply(&[step]).await.unwrap();
+        work.alerts().apply(std::slice::from_ref(&step)).await.unwrap();
+        work.owed().append(&[step], self.now).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    pub async fn apply_settings(&self, settings: &Settings) {
+        self.store.apply_settings(settings).await.unwrap();
+    }
+
+    /// What the planner decided about the opening of an alert.
+    pub async fn decided(&self, id: &str, receiver: &str, because: Because) {
+        let step = Step { alert_id: AlertId(id.to_owned()), at: self.now, to: AlertState::Open };
+        let decision = Decision { step, receiver: Some(receiver.to_owned()), because, decided_at: self.now };
+        let mut work = self.store.begin().await.unwrap();
+        work.decisions().append(&[decision]).await.unwrap();
         work.commit().await.unwrap();
     }
 

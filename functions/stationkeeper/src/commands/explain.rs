@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
-use stationkeeper_api::{AlertView, DecisionView, Instant, Language, because_text, rule_text, text};
+use stationkeeper_api::{AlertView, DecisionView, ExplanationView, Language, because_text, rule_text, text};
 use stationkeeper_rules::notify::{Because, Decision, Silence, SilenceId};
 use stationkeeper_store::Store;
 use stationkeeper_telemetry::format_instant;
@@ -17,15 +16,6 @@ use crate::place;
 /// More silences than anybody sets.
 const MOST: u32 = 10_000;
 
-#[derive(Serialize)]
-struct Explained {
-    #[serde(flatten)]
-    alert: AlertView,
-    decisions: Vec<DecisionView>,
-    /// When what still waits is looked at again; null: nothing waits.
-    next_look_at: Option<Instant>,
-}
-
 /// Runs `alerts explain`.
 pub async fn run(place: &Place, id: &str, json: bool) -> Result<Option<Exit>, Failure> {
     let store = place::existing_store(place).await?;
@@ -38,7 +28,7 @@ pub async fn run(place: &Place, id: &str, json: bool) -> Result<Option<Exit>, Fa
     if json {
         let view = AlertView::new(alert, None, Language::En).with_transitions(transitions, Language::En);
         let decisions = decisions.iter().map(|decision| DecisionView::new(decision, Language::En)).collect();
-        print_json(&Explained { alert: view, decisions, next_look_at: next_look_at.map(Into::into) })?;
+        print_json(&ExplanationView { alert: view, decisions, next_look_at: next_look_at.map(Into::into) })?;
         return Ok(None);
     }
     let silences = silences(&store, &decisions).await?;
@@ -73,7 +63,7 @@ async fn silences(store: &Store, decisions: &[Decision]) -> Result<HashMap<Silen
     if !decisions.iter().any(|decision| matches!(decision.because, Because::Silenced { .. })) {
         return Ok(HashMap::new());
     }
-    let all = store.silences(None, MOST).await.map_err(|error| unreadable(&error))?;
+    let all = store.silences(None, None, MOST).await.map_err(|error| unreadable(&error))?;
     Ok(all.into_iter().map(|silence| (silence.id.clone(), silence)).collect())
 }
 

@@ -1,8 +1,8 @@
 //! `silence …`: what mutes notifications for a while.
 
 use stationkeeper_api::{Language, SilenceView, span_text};
-use stationkeeper_pipeline::planner::{SetSilenceError, set_silence};
-use stationkeeper_rules::notify::{Silence, SilenceId, Span};
+use stationkeeper_gateway::{AskedSilence, SetSilenceError, set_silence};
+use stationkeeper_rules::notify::Silence;
 use stationkeeper_store::{Store, StoreError};
 
 use crate::cli::{SilenceAdd, SilenceCommand};
@@ -39,35 +39,18 @@ async fn add(arguments: &SilenceAdd) -> Result<Option<Exit>, Failure> {
     let store = place::existing_store(&arguments.place).await?;
     let now = place::now();
     let from = arguments.from.unwrap_or(now);
-    // Without an end it is until the resolution: the command line asks for one of the three.
-    let until = arguments.until.or_else(|| arguments.lasts.map(|lasts| from + lasts));
-    let span = match (until, &arguments.recurring) {
-        (None, _) => Span::UntilResolved { from },
-        (Some(until), None) => Span::Once { from, until },
-        (Some(until), Some(rule)) => {
-            let lab = match (&arguments.lab, &host) {
-                (Some(lab), _) => Some(lab.clone()),
-                (None, Some(host)) => {
-                    store.station(host).await.map_err(|error| unreadable(&error))?.and_then(|known| known.entry.lab)
-                }
-                (None, None) => None,
-            };
-            let settings = store.settings().await.map_err(|error| unreadable(&error))?;
-            Span::Recurring { from, until, rule: rule.clone(), time_zone: settings.time_zone(lab.as_deref()) }
-        }
-    };
-    let asked = Silence {
-        id: SilenceId(String::new()),
+    let asked = AskedSilence {
         host,
         lab: arguments.lab.clone(),
         rule,
-        span,
+        from: Some(from),
+        // Without an end it is until the resolution: the command line asks for one of the three.
+        until: arguments.until.or_else(|| arguments.lasts.map(|lasts| from + lasts)),
+        recurring: arguments.recurring.clone(),
         reason: arguments.reason.clone(),
         author: arguments.by.clone().unwrap_or_else(|| "command line".to_owned()),
-        created_at: now,
-        ended_at: None,
     };
-    let silence = set_silence(&store, asked).await.map_err(|error| {
+    let silence = set_silence(&store, asked, now).await.map_err(|error| {
         let exit = match error {
             SetSilenceError::Silence(_) => Exit::Rejected,
             SetSilenceError::Store(_) => Exit::Unavailable,
@@ -85,7 +68,7 @@ async fn add(arguments: &SilenceAdd) -> Result<Option<Exit>, Failure> {
 
 async fn list(store: &Store, all: bool, limit: u32, json: bool) -> Result<Option<Exit>, Failure> {
     let now = place::now();
-    let silences = store.silences((!all).then_some(now), limit).await.map_err(|error| unreadable(&error))?;
+    let silences = store.silences((!all).then_some(now), None, limit).await.map_err(|error| unreadable(&error))?;
     if json {
         for silence in &silences {
             print_json(&SilenceView::new(silence, now, Language::En))?;
@@ -117,7 +100,7 @@ async fn list(store: &Store, all: bool, limit: u32, json: bool) -> Result<Option
 }
 
 async fn end(store: &Store, start: &str, json: bool) -> Result<Option<Exit>, Failure> {
-    let all = store.silences(None, MOST).await.map_err(|error| unreadable(&error))?;
+    let all = store.silences(None, None, MOST).await.map_err(|error| unreadable(&error))?;
     let mut matching = all.into_iter().filter(|silence| silence.id.0.starts_with(start));
     let silence = match (matching.next(), matching.next()) {
         (Some(silence), None) => silence,

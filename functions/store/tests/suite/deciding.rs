@@ -6,7 +6,7 @@ use stationkeeper_rules::{
     Actor, AlertId, AlertKey, AlertState, Cause, MessageId, MessageKind, Reservation, ReservationId, ReservationStatus,
     Rule, StationWord, TimeZone, Transition,
 };
-use stationkeeper_store::{CatalogEntry, HostStatus};
+use stationkeeper_store::{CatalogEntry, HostStatus, SilenceCursor};
 
 use super::{at, heard, host, with_stations};
 use crate::Lab;
@@ -197,15 +197,22 @@ pub async fn silences_stand_until_they_are_over_or_ended(lab: Lab) {
     assert_eq!(work.silences().standing(at(100)).await.unwrap(), [r.clone(), u.clone()]);
     assert_eq!(work.silences().end(&[u.id.clone()], at(50)).await.unwrap(), 1);
     work.commit().await.unwrap();
-    assert_eq!(lab.store.silences(Some(at(10)), 10).await.unwrap(), [r.clone(), o.clone()]);
+    assert_eq!(lab.store.silences(Some(at(10)), None, 10).await.unwrap(), [r.clone(), o.clone()]);
     let ended = Silence { ended_at: Some(at(50)), ..u.clone() };
-    assert_eq!(lab.store.silences(None, 2).await.unwrap(), [r.clone(), ended]);
+    let after = SilenceCursor { created_at: r.created_at, id: r.id.clone() };
+    assert_eq!(lab.store.silences(None, Some(&after), 1).await.unwrap(), [ended.clone()]);
+    assert_eq!(lab.store.silence(&u.id).await.unwrap(), Some(ended.clone()));
+    assert_eq!(lab.store.silences(None, None, 2).await.unwrap(), [r.clone(), ended]);
 
     assert_eq!(lab.store.next_look_at(&one.alert_id).await.unwrap(), Some(at(500)));
     assert!(lab.store.end_silence(&r.id, at(70)).await.unwrap());
     assert_eq!(lab.store.next_look_at(&one.alert_id).await.unwrap(), Some(at(70)), "what it held back");
     assert!(!lab.store.end_silence(&r.id, at(80)).await.unwrap(), "it had ended");
     assert!(!lab.store.end_silence(&SilenceId("none".to_owned()), at(80)).await.unwrap());
+
+    assert_eq!(lab.store.prune_audit(at(71), 10).await.unwrap().rows, 2, "what was ended before");
+    assert_eq!(lab.store.silences(None, None, 10).await.unwrap(), [o]);
+    assert_eq!(lab.store.prune_audit(at(101), 10).await.unwrap().rows, 1, "what was over before");
 }
 
 pub async fn alerts_are_found_with_their_laboratory_and_person(lab: Lab) {

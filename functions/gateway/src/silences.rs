@@ -1,0 +1,182 @@
+//! `GET /api/v1/silences`, newest first (with `all=true` also those that are over), `POST` to set one, `DELETE …/{id}` to end one.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use stationkeeper_api::{Page, SilenceView};
+use stationkeeper_rules::notify::{Silence, SilenceError, SilenceId, Span};
+use stationkeeper_rules::{AlertState, Rule};
+use stationkeeper_store::{SilenceCursor, Store, StoreError};
+use stationkeeper_telemetry::HostName;
+
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::cursor;
+use crate::error::ApiError;
+use crate::extract::{Body, NoParameters, Path, Query, Reader};
+use crate::stations::list::host;
+
+/// A silence as somebody asks for it. Without `until` it lasts until what it mutes is over.
+#[derive(Debug, Clone, Default)]
+pub struct AskedSilence {
+    /// Of this station.
+    pub host: Option<HostName>,
+    /// Of stations of this laboratory.
+    pub lab: Option<String>,
+    /// Of this rule.
+    pub rule: Option<Rule>,
+    /// The first instant of it; none: now.
+    pub from: Option<DateTime<Utc>>,
+    /// The first instant after it, or after its first time.
+    pub until: Option<DateTime<Utc>>,
+    /// By which it recurs, as in RFC 5545, by the time zone of the laboratory.
+    pub recurring: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Who asks.
+    pub author: String,
+}
+
+/// Why a silence was not set.
+#[derive(Debug, thiserror::Error)]
+pub enum SetSilenceError {
+    /// It says nothing that can be set.
+    #[error(transparent)]
+    Silence(#[from] SilenceError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Checks what is asked for and sets it.
+///
+/// # Errors
+/// It would mute everything or nothing, or waits for the end of nothing; or the store failed.
+pub async fn set_silence(store: &Store, asked: AskedSilence, now: DateTime<Utc>) -> Result<Silence, SetSilenceError> {
+    let from = asked.from.unwrap_or(now);
+    let span = match (asked.until, asked.recurring) {
+        (None, _) => Span::UntilResolved { from },
+        (Some(until), None) => Span::Once { from, until },
+        (Some(until), Some(rule)) => {
+            let lab = match (&asked.lab, &asked.host) {
+                (None, Some(host)) => store.station(host).await?.and_then(|known| known.entry.lab),
+                (lab, _) => lab.clone(),
+            };
+            let time_zone = store.settings().await?.time_zone(lab.as_deref());
+            Span::Recurring { from, until, rule, time_zone }
+        }
+    };
+    let silence = Silence::new(Silence {
+        id: SilenceId(String::new()),
+        host: asked.host,
+        lab: asked.lab,
+        rule: asked.rule,
+        span,
+        reason: asked.reason,
+        author: asked.author,
+        created_at: now,
+        ended_at: None,
+    })?;
+    let mut work = store.begin().await?;
+    if matches!(silence.span, Span::UntilResolved { .. }) {
+        let alerts = work.placed_alerts(&[], now).await?;
+        let stands = |state| state != AlertState::Resolved;
+        if !alerts.iter().any(|placed| stands(placed.alert.state) && silence.speaks_of(placed)) {
+            return Err(SilenceError::NothingOpen.into());
+        }
+    }
+    work.silences().add(&silence).await?;
+    work.commit().await?;
+    tracing::info!(silence.id = %silence.id, "a silence was set");
+    Ok(silence)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameters {
+    all: Option<bool>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// Microseconds, since that is what is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct After(i64, String);
+
+pub(crate) async fn list(
+    State(gateway): State<Gateway>,
+    _actor: Actor,
+    Reader(language): Reader,
+    Query(asked): Query<Parameters>,
+) -> Result<Json<Page<SilenceView>>, ApiError> {
+    let limit = cursor::limit(asked.limit.as_deref())?;
+    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
+        Some(SilenceCursor { created_at: DateTime::from_timestamp_micros(micros)?, id: SilenceId(id) })
+    });
+    let now = gateway.now();
+    let standing_at = (!asked.all.unwrap_or_default()).then_some(now);
+    let found = gateway.store().silences(standing_at, after.as_ref(), limit + 1).await?;
+    let key = |silence: &Silence| After(silence.created_at.timestamp_micros(), silence.id.0.clone());
+    Ok(Json(cursor::page(found, limit, key, |silence| SilenceView::new(silence, now, language))))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Request {
+    host: Option<String>,
+    lab: Option<String>,
+    rule: Option<Rule>,
+    from: Option<DateTime<Utc>>,
+    until: Option<DateTime<Utc>>,
+    recurring: Option<String>,
+    #[serde(default)]
+    until_resolved: bool,
+    reason: String,
+}
+
+pub(crate) async fn set(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    Reader(language): Reader,
+    Query(NoParameters {}): Query<NoParameters>,
+    Body(request): Body<Request>,
+) -> Result<(StatusCode, Json<SilenceView>), ApiError> {
+    actor.may_silence()?;
+    if request.until_resolved == request.until.is_some() || (request.until_resolved && request.recurring.is_some()) {
+        let said = "say either until (and recurring, if it recurs) or until_resolved: true";
+        return Err(ApiError::BadRequest(said.to_owned()));
+    }
+    let asked = AskedSilence {
+        host: request.host.as_deref().map(host).transpose()?,
+        lab: request.lab,
+        rule: request.rule,
+        from: request.from,
+        until: request.until,
+        recurring: request.recurring,
+        reason: request.reason,
+        author: actor.name.clone(),
+    };
+    let now = gateway.now();
+    match set_silence(gateway.store(), asked, now).await {
+        Ok(silence) => Ok((StatusCode::CREATED, Json(SilenceView::new(&silence, now, language)))),
+        Err(SetSilenceError::Silence(error)) => Err(ApiError::Silence(error)),
+        Err(SetSilenceError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Ended again, it stays as it was.
+pub(crate) async fn end(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    Reader(language): Reader,
+    Query(NoParameters {}): Query<NoParameters>,
+    Path(id): Path,
+) -> Result<Json<SilenceView>, ApiError> {
+    actor.may_silence()?;
+    let (known, now) = (SilenceId(id.clone()), gateway.now());
+    gateway.store().end_silence(&known, now).await?;
+    let Some(silence) = gateway.store().silence(&known).await? else { return Err(ApiError::UnknownSilence(id)) };
+    Ok(Json(SilenceView::new(&silence, now, language)))
+}
