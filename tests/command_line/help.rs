@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 22] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -11,6 +11,9 @@ const COMMANDS: [&[&str]; 19] = [
     &["status"],
     &["alerts"],
     &["ack"],
+    &["notifications"],
+    &["notifications", "retry"],
+    &["notifications", "test"],
     &["raw"],
     &["migrate"],
     &["bench", "ingest"],

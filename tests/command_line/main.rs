@@ -8,6 +8,7 @@ mod documents;
 mod failures;
 mod help;
 mod lab;
+mod notifications;
 
 use std::ffi::OsString;
 

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod notifications;
+
+pub use notifications::*;
+
 /// Keeps the stations of remote laboratories ready for the next reservation.
 #[derive(Debug, Parser)]
 #[command(name = "stationkeeper", version, about, max_term_width = 100, arg_required_else_help = true)]
@@ -50,6 +54,12 @@ pub enum Command {
         after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable ordered\" --for 4h\n\nThe start of an id is enough where it is the only one."
     )]
     Ack(Ack),
+    /// Lists what was told, is on its way, or was given up
+    #[command(
+        after_help = "Examples:\n  stationkeeper notifications --state dead\n  stationkeeper notifications test ops",
+        args_conflicts_with_subcommands = true
+    )]
+    Notifications(Notifications),
     /// Gives back a heartbeat byte for byte, checked against its SHA-256
     #[command(after_help = "Example:\n  stationkeeper raw LAB-WS01 2026-11-24T09:00:09Z > heartbeat.json")]
     Raw(Raw),

@@ -9,7 +9,6 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 /// All variables whose names are wanted. One that is no text is none of ours.
-#[expect(clippy::disallowed_methods, reason = "this is the place")]
 pub fn variables_that(is_wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

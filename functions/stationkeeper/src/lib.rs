@@ -62,6 +62,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Status(arguments) => commands::status::run(&arguments).await,
         Command::Alerts(arguments) => commands::alerts::list(&arguments).await,
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
+        Command::Notifications(arguments) => commands::notifications::run(&arguments).await,
         Command::Raw(arguments) => commands::raw::run(&arguments).await,
         Command::Migrate(place) => commands::migrate::run(&place).await,
         Command::Bench(command) => commands::bench::run(&command).await,

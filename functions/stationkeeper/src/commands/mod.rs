@@ -5,6 +5,7 @@ pub mod bench;
 pub mod config;
 pub mod migrate;
 pub mod normalize;
+pub mod notifications;
 pub mod queue;
 pub mod raw;
 pub mod replay;
