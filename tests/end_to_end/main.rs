@@ -9,4 +9,5 @@ mod database_secret;
 mod demo;
 mod lab_server;
 mod lambda;
+mod notifications;
 mod up;

@@ -213,8 +213,7 @@ mod tests {
         let ago = |seconds| now - TimeDelta::seconds(seconds);
         let queue = |seconds| Some(QueueVitals { depth: 3, oldest_at: Some(ago(seconds)), dead_letters: 0 });
         let dead = Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 1 });
-        let owed =
-            |seconds, dead| Some(OutboxSize { pending: 2, oldest_pending_at: Some(ago(seconds)), dead });
+        let owed = |seconds, dead| Some(OutboxSize { pending: 2, oldest_pending_at: Some(ago(seconds)), dead });
         let with = |change: &dyn Fn(&mut Facts)| {
             let mut facts = well(now);
             change(&mut facts);
