@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 26] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -15,6 +15,9 @@ const COMMANDS: [&[&str]; 23] = [
     &["silence", "add"],
     &["silence", "list"],
     &["silence", "end"],
+    &["notifications"],
+    &["notifications", "retry"],
+    &["notifications", "test"],
     &["raw"],
     &["migrate"],
     &["bench", "ingest"],

@@ -9,6 +9,7 @@ mod documents;
 mod failures;
 mod help;
 mod lab;
+mod notifications;
 
 use std::ffi::OsString;
 

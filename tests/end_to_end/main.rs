@@ -9,5 +9,6 @@ mod database_secret;
 mod demo;
 mod lab_server;
 mod lambda;
+mod notifications;
 mod notify_lambda;
 mod up;

@@ -49,6 +49,7 @@ pub fn stationkeeper<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) ->
         "EVENTS_TOKEN",
         "EVENTS_TOKEN_FILE",
         "RECONCILE_SECONDS",
+        "CONNECTIONS_FILE",
     ] {
         command.env_remove(format!("STATIONKEEPER_{name}"));
     }

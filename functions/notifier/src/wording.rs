@@ -57,7 +57,8 @@ impl Wording {
         let language = of_texts(language);
         let say = |key: &str, values: &[(&str, &str)]| phrase(language, "notification", key, values);
         let lab = message.lab.clone().unwrap_or_else(|| say("no_lab", &[]));
-        let lead = if message.kind == MessageKind::Test { say("test_text", &[]) } else { String::new() };
+        let is_test = message.kind == MessageKind::Test;
+        let lead = if is_test { say("test_text", &[]) } else { String::new() };
         let hidden = message.current.len().saturating_sub(MOST_CURRENT) + message.news.len().saturating_sub(MOST_NEWS);
         let more = if hidden > 0 { say("more", &[("count", &hidden.to_string())]) } else { String::new() };
         Self {
@@ -66,7 +67,8 @@ impl Wording {
             language: language.tag(),
             lead,
             news: message.news.iter().take(MOST_NEWS).map(|news| of_news(news, language)).collect(),
-            current_title: line(&say("current", &[("lab", &lab)])),
+            // A test knows of no alert, and shall not say that there is none.
+            current_title: if is_test { String::new() } else { line(&say("current", &[("lab", &lab)])) },
             current: message.current.iter().take(MOST_CURRENT).map(|one| of_problem(one, language)).collect(),
             all_quiet: say("all_quiet", &[]),
             more,
@@ -84,15 +86,19 @@ impl Wording {
         for one in &self.news {
             lines.extend([one.head.clone(), format!("  {}", one.text), format!("  {}", one.at), String::new()]);
         }
-        lines.push(self.current_title.clone());
-        if self.current.is_empty() {
-            lines.push(format!("  {}", self.all_quiet));
+        if !self.current_title.is_empty() {
+            lines.push(self.current_title.clone());
+            if self.current.is_empty() {
+                lines.push(format!("  {}", self.all_quiet));
+            }
         }
         lines.extend(self.current.iter().map(|one| format!("- {}: {} ({})", one.head, one.text, one.at)));
         if !self.more.is_empty() {
             lines.push(self.more.clone());
         }
-        lines.push(String::new());
+        if !self.current_title.is_empty() {
+            lines.push(String::new());
+        }
         if self.link.is_some() {
             lines.push(self.link_text.clone());
         }

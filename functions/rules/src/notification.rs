@@ -62,7 +62,7 @@ pub struct Message {
     pub lab: Option<String>,
     /// When it was made.
     pub made_at: DateTime<Utc>,
-    /// What happened, in the order in which it became true. Never empty.
+    /// What happened, in the order in which it became true. Empty in a test alone.
     pub news: Vec<News>,
     /// Every unresolved alert of the laboratory when it was made, the oldest first.
     pub current: Vec<Problem>,

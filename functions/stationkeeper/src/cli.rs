@@ -7,8 +7,10 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
+mod notifications;
 
 pub use alerting::*;
+pub use notifications::*;
 
 /// Keeps the stations of remote laboratories ready for the next reservation.
 #[derive(Debug, Parser)]
@@ -60,6 +62,12 @@ pub enum Command {
     /// What mutes notifications for a while; alerts go on as ever
     #[command(subcommand)]
     Silence(SilenceCommand),
+    /// Lists what was told, is on its way, or was given up
+    #[command(
+        after_help = "Examples:\n  stationkeeper notifications --state dead\n  stationkeeper notifications test ops",
+        args_conflicts_with_subcommands = true
+    )]
+    Notifications(Notifications),
     /// Gives back a heartbeat byte for byte, checked against its SHA-256
     #[command(after_help = "Example:\n  stationkeeper raw LAB-WS01 2026-11-24T09:00:09Z > heartbeat.json")]
     Raw(Raw),

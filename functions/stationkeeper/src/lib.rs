@@ -63,6 +63,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Alerts(arguments) => commands::alerts::run(&arguments).await,
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
         Command::Silence(command) => commands::silence::run(&command).await,
+        Command::Notifications(arguments) => commands::notifications::run(&arguments).await,
         Command::Raw(arguments) => commands::raw::run(&arguments).await,
         Command::Migrate(place) => commands::migrate::run(&place).await,
         Command::Bench(command) => commands::bench::run(&command).await,

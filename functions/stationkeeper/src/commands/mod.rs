@@ -6,6 +6,7 @@ pub mod config;
 pub mod explain;
 pub mod migrate;
 pub mod normalize;
+pub mod notifications;
 pub mod queue;
 pub mod raw;
 pub mod replay;
