@@ -174,7 +174,10 @@ impl<'a> Planner<'a> {
 
     fn judge_news(&mut self) {
         for (news, owed) in self.standing.owed.iter().enumerate() {
-            let Some(placed) = self.alerts.get(&owed.step.alert_id).copied() else { continue };
+            let Some(placed) = self.alerts.get(&owed.step.alert_id).copied() else {
+                self.waits[news] = Some(self.now + LOOK_AGAIN);
+                continue;
+            };
             if owed.step.to == AlertState::Acknowledged {
                 continue;
             }
