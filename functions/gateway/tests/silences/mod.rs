@@ -126,3 +126,16 @@ async fn an_alert_is_explained_in_the_readers_language() {
     }
     assert_eq!(app.get("/api/v1/alerts/none/explain").await.json()["code"], "unknown_alert");
 }
+
+#[tokio::test]
+async fn the_page_says_who_silenced_an_alert_and_why() {
+    let app = App::start().await;
+    app.station("LAB-01", Some("Redes"), StationWord::Down).await;
+    app.open_alert(Rule::HeartbeatMissing, Some("LAB-01"), Cause::NothingNewer { since: app.now }).await;
+    let html = app.get("/").await.text();
+    assert!(!html.contains("silenced by"), "{html}");
+    let body = r#"{"lab":"Redes","until_resolved":true,"reason":"new <switch>"}"#;
+    assert_eq!(app.post("/api/v1/silences", body).await.status, StatusCode::CREATED);
+    let html = app.get("/").await.text();
+    assert!(html.contains("silenced by admin: new &#60;switch&#62;"), "{html}");
+}
