@@ -1,9 +1,18 @@
 //! What people hear.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::planner::{Planned, plan_notifications};
 use stationkeeper_rules::notify::Because;
-use stationkeeper_rules::{AlertState, QuietHours, Rule, TimeOfDay};
+use stationkeeper_rules::{AlertState, NewsEvent, QuietHours, Rule, TimeOfDay};
+use stationkeeper_store::faults::FaultPlan;
 use stationkeeper_tests::database::Kind;
+use stationkeeper_tests::tables::Tables;
+use tokio::task::JoinSet;
 
 use crate::world::{World, at, open, stations};
 
@@ -35,6 +44,9 @@ stories! {
     an_acknowledgement_that_is_over_opens_the_alert_again,
     an_acknowledgement_ends_when_the_station_complains_of_more,
     two_planners_at_once_tell_what_one_tells,
+    one_damaged_alert_keeps_nobody_from_hearing_of_the_others,
+    nothing_to_decide_costs_one_look,
+    planners_beside_the_ingest_lose_nothing_and_tell_nothing_twice,
     without_receivers_nothing_is_told_and_nothing_waits,
 }
 
@@ -235,5 +247,86 @@ async fn without_receivers_nothing_is_told_and_nothing_waits(kind: Kind) {
     assert_eq!(world.store.next_look_at(&missing.id).await.unwrap(), None);
     assert!(!world.store.planning_is_due(at("23:00:00")).await.unwrap());
     assert_eq!(world.heard().await, [""; 0]);
+    world.end().await;
+}
+
+async fn one_damaged_alert_keeps_nobody_from_hearing_of_the_others(kind: Kind) {
+    let mut world = World::with(kind, 2).await;
+    let all = vec!["!LAB-00".to_owned(), "!LAB-01".to_owned()];
+    world.pass("10:00:00", "10:03:20", &all).await;
+    let mut tables = Tables::open(&world.url).await.unwrap();
+    let cause = "update alerts set cause = CAUSE where host = 'LAB-00'";
+    let kept = tables.columns("alerts", &["host", "cause"]).await.unwrap();
+    let kept = kept.iter().find(|row| row.text("host") == "LAB-00").unwrap().text("cause").to_owned();
+    tables.execute(&cause.replace("CAUSE", "'{'")).await.unwrap();
+    for now in ["10:03:40", "10:05:00", "10:06:00"] {
+        world.plan(at(now)).await;
+    }
+    assert_eq!(world.heard().await, ["10:05:00 problem to ops: not_ready+LAB-01"]);
+    assert!(!world.store.planning_is_due(at("10:06:10")).await.unwrap(), "it is not tried all the time");
+    tables.execute(&cause.replace("CAUSE", &format!("'{kept}'"))).await.unwrap();
+    tables.close().await.unwrap();
+    for now in ["10:10:00", "10:16:00", "10:20:00"] {
+        world.plan(at(now)).await;
+    }
+    assert_eq!(world.heard().await, ["10:16:00 problem to ops: not_ready+LAB-00"]);
+    world.end().await;
+}
+
+async fn nothing_to_decide_costs_one_look(kind: Kind) {
+    let mut world = World::with(kind, 1).await;
+    world.pass("10:00:00", "10:10:00", &["!LAB-00".to_owned()]).await;
+    assert_eq!(world.heard().await.len(), 1);
+    let calls = Arc::new(FaultPlan::counting());
+    let counted = world.store.with_faults(calls.clone());
+    let planned = plan_notifications(&counted, &world.settings, at("10:11:00")).await.unwrap();
+    assert_eq!((planned, calls.calls()), (Planned::default(), 2), "a connection and a look");
+    world.end().await;
+}
+
+async fn planners_beside_the_ingest_lose_nothing_and_tell_nothing_twice(kind: Kind) {
+    let mut world = World::with(kind, 12).await;
+    let done = Arc::new(AtomicBool::new(false));
+    let mut planners = JoinSet::new();
+    for _ in 0..2 {
+        let (store, settings) = (open(&world.url).await, world.settings.clone());
+        let (clock, done) = (world.clock(), done.clone());
+        planners.spawn(async move {
+            let mut messages = 0;
+            while !done.load(Ordering::SeqCst) {
+                messages += plan_notifications(&store, &settings, clock.now()).await.unwrap().messages;
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            store.close().await;
+            messages
+        });
+    }
+    for (from, until, beating) in [
+        ("10:00:00", "10:05:00", stations(0..12)),
+        ("10:05:00", "10:12:00", stations(0..6)),
+        ("10:12:00", "10:19:00", stations(3..9)),
+        ("10:19:00", "10:26:00", stations(0..12)),
+    ] {
+        world.pass(from, until, &beating).await;
+    }
+    done.store(true, Ordering::SeqCst);
+    let by_others: usize = planners.join_all().await.into_iter().sum();
+    world.plan(at("10:40:00")).await;
+    let messages = world.messages().await;
+    assert!(by_others > 0 && by_others <= messages.len(), "{by_others} of {}", messages.len());
+    // Everything is over: whoever heard that one opened has heard once that it is over.
+    let mut heard: BTreeMap<_, (u32, u32)> = BTreeMap::new();
+    for message in &messages {
+        for news in &message.news {
+            let (opened, resolved) = heard.entry((&message.receiver, &news.problem.alert_id)).or_default();
+            match news.event {
+                NewsEvent::Opened => *opened += 1,
+                NewsEvent::Resolved => *resolved += 1,
+                event => panic!("{event:?}: nothing flaps, and nothing lasts an hour"),
+            }
+        }
+    }
+    assert_eq!(heard.len(), 18, "nine alerts, of each of which two receivers heard");
+    assert!(heard.values().all(|counts| *counts == (1, 1)), "{heard:?}");
     world.end().await;
 }

@@ -130,6 +130,10 @@ impl World {
         }
     }
 
+    pub fn clock(&self) -> Arc<SimulatedClock> {
+        self.clock.clone()
+    }
+
     pub async fn plan(&self, now: DateTime<Utc>) -> Planned {
         plan_notifications(&self.store, &self.settings, now).await.unwrap()
     }

@@ -83,7 +83,7 @@ pub async fn set_silence(store: &Store, asked: AskedSilence, now: DateTime<Utc>)
     if matches!(silence.span, Span::UntilResolved { .. }) {
         let alerts = work.placed_alerts(&[], now).await?;
         let stands = |state| state != AlertState::Resolved;
-        if !alerts.iter().any(|placed| stands(placed.alert.state) && silence.speaks_of(placed)) {
+        if !alerts.rows.iter().any(|placed| stands(placed.alert.state) && silence.speaks_of(placed)) {
             return Err(SilenceError::NothingOpen.into());
         }
     }

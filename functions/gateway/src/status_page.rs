@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use stationkeeper_api::{
     AlertView, HealthView, Instant, Language, StationView, phrase, rule_text, severity_text, word_text,
 };
+use stationkeeper_rules::notify::{Placed, muting, silence_of};
 use stationkeeper_rules::{AlertState, StationWord};
 use stationkeeper_store::{AlertFilter, StationFilter};
 
@@ -50,6 +51,8 @@ struct StationRow {
 
 struct AlertRow {
     view: AlertView,
+    /// Who silenced it, and why.
+    silence: Option<(String, String)>,
 }
 
 #[derive(Template)]
@@ -100,9 +103,17 @@ pub(crate) async fn page(
         (alert.state != AlertState::Open, std::cmp::Reverse(alert.key.rule.severity()), alert.opened_at)
     });
     let labs = alerts::labs(&gateway, &unresolved).await?;
+    let silences = gateway.store().silences(Some(now), None, MOST).await?;
+    let muting = muting(&silences, now);
     let alerts = unresolved
-        .iter()
-        .map(|alert| AlertRow { view: AlertView::new(alert, alerts::lab(&labs, alert), language) })
+        .into_iter()
+        .map(|alert| {
+            let lab = alerts::lab(&labs, &alert).map(str::to_owned);
+            let view = AlertView::new(&alert, lab.as_deref(), language);
+            let silence = silence_of(&muting, &Placed { alert, lab, person: None });
+            let silence = silence.map(|(silence, _)| (silence.author.clone(), silence.reason.clone()));
+            AlertRow { view, silence }
+        })
         .collect();
     html(StatusCode::OK, &StatusPage { language, health, stations: rows, alerts, more, now })
 }
@@ -224,6 +235,13 @@ impl StatusPage {
     fn taken(&self, row: &AlertRow) -> Option<String> {
         let name = row.view.acknowledged_by.as_deref()?;
         Some(phrase(self.language, "page", "acknowledged_by", &[("name", name)]))
+    }
+}
+
+impl StatusPage {
+    fn silenced(&self, row: &AlertRow) -> Option<String> {
+        let (name, reason) = row.silence.as_ref()?;
+        Some(phrase(self.language, "page", "silenced_by", &[("name", name), ("reason", reason)]))
     }
 }
 

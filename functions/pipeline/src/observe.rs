@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use stationkeeper_rules::Transition;
 use stationkeeper_rules::notify::Plan;
-use stationkeeper_store::ClaimedNotification;
+use stationkeeper_store::{ClaimedNotification, StoreError};
 
-use crate::IngestError;
 use crate::ingest::BatchReport;
 use crate::quarantine::Quarantined;
+use crate::{IngestError, chain};
 
 pub(crate) fn batch(report: &BatchReport, deliveries: usize, took: Duration) {
     let tally = report.tally;
@@ -105,6 +105,11 @@ pub(crate) fn not_compared(folder: &str, error: &str) {
         error,
         "cannot compare what the bucket holds with the database; it is tried again"
     );
+}
+
+pub(crate) fn unreadable(error: &StoreError) {
+    metrics::counter!("stationkeeper_notification_rows_unreadable_total").increment(1);
+    tracing::error!(error = chain(error), "a row about notifications cannot be read; the others are told");
 }
 
 /// Never what a message says, nor where it goes.

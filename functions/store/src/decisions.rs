@@ -8,7 +8,7 @@ use crate::database::Link;
 use crate::owed::{key, step};
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value};
-use crate::{Store, StoreError};
+use crate::{Readable, Store, StoreError};
 
 const KEY: &[&str] = &["alert_id", "at", "to_state", "receiver", "decided_at"];
 
@@ -36,12 +36,10 @@ impl Decisions<'_> {
     }
 
     /// All about these alerts, in the order in which they were made.
-    pub async fn of(&mut self, alerts: &[AlertId]) -> Result<Vec<Decision>, StoreError> {
-        let mut found = Vec::new();
+    pub async fn of(&mut self, alerts: &[AlertId]) -> Result<Readable<Decision>, StoreError> {
+        let mut found = Readable::default();
         for alerts in alerts.chunks(MOST_ITEMS) {
-            for row in self.0.fetch(read(alerts)).await? {
-                found.push(decision(&row)?);
-            }
+            found.extend(Readable::of(&self.0.fetch(read(alerts)).await?, Some("alert_id"), decision));
         }
         Ok(found)
     }

@@ -33,6 +33,7 @@ mod overdue;
 mod owed;
 mod prune;
 mod raw;
+mod readable;
 #[cfg(feature = "record")]
 pub mod record;
 mod reservations;
@@ -66,6 +67,7 @@ pub use overdue::{OverdueCheck, OverdueCheckRow};
 pub use owed::{OwedNews, PlannerRow};
 pub use prune::Pruned;
 pub use raw::train_dictionary;
+pub use readable::{Readable, Unreadable};
 pub use reservations::Reservations;
 pub use runs::{StateRun, StateRuns};
 pub use silences::{SilenceCursor, Silences};

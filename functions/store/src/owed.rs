@@ -7,7 +7,7 @@ use stationkeeper_rules::{AlertId, AlertState, Transition};
 use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value};
-use crate::{Store, StoreError, Transaction, alerts};
+use crate::{Readable, Store, StoreError, Transaction, alerts};
 
 const KEY: &[&str] = &["alert_id", "at", "to_state"];
 
@@ -30,11 +30,11 @@ impl OwedNews<'_> {
     }
 
     /// At most `limit` that nobody has planned yet, those that are looked at soonest first.
-    pub async fn unplanned(&mut self, limit: u32) -> Result<Vec<Owed>, StoreError> {
+    pub async fn unplanned(&mut self, limit: u32) -> Result<Readable<Owed>, StoreError> {
         let statement = Statement::new("read news that are owed", include_str!("sql/unplanned.sql"))
             .of("notifications_owed", KEY)
             .bind(limit);
-        self.0.fetch(statement).await?.iter().map(owed).collect()
+        Ok(Readable::of(&self.0.fetch(statement).await?, Some("alert_id"), owed))
     }
 
     /// Says when each is looked at again; none: it is planned.
@@ -43,6 +43,17 @@ impl OwedNews<'_> {
             .iter()
             .map(|(owed, look_at)| row(&owed.step, owed.owed_at, *look_at, look_at.is_none().then_some(now)));
         self.0.write_rows("plan news that are owed", include_str!("sql/save_owed.sql"), rows.collect()).await
+    }
+
+    /// Nothing of these alerts is looked at, and nobody is reminded of them, before an instant.
+    pub async fn postpone(&mut self, alerts: &[AlertId], until: DateTime<Utc>) -> Result<(), StoreError> {
+        for alerts in alerts.chunks(MOST_ITEMS) {
+            for text in [include_str!("sql/postpone_owed.sql"), include_str!("sql/postpone_reminders.sql")] {
+                let statement = Statement::new("postpone news that are owed", text).times(alerts.len()).bind(until);
+                self.0.execute(statement.bind_all(alerts.iter().map(|id| &id.0))).await?;
+            }
+        }
+        Ok(())
     }
 
     /// All that waits is looked at at once.
@@ -76,7 +87,7 @@ impl Transaction {
         &mut self,
         these: &[AlertId],
         opened_after: DateTime<Utc>,
-    ) -> Result<Vec<Placed>, StoreError> {
+    ) -> Result<Readable<Placed>, StoreError> {
         let read = || {
             Statement::new("read alerts and where they are", include_str!("sql/placed_alerts.sql"))
                 .of("alerts", &["id"])
@@ -87,22 +98,16 @@ impl Transaction {
         for ids in these.chunks(MOST_ITEMS) {
             statements.push(read().filter_in("alerts.id", ids.iter().map(|id| &id.0)));
         }
-        let mut found = Vec::new();
+        let mut found = Readable::default();
         for statement in statements {
-            for row in self.link.fetch(statement).await? {
-                found.push(Placed {
-                    alert: alerts::alert(&row)?,
-                    lab: row.optional_text("lab")?,
-                    person: row.optional_text("who")?,
-                });
-            }
+            found.extend(Readable::of(&self.link.fetch(statement).await?, Some("id"), placed));
         }
         // What moves between two reads is there twice: as the later one found it.
-        found.reverse();
-        found.sort_by(|one, other| {
+        found.rows.reverse();
+        found.rows.sort_by(|one, other| {
             (one.alert.opened_at, &one.alert.id.0).cmp(&(other.alert.opened_at, &other.alert.id.0))
         });
-        found.dedup_by(|later, kept| later.alert.id == kept.alert.id);
+        found.rows.dedup_by(|later, kept| later.alert.id == kept.alert.id);
         Ok(found)
     }
 }
@@ -153,4 +158,8 @@ pub(crate) fn step(row: &Row) -> Result<Step, StoreError> {
 
 fn owed(row: &Row) -> Result<Owed, StoreError> {
     Ok(Owed { step: step(row)?, cause: row.json("cause")?, owed_at: row.instant("owed_at")? })
+}
+
+fn placed(row: &Row) -> Result<Placed, StoreError> {
+    Ok(Placed { alert: alerts::alert(row)?, lab: row.optional_text("lab")?, person: row.optional_text("who")? })
 }

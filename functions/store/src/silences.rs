@@ -8,7 +8,7 @@ use crate::database::Link;
 use crate::owed::look_at_once;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value};
-use crate::{Store, StoreError};
+use crate::{Readable, Store, StoreError};
 
 /// More than anybody sets: what is read at once.
 const MOST: u32 = 10_000;
@@ -49,8 +49,8 @@ impl Silences<'_> {
     }
 
     /// Those that are not over, the newest first.
-    pub async fn standing(&mut self, now: DateTime<Utc>) -> Result<Vec<Silence>, StoreError> {
-        self.0.fetch(read_standing(now).bind(MOST)).await?.iter().map(silence).collect()
+    pub async fn standing(&mut self, now: DateTime<Utc>) -> Result<Readable<Silence>, StoreError> {
+        Ok(Readable::of(&self.0.fetch(read_standing(now).bind(MOST)).await?, None, silence))
     }
 
     /// Ends these; how many had not ended before.

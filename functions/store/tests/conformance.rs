@@ -214,6 +214,7 @@ conformance! {
         silences_stand_until_they_are_over_or_ended,
         alerts_are_found_with_their_laboratory_and_person,
         what_was_decided_goes_with_its_alert,
+        one_row_that_cannot_be_read_does_not_take_the_others_with_it,
     },
     alerts::{
         an_alert_lives_and_repeats_harmlessly,

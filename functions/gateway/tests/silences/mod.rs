@@ -126,3 +126,32 @@ async fn an_alert_is_explained_in_the_readers_language() {
     }
     assert_eq!(app.get("/api/v1/alerts/none/explain").await.json()["code"], "unknown_alert");
 }
+
+#[tokio::test]
+async fn the_page_says_who_silenced_an_alert_and_why() {
+    let app = App::start().await;
+    app.station("LAB-01", Some("Redes"), StationWord::Down).await;
+    app.open_alert(Rule::HeartbeatMissing, Some("LAB-01"), Cause::NothingNewer { since: app.now }).await;
+    let html = app.get("/").await.text();
+    assert!(!html.contains("silenced by"), "{html}");
+    let body = r#"{"lab":"Redes","until_resolved":true,"reason":"new <switch>"}"#;
+    assert_eq!(app.post("/api/v1/silences", body).await.status, StatusCode::CREATED);
+    let html = app.get("/").await.text();
+    assert!(html.contains("silenced by admin: new &#60;switch&#62;"), "{html}");
+}
+
+#[tokio::test]
+async fn an_alert_is_taken_until_an_instant_that_is_to_come() {
+    let app = App::start().await;
+    let id = app.open_alert(Rule::NotReady, Some("LAB-01"), Cause::ReadyAgain).await;
+    let path = format!("/api/v1/alerts/{id}/acknowledge");
+    for until in ["2026-11-24T09:59:59Z", "2026-11-24T10:00:00Z", "soon"] {
+        let refused = app.post(&path, &format!(r#"{{"until":"{until}"}}"#)).await;
+        assert_eq!((refused.status, refused.json()["code"].as_str()), (StatusCode::BAD_REQUEST, Some("bad_request")));
+    }
+    let taken = app.post(&path, r#"{"until":"2026-11-24T14:00:00Z"}"#).await.json();
+    assert_eq!(
+        (taken["state"].as_str(), taken["acknowledged_until"].as_str()),
+        (Some("acknowledged"), Some("2026-11-24T14:00:00Z"))
+    );
+}

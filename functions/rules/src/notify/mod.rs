@@ -19,7 +19,7 @@ pub use inhibition::inhibitor;
 pub use plan::{Plan, Standing, plan};
 pub use quiet::quiet_until;
 pub use routes::concerns;
-pub use silences::{Muted, Silence, SilenceError, SilenceId, Span, silence_of};
+pub use silences::{Muted, Silence, SilenceError, SilenceId, Span, muting, silence_of};
 
 use crate::Alert;
 

@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::message::{Item, message};
 use super::{
-    Because, Decision, Heard, Hearing, Owed, Placed, Restless, Silence, SilenceId, Span, Step, Telling, concerns,
-    due_at, inhibitor, quiet_until, restless, silence_of,
+    Because, Decision, Heard, Hearing, Muted, Owed, Placed, Restless, Silence, SilenceId, Span, Step, Telling,
+    concerns, due_at, inhibitor, muting, quiet_until, restless, silence_of,
 };
 use crate::{Alert, AlertId, AlertKey, AlertState, Message, NewsEvent, Settings, Severity};
 
@@ -90,6 +90,7 @@ struct Planner<'a> {
     now: DateTime<Utc>,
     alerts: HashMap<&'a AlertId, &'a Placed>,
     unresolved: Vec<Placed>,
+    muting: Vec<(&'a Silence, Muted)>,
     /// Of each kind, the oldest first.
     by_key: HashMap<&'a AlertKey, Vec<&'a Alert>>,
     /// When each last opened, of the news that are owed.
@@ -133,6 +134,7 @@ impl<'a> Planner<'a> {
             now,
             alerts: standing.alerts.iter().map(|placed| (&placed.alert.id, placed)).collect(),
             unresolved: standing.alerts.iter().filter(is_unresolved).cloned().collect(),
+            muting: muting(standing.silences, now),
             by_key,
             last_opening,
             involved,
@@ -174,7 +176,10 @@ impl<'a> Planner<'a> {
 
     fn judge_news(&mut self) {
         for (news, owed) in self.standing.owed.iter().enumerate() {
-            let Some(placed) = self.alerts.get(&owed.step.alert_id).copied() else { continue };
+            let Some(placed) = self.alerts.get(&owed.step.alert_id).copied() else {
+                self.waits[news] = Some(self.now + LOOK_AGAIN);
+                continue;
+            };
             if owed.step.to == AlertState::Acknowledged {
                 continue;
             }
@@ -273,7 +278,7 @@ impl<'a> Planner<'a> {
             let until = alert.acknowledged_until;
             return Some((Because::Acknowledged { by: alert.acknowledged_by.clone(), until }, until));
         }
-        if let Some((silence, muted)) = silence_of(self.standing.silences, placed, self.now) {
+        if let Some((silence, muted)) = silence_of(&self.muting, placed) {
             return Some((Because::Silenced { silence: silence.id.clone(), until: muted.until }, muted.until));
         }
         if let Some(other) = inhibitor(&self.unresolved, alert) {

@@ -176,12 +176,17 @@ pub struct Muted {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// The silence that mutes this alert now: of several, the one that lasts longest.
-pub fn silence_of<'s>(silences: &'s [Silence], placed: &Placed, now: DateTime<Utc>) -> Option<(&'s Silence, Muted)> {
-    silences
+/// Those that mute now: reckoned once for all alerts, since a recurrence takes its time.
+pub fn muting(silences: &[Silence], now: DateTime<Utc>) -> Vec<(&Silence, Muted)> {
+    silences.iter().filter_map(|silence| Some((silence, silence.at(now)?))).collect()
+}
+
+/// The silence that mutes this alert, of those that mute now: of several, the one that lasts longest.
+pub fn silence_of<'s>(muting: &[(&'s Silence, Muted)], placed: &Placed) -> Option<(&'s Silence, Muted)> {
+    muting
         .iter()
-        .filter(|silence| silence.speaks_of(placed))
-        .filter_map(|silence| Some((silence, silence.at(now)?)))
+        .filter(|(silence, _)| silence.speaks_of(placed))
+        .copied()
         .max_by_key(|(silence, muted)| (muted.until.is_none(), muted.until, &silence.id))
 }
 
@@ -283,6 +288,23 @@ mod tests {
             let ended = Silence { ended_at: Some(at(now)), ..silence(span.clone()) };
             assert_eq!(ended.at(at(now)), None, "ended");
         }
+    }
+
+    #[test]
+    fn of_several_silences_the_one_that_lasts_longest_mutes() {
+        let once = |until: &str| silence(Span::Once { from: at("2026-11-24T10:00"), until: at(until) });
+        let mut until_resolved = silence(Span::UntilResolved { from: at("2026-11-24T10:00") });
+        let alert = placed(Rule::NotReady, "LAB-01", "2026-11-24T10:00");
+        let longest = |silences: &[Silence]| {
+            let muting = muting(silences, at("2026-11-24T11:00"));
+            silence_of(&muting, &alert).map(|(_, muted)| muted.until)
+        };
+        let (short, long, over) = (once("2026-11-24T12:00"), once("2026-11-24T13:00"), once("2026-11-24T10:30"));
+        assert_eq!(longest(std::slice::from_ref(&over)), None);
+        assert_eq!(longest(&[short.clone(), long.clone(), over]), Some(Some(at("2026-11-24T13:00"))));
+        assert_eq!(longest(&[short.clone(), until_resolved.clone(), long]), Some(None));
+        until_resolved.lab = Some("optics".to_owned());
+        assert_eq!(longest(&[until_resolved, short]), Some(Some(at("2026-11-24T12:00"))), "those of others do not");
     }
 
     #[test]

@@ -49,7 +49,7 @@ async fn moved(lab: &Lab, transitions: &[Transition], now: i64) {
 
 async fn unplanned(lab: &Lab) -> Vec<Owed> {
     let mut work = lab.store.begin().await.unwrap();
-    work.owed().unplanned(100).await.unwrap()
+    work.owed().unplanned(100).await.unwrap().rows
 }
 
 async fn saved(lab: &Lab, news: &[(Owed, Option<i64>)], now: i64) {
@@ -119,8 +119,8 @@ pub async fn decisions_are_logged_and_the_last_one_counts(lab: Lab) {
     let mut work = lab.store.begin().await.unwrap();
     work.decisions().append(&[decided(Some("ops"), Because::NeverHeard, 2)]).await.unwrap();
     work.decisions().append(&all).await.unwrap();
-    assert_eq!(work.decisions().of(&[one.alert_id.clone()]).await.unwrap(), all);
-    assert_eq!(work.decisions().of(&[]).await.unwrap(), []);
+    assert_eq!(work.decisions().of(&[one.alert_id.clone()]).await.unwrap().rows, all);
+    assert_eq!(work.decisions().of(&[]).await.unwrap().rows, []);
     work.commit().await.unwrap();
     assert_eq!(lab.store.decisions(&one.alert_id).await.unwrap(), all);
     let tellings = all.map(|one| one.because.telling());
@@ -142,7 +142,7 @@ pub async fn who_heard_is_remembered_until_it_is_over(lab: Lab) {
         work.hearings().save(hearings).await.unwrap();
         work.commit().await.unwrap();
         let mut work = lab.store.begin().await.unwrap();
-        work.hearings().standing().await.unwrap()
+        work.hearings().standing().await.unwrap().rows
     };
     let owed: Vec<_> = unplanned(&lab).await.into_iter().map(|owed| (owed, None)).collect();
     saved(&lab, &owed, 0).await;
@@ -193,8 +193,8 @@ pub async fn silences_stand_until_they_are_over_or_ended(lab: Lab) {
         work.silences().add(silence).await.unwrap();
     }
     let (o, u, r) = (once.clone(), until_resolved.clone(), recurring.clone());
-    assert_eq!(work.silences().standing(at(99)).await.unwrap(), [r.clone(), u.clone(), o.clone()]);
-    assert_eq!(work.silences().standing(at(100)).await.unwrap(), [r.clone(), u.clone()]);
+    assert_eq!(work.silences().standing(at(99)).await.unwrap().rows, [r.clone(), u.clone(), o.clone()]);
+    assert_eq!(work.silences().standing(at(100)).await.unwrap().rows, [r.clone(), u.clone()]);
     assert_eq!(work.silences().end(&[u.id.clone()], at(50)).await.unwrap(), 1);
     work.commit().await.unwrap();
     assert_eq!(lab.store.silences(Some(at(10)), None, 10).await.unwrap(), [r.clone(), o.clone()]);
@@ -247,7 +247,7 @@ pub async fn alerts_are_found_with_their_laboratory_and_person(lab: Lab) {
 
     let find = async |these: &[AlertId], after: i64| {
         let mut work = lab.store.begin().await.unwrap();
-        let found = work.placed_alerts(these, at(after)).await.unwrap();
+        let found = work.placed_alerts(these, at(after)).await.unwrap().rows;
         found.into_iter().map(|one| (one.alert.id, one.lab, one.person)).collect::<Vec<_>>()
     };
     let standing = [
@@ -275,5 +275,21 @@ pub async fn what_was_decided_goes_with_its_alert(lab: Lab) {
     assert_eq!(lab.store.decisions(&one.alert_id).await.unwrap(), []);
     assert_eq!(unplanned(&lab).await, []);
     let mut work = lab.store.begin().await.unwrap();
-    assert_eq!(work.hearings().standing().await.unwrap(), []);
+    assert_eq!(work.hearings().standing().await.unwrap().rows, []);
+}
+
+pub async fn one_row_that_cannot_be_read_does_not_take_the_others_with_it(lab: Lab) {
+    let (one, two) = (opened("LAB-01", 0), opened("LAB-02", 1));
+    moved(&lab, &[one.clone(), two.clone()], 1).await;
+    lab.tamper(&format!("update alerts set cause = '{{' where id = '{}'", one.alert_id)).await;
+    lab.tamper(&format!("update alert_transitions set cause = '{{' where alert_id = '{}'", one.alert_id)).await;
+    let mut work = lab.store.begin().await.unwrap();
+    let owed = work.owed().unplanned(10).await.unwrap();
+    assert_eq!(owed.rows.iter().map(|owed| &owed.step.alert_id).collect::<Vec<_>>(), [&two.alert_id]);
+    assert_eq!(owed.unreadable[0].alert_id.as_ref(), Some(&one.alert_id));
+    let alerts = work.placed_alerts(&[], at(0)).await.unwrap();
+    assert_eq!(alerts.rows.iter().map(|placed| &placed.alert.id).collect::<Vec<_>>(), [&two.alert_id]);
+    assert!(alerts.unreadable.iter().all(|unreadable| unreadable.alert_id.as_ref() == Some(&one.alert_id)));
+    let error = alerts.unreadable[0].error.to_string();
+    assert!(error.contains("alerts") && error.contains(&one.alert_id.0), "{error}");
 }
