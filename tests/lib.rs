@@ -21,6 +21,8 @@ pub mod faulty_s3;
 pub mod http;
 #[path = "harness/lab.rs"]
 pub mod lab;
+#[path = "harness/mail_server.rs"]
+pub mod mail_server;
 #[path = "harness/mariadb_server.rs"]
 pub mod mariadb_server;
 #[path = "harness/programs.rs"]

@@ -10,20 +10,14 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::{get, post};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::Value;
-use stationkeeper_notifier::{Channels, Connections, IDEMPOTENCY_KEY, SIGNATURE, TIMESTAMP, signature};
-use stationkeeper_pipeline::clock::Clock;
-use stationkeeper_pipeline::deliver::deliver;
-use stationkeeper_rules::{Channel, Language, Message, MessageId, MessageKind, NotificationSettings, Receiver};
-use stationkeeper_store::{NotificationState, Store, StoreOptions};
-use tempfile::TempDir;
+use stationkeeper_notifier::{IDEMPOTENCY_KEY, SIGNATURE, TIMESTAMP, signature};
+use stationkeeper_tests::mail_server::{MailServer, Tls};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use crate::harness::programs::{Running, command, stationkeeper_says};
-use crate::harness::secret::script;
 use crate::harness::station::{heartbeat, newest_key};
 use crate::harness::up::{Up, data_folder};
 use crate::harness::{PATIENCE, now, until};
@@ -31,40 +25,6 @@ use crate::harness::{PATIENCE, now, until};
 /// A station is missing 20 s after its last sign of life, which is noticed within 5 s; room for a loaded computer.
 const TOLD: Duration = Duration::from_secs(90);
 const SECRET: &str = "of the test";
-
-/// Mails that came, oldest first.
-struct MailServer {
-    address: String,
-    folder: TempDir,
-    _program: Running,
-}
-
-impl MailServer {
-    /// See mail_server.py.
-    fn serve() -> Self {
-        let folder = data_folder();
-        let mut program = script("mail_server.py");
-        program.arg("serve").arg(folder.path());
-        let mut program = Running::start(program, "mail server", &folder.path().with_extension("mail.log"));
-        let said: Value = serde_json::from_str(&program.first_line(PATIENCE)).unwrap();
-        Self { address: format!("127.0.0.1:{}", said["port"]), folder, _program: program }
-    }
-
-    /// Recipients and text of each.
-    fn mails(&self) -> Vec<(Vec<String>, String)> {
-        let mut files: Vec<_> =
-            std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-        files.retain(|file| file.extension().is_some_and(|extension| extension == "mail"));
-        files.sort();
-        let read = |file: &std::path::PathBuf| {
-            let whole = std::fs::read_to_string(file).unwrap();
-            let (head, mail) = whole.split_once('\n').unwrap();
-            let head: Value = serde_json::from_str(head).unwrap();
-            (serde_json::from_value(head["to"].clone()).unwrap(), mail.replace("=\r\n", ""))
-        };
-        files.iter().map(read).collect()
-    }
-}
 
 #[derive(Default)]
 struct Heard {
@@ -136,8 +96,8 @@ async fn telling(data: &Path, mail: &MailServer, listener: &Listener) -> Up {
     let (settings, connections) = (files.join("settings.toml"), files.join("connections.toml"));
     std::fs::write(&settings, SETTINGS).unwrap();
     let smtp = format!(
-        "STATIONKEEPER_SMTP_URL = \"smtp://{}?tls=none\"\nSTATIONKEEPER_SMTP_FROM = \"Stations <stations@example.org>\"\n",
-        mail.address
+        "STATIONKEEPER_SMTP_URL = \"{}\"\nSTATIONKEEPER_SMTP_FROM = \"Stations <stations@example.org>\"\n",
+        mail.url()
     );
     std::fs::write(&connections, smtp).unwrap();
     let path = |path: &Path| path.to_str().unwrap().to_owned();
@@ -167,7 +127,7 @@ fn checked(headers: &HeaderMap, body: &Bytes) -> Value {
 
 #[tokio::test]
 async fn a_station_that_falls_silent_is_one_mail_that_says_why_and_one_when_it_is_back() {
-    let (folder, mail, listener) = (data_folder(), MailServer::serve(), Listener::serve().await);
+    let (folder, mail, listener) = (data_folder(), MailServer::serve(Tls::None, None), Listener::serve().await);
     let data = folder.path().join("lab");
     std::fs::create_dir(&data).unwrap();
     let up = telling(&data, &mail, &listener).await;
@@ -180,11 +140,11 @@ async fn a_station_that_falls_silent_is_one_mail_that_says_why_and_one_when_it_i
     .await;
 
     let silent = until("a mail", TOLD, async || mail.mails().first().cloned()).await;
-    assert_eq!(silent.0, ["ann@example.org", "ben@example.org"]);
+    assert_eq!(silent.to, ["ann@example.org", "ben@example.org"]);
     for said in
         ["Subject: ", "LAB-01", "Auto-Submitted: auto-generated", "https://stations.example.org/", "lang=3D\"es\""]
     {
-        assert!(silent.1.contains(said), "{said} in {}", silent.1);
+        assert!(silent.text.contains(said), "{said} in {}", silent.text);
     }
     let first = until("a document", TOLD, async || listener.documents().first().cloned()).await;
     let first = checked(&first.0, &first.1);
@@ -205,71 +165,9 @@ async fn a_station_that_falls_silent_is_one_mail_that_says_why_and_one_when_it_i
     assert!(metrics.text().contains("stationkeeper_notifications{state=\"dead\"} 0"), "{}", metrics.text());
     assert!(!up.program.log().contains(SECRET), "no secret in the log");
     up.terminate();
-    let ids: BTreeMap<_, usize> = mail.mails().iter().fold(BTreeMap::new(), |mut ids, (_, mail)| {
-        let id = mail.lines().find(|line| line.starts_with("Message-ID: ")).unwrap().to_owned();
-        *ids.entry(id).or_default() += 1;
+    let ids: BTreeMap<_, usize> = mail.mails().iter().fold(BTreeMap::new(), |mut ids, mail| {
+        *ids.entry(mail.header("Message-ID").unwrap().to_owned()).or_default() += 1;
         ids
     });
     assert!(ids.values().all(|times| *times == 1), "each once: {ids:?}");
-}
-
-/// A time that a test moves.
-#[derive(Clone)]
-struct Hands(Arc<Mutex<DateTime<Utc>>>);
-
-impl Clock for Hands {
-    fn now(&self) -> DateTime<Utc> {
-        *self.0.lock().unwrap()
-    }
-}
-
-#[tokio::test]
-async fn an_address_that_is_refused_keeps_a_mail_from_nobody_else() {
-    let mail = MailServer::serve();
-    let folder = data_folder();
-    let store = Store::sqlite(&folder.path().join("lab.sqlite"), StoreOptions::default()).await.unwrap();
-    store.migrate().await.unwrap();
-    let hands = Hands(Arc::new(Mutex::new(now())));
-    let variables = [
-        ("STATIONKEEPER_SMTP_URL", format!("smtp://{}?tls=none", mail.address)),
-        ("STATIONKEEPER_SMTP_FROM", "Stations <stations@example.org>".to_owned()),
-    ];
-    let connections = Connections::of_variables(variables.map(|(name, value)| (name.to_owned(), value))).unwrap();
-    let channels = Channels::new(connections, now).unwrap();
-    let to = ["ann@example.org", "nobody@example.org", "later@example.org"].map(str::to_owned).to_vec();
-    let receiver = Receiver { channel: Channel::Email { to }, language: Language::En, quiet_hours: None };
-    let settings = NotificationSettings {
-        receivers: BTreeMap::from([("people".to_owned(), receiver)]),
-        ..NotificationSettings::default()
-    };
-    let message = Message {
-        id: MessageId("0123456789abcdef".to_owned()),
-        receiver: "people".to_owned(),
-        kind: MessageKind::Test,
-        lab: None,
-        made_at: hands.now(),
-        news: Vec::new(),
-        current: Vec::new(),
-    };
-    store.owe_notifications(&[message]).await.unwrap();
-    let deliver_after = async |passed: TimeDelta| {
-        *hands.0.lock().unwrap() += passed;
-        deliver(&store, &settings, &channels, &hands, None::<Instant>).await.unwrap();
-        let row = store.notifications(None, 1).await.unwrap().remove(0);
-        let reached: Vec<_> = mail.mails().into_iter().flat_map(|(to, _)| to).collect();
-        (row.state, row.last_error.unwrap_or_default(), reached)
-    };
-
-    let (state, error, reached) = deliver_after(TimeDelta::zero()).await;
-    assert_eq!((state, reached), (NotificationState::Pending, vec!["ann@example.org".to_owned()]), "{error}");
-    assert!(error.contains("nobody@example.org") && error.contains("later@example.org"), "{error}");
-    let both = ["ann@example.org", "later@example.org"];
-    let (state, error, reached) = deliver_after(TimeDelta::minutes(1)).await;
-    assert_eq!(state, NotificationState::Dead, "only what never passes is left: {error}");
-    assert_eq!(reached, both, "nobody has it twice");
-    assert!(error.contains("nobody@example.org") && !error.contains("later@example.org"), "{error}");
-    // By command it is tried again, with whom it did not reach.
-    assert_eq!(store.send_notifications_again(None, hands.now()).await.unwrap(), 1);
-    let (state, _, reached) = deliver_after(TimeDelta::zero()).await;
-    assert_eq!((state, reached), (NotificationState::Dead, both.map(str::to_owned).to_vec()));
 }
