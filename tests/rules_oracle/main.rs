@@ -70,8 +70,8 @@ fn labs_raise_what_the_oracle_says(seeds: std::ops::Range<u64>) {
     let mut wrong = Vec::new();
     let mut rules = std::collections::BTreeSet::new();
     for seed in seeds {
-        let stations = 6 + (seed as usize * 5) % 11;
-        let minutes = 20 + (seed as u32 * 13) % 71;
+        let stations = 6 + (seed as usize).wrapping_mul(5) % 11;
+        let minutes = 20 + (seed as u32).wrapping_mul(13) % 71;
         let (moved, expected) = blocking(replayed(stations, minutes, seed));
         rules.extend(expected.iter().map(|moved| moved.rule.clone()));
         let found = differences(&moved, &expected, TimeDelta::zero());
