@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::deliver::{Notifier, NotifyError, Outgoing, deliver};
 use stationkeeper_rules::Message;
@@ -55,42 +56,43 @@ fn messages(each: u32) -> Vec<Message> {
 
 #[tokio::test]
 async fn the_nth_call_of_the_database_fails_and_everything_arrives() {
-    for kind in KINDS {
-        let world = world(kind).await;
-        for fault in Fault::ALL {
-            for nth in 1.. {
-                let plan = Arc::new(FaultPlan::at(nth, fault));
-                let counting = Counting::default();
-                // Other messages than those of the runs before.
-                let number = u32::try_from(nth).unwrap() * 10 + 1_000 * u32::try_from(fault as usize).unwrap();
-                let owed: Vec<_> =
-                    ["a", "b", "c"].iter().flat_map(|one| [message(one, number), message(one, number + 1)]).collect();
-                world.owe(&owed).await;
-                let faulty = world.store.with_faults(plan.clone());
-                // While it fails, and once it does not.
-                let _ = deliver(&faulty, &world.settings, &counting, &world.clock, None::<Instant>).await;
-                plan.heal();
-                for _ in 0..2 {
-                    world.clock.advance_to(world.clock.now() + LEASE);
-                    deliver(&faulty, &world.settings, &counting, &world.clock, None::<Instant>).await.unwrap();
-                }
-                let shows = format!("{kind:?}, {fault:?} at {nth}: {:?}", plan.struck());
-                assert!(world.states().await.iter().all(|state| *state == NotificationState::Sent), "{shows}");
-                let times = counting.times();
-                assert_eq!(times.len(), owed.len(), "nothing is lost: {shows}");
-                assert!(times.iter().all(|times| *times <= 2), "{times:?}, {shows}");
-                // What passes by itself is waited for: not even the end of an attempt is forgotten.
-                if matches!(fault, Fault::Once | Fault::ReplyLost) {
-                    assert!(times.iter().all(|times| *times == 1), "{times:?}, {shows}");
-                }
-                if plan.struck().is_none() {
-                    assert!(nth > 15, "calls were made: {nth}");
-                    break;
-                }
-            }
+    let runs = KINDS.iter().flat_map(|kind| Fault::ALL.map(|fault| Box::pin(each_call_fails(*kind, fault))));
+    join_all(runs).await;
+}
+
+async fn each_call_fails(kind: Kind, fault: Fault) {
+    let world = world(kind).await;
+    for nth in 1.. {
+        let plan = Arc::new(FaultPlan::at(nth, fault));
+        let counting = Counting::default();
+        // Other messages than those of the runs before.
+        let number = u32::try_from(nth).unwrap() * 2;
+        let owed: Vec<_> =
+            ["a", "b", "c"].iter().flat_map(|one| [message(one, number), message(one, number + 1)]).collect();
+        world.owe(&owed).await;
+        let faulty = world.store.with_faults(plan.clone());
+        // While it fails, and once it does not.
+        let _ = deliver(&faulty, &world.settings, &counting, &world.clock, None::<Instant>).await;
+        plan.heal();
+        for _ in 0..2 {
+            world.clock.advance_to(world.clock.now() + LEASE);
+            deliver(&faulty, &world.settings, &counting, &world.clock, None::<Instant>).await.unwrap();
         }
-        world.close().await;
+        let shows = format!("{kind:?}, {fault:?} at {nth}: {:?}", plan.struck());
+        assert!(world.states().await.iter().all(|state| *state == NotificationState::Sent), "{shows}");
+        let times = counting.times();
+        assert_eq!(times.len(), owed.len(), "nothing is lost: {shows}");
+        assert!(times.iter().all(|times| *times <= 2), "{times:?}, {shows}");
+        // What passes by itself is waited for: not even the end of an attempt is forgotten.
+        if matches!(fault, Fault::Once | Fault::ReplyLost) {
+            assert!(times.iter().all(|times| *times == 1), "{times:?}, {shows}");
+        }
+        if plan.struck().is_none() {
+            assert!(nth > 15, "calls were made: {nth}");
+            break;
+        }
     }
+    world.close().await;
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async def serve(folder, tls, password=None):
     context = certificate(folder)
 
     def is_known(server, session, envelope, mechanism, given):
-        return AuthResult(success=(given.login, given.password) == (b"lab", (password or "").encode()))
+        return AuthResult(success=(given.login, given.password) == (b"lab", (password or "").encode()), handled=False)
 
     options = {"tls_context": context, "require_starttls": True} if tls == "starttls" else {}
     if password is not None:
