@@ -95,6 +95,7 @@ async fn each_call_fails(kind: Kind, fault: Fault) {
     world.close().await;
 }
 
+// Promise 4.4
 #[tokio::test]
 async fn whoever_dies_between_sending_and_saying_so_sends_the_same_once_more() {
     for kind in KINDS {

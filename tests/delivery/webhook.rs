@@ -169,6 +169,7 @@ async fn an_hour_without_a_receiver_loses_nothing() {
     assert_eq!((world.row().await.state, listener.requests().len()), (NotificationState::Sent, 1));
 }
 
+// Promise 4.4
 #[tokio::test]
 async fn a_receiver_that_never_comes_back_is_given_up_and_seen_to_be() {
     let listener = Listener::serve(vec![Reply(500, None); 12]).await;

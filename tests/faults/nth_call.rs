@@ -262,6 +262,7 @@ fn judge(runs: &[(Job, Left)], expected: &Left, calls: &[(Part, u64)]) {
     }
 }
 
+// Promise 4.3
 #[test]
 fn whichever_call_fails_rows_and_alerts_are_the_same_on_sqlite() {
     each_call_fails_in_each_way(Kind::Sqlite);

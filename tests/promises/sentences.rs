@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 11] = [
     include_str!("at_least_once.rs"),
     include_str!("bounded.rs"),
     include_str!("cost.rs"),
@@ -11,6 +11,10 @@ const SOURCES: [&str; 8] = [
     include_str!("own_prefix.rs"),
     include_str!("time.rs"),
     include_str!("two_at_once.rs"),
+    // Shown where the faults are.
+    include_str!("../delivery/crashes.rs"),
+    include_str!("../delivery/webhook.rs"),
+    include_str!("../faults/nth_call.rs"),
 ];
 
 fn listed(text: &str) -> BTreeSet<String> {
