@@ -43,8 +43,10 @@ pub(crate) async fn check(
         let outcome = marked.get(&hash(&one.object)[..]).copied();
         let is_waiting = waiting.contains(&one.object);
         let is_quarantined = quarantined.contains(&one.object);
+        // What waits without its mark was announced again: its rows are there, and are compared when it is taken.
+        let is_done = outcome.is_some() || !is_waiting;
         let mut places = Vec::new();
-        if is_quarantined {
+        if is_quarantined && is_done {
             places.push("quarantine");
         }
         if is_waiting {
@@ -56,7 +58,7 @@ pub(crate) async fn check(
                 found.add("lost", format!("{} is marked as ingested, and history does not have it", name()));
             }
             // The same bytes under another version do not make this one done.
-            there && (outcome.is_some() || !is_waiting)
+            there && is_done
         } else {
             outcome.is_some_and(|outcome| outcome != QUARANTINED)
         };
