@@ -101,7 +101,7 @@ fn units(recorded: Vec<Recorded>) -> VecDeque<Vec<Recorded>> {
     let mut units = VecDeque::new();
     let mut unit = Vec::new();
     for one in recorded {
-        let ends = one == Recorded::Commit;
+        let ends = matches!(one, Recorded::Commit | Recorded::CommitAfter { .. });
         unit.push(one);
         if ends {
             units.push_back(std::mem::take(&mut unit));
