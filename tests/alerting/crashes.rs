@@ -9,8 +9,8 @@ use stationkeeper_pipeline::planner::plan_notifications;
 use stationkeeper_rules::{
     Actor, AlertId, AlertKey, AlertState, Cause, QuietHours, Rule, Settings, TimeOfDay, Transition,
 };
-use stationkeeper_store::Store;
 use stationkeeper_store::faults::{Fault, FaultPlan};
+use stationkeeper_store::{Author, Store};
 use stationkeeper_tests::database::{Database, Kind, blocking};
 use stationkeeper_tests::tables::{Row, Tables};
 
@@ -95,13 +95,9 @@ async fn run(store: &Store, tables: &mut Tables, plan: Arc<FaultPlan>) -> Rows {
             work.commit().await.unwrap();
         }
         if time == "10:00:10" {
-            let asked = AskedSilence {
-                host: Some(host("LAB-09")),
-                reason: "cleaning".to_owned(),
-                author: "ana".to_owned(),
-                ..AskedSilence::default()
-            };
-            set_silence(store, asked, at(time)).await.unwrap();
+            let asked =
+                AskedSilence { host: Some(host("LAB-09")), reason: "cleaning".to_owned(), ..AskedSilence::default() };
+            set_silence(store, asked, &Author::of_command_line(Some("ana")), at(time)).await.unwrap();
         }
         while plan_notifications(&failing, &settings, at(time)).await.is_err() {
             (failures, attempts) = (failures + 1, attempts + 1);

@@ -96,16 +96,16 @@ async fn a_silence_that_is_ended_while_the_alert_stands_lets_it_be_told(kind: Ki
     let once = world.silence("10:00:00", Some("12:00:00")).await;
     world.pass("10:00:00", "10:20:00", &bad).await;
     let waits = world.silence("10:20:00", None).await;
-    assert!(world.store.end_silence(&once.id, at("10:20:00")).await.unwrap());
+    assert!(world.end_silence(&once.id, "10:20:00").await);
     world.pass("10:20:00", "10:30:00", &bad).await;
     assert_eq!(world.heard().await, [""; 0]);
-    assert!(world.store.end_silence(&waits.id, at("10:30:00")).await.unwrap());
+    assert!(world.end_silence(&waits.id, "10:30:00").await);
     world.pass("10:30:00", "10:40:00", &bad).await;
     assert_eq!(world.heard().await, ["10:31:30 problem to ops: not_ready+LAB-00"]);
     let waits = world.silence("10:40:00", None).await;
     world.pass("10:40:00", "10:50:00", &stations(0..1)).await;
     assert_eq!(world.heard().await, ["10:41:30 resolution to ops: not_ready-LAB-00"]);
-    assert!(!world.store.end_silence(&waits.id, at("10:50:00")).await.unwrap(), "the resolution ended it");
+    assert!(!world.end_silence(&waits.id, "10:50:00").await, "the resolution ended it");
     world.end().await;
 }
 

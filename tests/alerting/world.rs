@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_gateway::{AskedSilence, Taking, acknowledge, set_silence};
+use stationkeeper_gateway::{AskedSilence, Taking, acknowledge, end_silence, set_silence};
 use stationkeeper_pipeline::clock::SimulatedClock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::planner::{Planned, plan_notifications};
-use stationkeeper_rules::notify::Silence;
+use stationkeeper_rules::notify::{Silence, SilenceId};
 use stationkeeper_rules::{
     Alert, Channel, LabSettings, Language, Message, NewsEvent, NotificationSettings, Receiver, Route, Rule, Settings,
     Severity, TimeZone,
 };
 use stationkeeper_simulator::HeartbeatBuilder;
-use stationkeeper_store::{AlertFilter, CatalogEntry, HostStatus, Store, StoreOptions};
+use stationkeeper_store::{AlertFilter, Author, CatalogEntry, HostStatus, Store, StoreOptions};
 use stationkeeper_telemetry::{HostName, Limits, ObjectKey, ObjectKind};
 use stationkeeper_tests::conservation::{Conservation, accepted_by_memory};
 use stationkeeper_tests::database::{Database, Kind};
@@ -159,8 +159,13 @@ impl World {
     }
 
     pub async fn take(&self, rule: Rule, now: &str, until: Option<&str>) {
-        let taking = Taking { person: "ana", note: Some("on my way"), until: until.map(at) };
+        let author = Author::of_command_line(Some("ana"));
+        let taking = Taking { author: &author, note: Some("on my way"), until: until.map(at) };
         acknowledge(&self.store, &self.alert(rule).await.id, taking, at(now)).await.unwrap();
+    }
+
+    pub async fn end_silence(&self, id: &SilenceId, now: &str) -> bool {
+        end_silence(&self.store, id, &Author::of_command_line(Some("ana")), at(now)).await.unwrap()
     }
 
     /// A silence of `redes`; without `until` it waits for the resolution.
@@ -169,10 +174,9 @@ impl World {
             lab: Some("redes".to_owned()),
             until: until.map(at),
             reason: "cleaning".to_owned(),
-            author: "ana".to_owned(),
             ..AskedSilence::default()
         };
-        set_silence(&self.store, asked, at(from)).await.unwrap()
+        set_silence(&self.store, asked, &Author::of_command_line(Some("ana")), at(from)).await.unwrap()
     }
 
     /// Nothing is lost, nothing is double; and the end.

@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 26] = [
+const COMMANDS: [&[&str]; 34] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -23,6 +23,14 @@ const COMMANDS: [&[&str]; 26] = [
     &["bench", "ingest"],
     &["config", "check"],
     &["config", "apply"],
+    &["reserve"],
+    &["reserve", "list"],
+    &["reserve", "cancel"],
+    &["token", "add"],
+    &["token", "pair"],
+    &["token", "list"],
+    &["token", "revoke"],
+    &["audit"],
     &["station", "add"],
     &["queue", "status"],
     &["queue", "redrive"],

@@ -10,6 +10,7 @@ mod failures;
 mod help;
 mod lab;
 mod notifications;
+mod people;
 
 use std::ffi::OsString;
 

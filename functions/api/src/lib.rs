@@ -2,6 +2,7 @@
 //!
 //! Pure: a view is a function of what the rules know and of `now`. No I/O, no clock, no `tokio`.
 
+mod access_view;
 mod alert_view;
 mod decision_view;
 mod evidence_view;
@@ -9,9 +10,11 @@ mod health_view;
 mod instant;
 mod operation_view;
 mod page;
+mod reservation_view;
 mod station_view;
 mod text;
 
+pub use access_view::{AuditView, MintedTokenView, PairingCodeView, TokenView};
 pub use alert_view::{AlertView, TransitionView};
 pub use decision_view::{DecisionView, ExplanationView, SilenceView, because_text, span_text};
 pub use evidence_view::{ForcedLogoffView, QuarantinedObjectView};
@@ -19,5 +22,6 @@ pub use health_view::{HealthStatus, HealthView, PartView, PartsView};
 pub use instant::Instant;
 pub use operation_view::{ForcedLogoffOperationView, PowerActionView, SafeguardRebootView, SessionOperationView};
 pub use page::{ErrorBody, Page};
+pub use reservation_view::ReservationRecordView;
 pub use station_view::{ReservationView, StationView};
 pub use text::{Language, issue_text, phrase, rule_text, severity_text, text, word_text};

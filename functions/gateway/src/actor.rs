@@ -3,12 +3,13 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use stationkeeper_store::{ApiToken, TokenRole};
+use stationkeeper_store::{ApiToken, Author, Labs, TokenRole};
 use subtle::ConstantTimeEq;
 
 use crate::Gateway;
 use crate::error::ApiError;
 use crate::origin::refuse_foreign;
+use crate::request_id::RequestId;
 use crate::token::digest;
 
 /// The name of the cookie of a session.
@@ -23,20 +24,38 @@ pub(crate) struct Actor {
     pub name: String,
     /// What it may do.
     pub role: TokenRole,
+    /// Where.
+    pub labs: Labs,
+    token_id: String,
+    request_id: Option<String>,
 }
 
 impl Actor {
     /// Whoever holds `token`.
-    pub fn new(token: ApiToken) -> Self {
-        Self { name: token.token.name, role: token.token.role }
+    pub fn new(token: ApiToken, request_id: Option<String>) -> Self {
+        let (token_id, grant) = (token.token.id, token.token.grant);
+        Self { name: grant.name, role: grant.role, labs: grant.labs, token_id, request_id }
     }
 
+    /// This token is the one that the request came by.
+    pub fn holds(&self, token: &ApiToken) -> bool {
+        self.token_id == token.token.id
+    }
+
+    /// As the audit log names them.
+    pub fn author(&self) -> Author {
+        Author { name: self.name.clone(), role: Some(self.role), request_id: self.request_id.clone() }
+    }
+
+    /// To act on a station of this lab, as instructors may.
+    ///
     /// # Errors
-    /// [`ApiError::Forbidden`] for viewers.
-    pub fn may_acknowledge(&self) -> Result<(), ApiError> {
+    /// [`ApiError::Forbidden`] for viewers, [`ApiError::OtherLab`] for whoever is bound to other labs.
+    pub fn may_act_in(&self, lab: Option<&str>) -> Result<(), ApiError> {
         match self.role {
-            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin => Ok(()),
             TokenRole::Viewer => Err(ApiError::Forbidden { needed: TokenRole::Instructor, has: self.role }),
+            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin if self.labs.hold(lab) => Ok(()),
+            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin => Err(ApiError::OtherLab),
         }
     }
 }
@@ -54,6 +73,30 @@ impl Actor {
     /// [`ApiError::Forbidden`] for viewers and instructors.
     pub fn may_see_quarantine(&self) -> Result<(), ApiError> {
         self.is_operator()
+    }
+
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors, [`ApiError::OtherLab`] for whoever is bound to other labs.
+    pub fn may_reserve_in(&self, lab: Option<&str>) -> Result<(), ApiError> {
+        self.is_operator()?;
+        if self.labs.hold(lab) { Ok(()) } else { Err(ApiError::OtherLab) }
+    }
+
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_see_audit(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
+    /// # Errors
+    /// [`ApiError::Forbidden`] for everybody but admins.
+    pub fn may_give_access(&self) -> Result<(), ApiError> {
+        match self.role {
+            TokenRole::Admin => Ok(()),
+            TokenRole::Viewer | TokenRole::Instructor | TokenRole::Operator => {
+                Err(ApiError::Forbidden { needed: TokenRole::Admin, has: self.role })
+            }
+        }
     }
 
     fn is_operator(&self) -> Result<(), ApiError> {
@@ -101,7 +144,7 @@ impl FromRequestParts<Gateway> for Actor {
             None => None,
         };
         match found {
-            Some(token) => Ok(Self::new(token)),
+            Some(token) => Ok(Self::new(token, RequestId::of(parts))),
             None => Err(gateway.refusal().await?),
         }
     }

@@ -6,6 +6,8 @@ use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
 use stationkeeper_store::{StoreError, TokenRole};
 
+use crate::reservations::ReservationError;
+
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
@@ -18,6 +20,9 @@ pub(crate) enum ApiError {
     /// A valid token that may not do this.
     #[error("this needs the role {needed}, and the token has the role {has}", needed = .needed.as_str(), has = .has.as_str())]
     Forbidden { needed: TokenRole, has: TokenRole },
+    /// A valid token that may do this for other labs only.
+    #[error("the token is for other laboratories")]
+    OtherLab,
     /// A page elsewhere tried to act in the person's name.
     #[error("a request from another site is refused")]
     ForeignOrigin,
@@ -36,6 +41,21 @@ pub(crate) enum ApiError {
     /// No silence of that id.
     #[error("silence '{0}' not found")]
     UnknownSilence(String),
+    /// No reservation of that id. The text is the older service's.
+    #[error("Reservation not found")]
+    UnknownReservation,
+    /// The reservation cannot be taken as asked.
+    #[error(transparent)]
+    Reservation(ReservationError),
+    /// No token of that id.
+    #[error("token '{0}' not found")]
+    UnknownToken(String),
+    /// The token of the person who asks.
+    #[error("this is your own token: let somebody else revoke it, or make another one first")]
+    OwnToken,
+    /// The code is of no use.
+    #[error("the pairing code is not valid: it works once, within ten minutes of being made")]
+    PairingCode,
     /// The silence cannot be set.
     #[error(transparent)]
     Silence(SilenceError),
@@ -77,6 +97,9 @@ pub(crate) enum InternalError {
     /// Of the store.
     #[error(transparent)]
     Store(StoreError),
+    /// Of what hangs on a reservation.
+    #[error(transparent)]
+    Ingest(stationkeeper_pipeline::IngestError),
     /// Of the page.
     #[error("cannot render the page")]
     Page(#[source] askama::Error),
@@ -99,12 +122,28 @@ impl ApiError {
             Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
             Self::NotConfigured => (StatusCode::SERVICE_UNAVAILABLE, "not_configured"),
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::OtherLab => (StatusCode::FORBIDDEN, "other_lab"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::TokenInQuery => (StatusCode::BAD_REQUEST, "token_in_query"),
             Self::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
             Self::UnknownAlert(_) => (StatusCode::NOT_FOUND, "unknown_alert"),
             Self::UnknownSilence(_) => (StatusCode::NOT_FOUND, "unknown_silence"),
+            Self::UnknownReservation => (StatusCode::NOT_FOUND, "unknown_reservation"),
+            Self::Reservation(error) => match error {
+                ReservationError::LocalMode { .. } => (StatusCode::CONFLICT, "local_mode_active"),
+                ReservationError::Changed => (StatusCode::PRECONDITION_FAILED, "changed_meanwhile"),
+                ReservationError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+                ReservationError::NoStationOf(_)
+                | ReservationError::Id
+                | ReservationError::NoPlace
+                | ReservationError::NoTime
+                | ReservationError::EndsBeforeItBegins
+                | ReservationError::NoReason => (StatusCode::BAD_REQUEST, "bad_request"),
+            },
+            Self::UnknownToken(_) => (StatusCode::NOT_FOUND, "unknown_token"),
+            Self::OwnToken => (StatusCode::CONFLICT, "own_token"),
+            Self::PairingCode => (StatusCode::UNAUTHORIZED, "pairing_code"),
             Self::Silence(SilenceError::NothingOpen) => (StatusCode::CONFLICT, "nothing_open"),
             Self::Silence(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::UnknownAddress => (StatusCode::NOT_FOUND, "unknown_address"),

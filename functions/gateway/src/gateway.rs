@@ -96,6 +96,11 @@ impl Gateway {
         TimeDelta::milliseconds(millis)
     }
 
+    /// So many seconds of a person's time, at least one.
+    pub(crate) fn persons_seconds(&self, ours: TimeDelta) -> u64 {
+        (ours.num_seconds() / self.lasting(TimeDelta::seconds(1)).num_seconds().max(1)).max(1).unsigned_abs()
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         (self.0.clock)()
     }

@@ -7,6 +7,7 @@ mod actor;
 mod alerts;
 mod assets;
 mod attempts;
+mod audit;
 mod cursor;
 mod error;
 mod events;
@@ -21,17 +22,25 @@ mod observe;
 mod origin;
 mod quarantine;
 mod request_id;
+mod reservations;
 mod router;
 mod session;
 mod silences;
 mod stations;
 mod status_page;
 mod token;
+mod tokens;
 mod vitals;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
+pub use audit::view as audit_view;
 pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};
-pub use silences::{AskedSilence, SetSilenceError, set_silence};
+pub use reservations::{
+    AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
+    record_view as reservation_view,
+};
+pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};
 pub use token::mint_token;
+pub use tokens::{GiveAccessError, add_token, grant, offer_pairing, pairing_lasts, revoke_token, token_view};
 pub use vitals::{QueueVitals, Vitals};

@@ -4,7 +4,6 @@ use axum::body::Bytes;
 use axum::extract::{Form, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::TimeDelta;
 use serde::Deserialize;
 
 use crate::Gateway;
@@ -35,8 +34,7 @@ pub(crate) async fn login(
     let headers = parts.headers.clone();
     let now = gateway.now();
     if let Some(wait) = gateway.shared().attempts.wait(address, now) {
-        let seconds =
-            (wait.num_seconds() / gateway.lasting(TimeDelta::seconds(1)).num_seconds().max(1)).max(1).unsigned_abs();
+        let seconds = gateway.persons_seconds(wait);
         let refusal = ApiError::TooManyAttempts { seconds };
         return if from_form { login_form(language, Some(LoginProblem::Wait { seconds })) } else { Err(refusal) };
     }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::Request;
+use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -12,8 +13,19 @@ use crate::error::{ApiError, ErrorParts};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The name of a request, for whoever writes it down.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(String);
+
+impl RequestId {
+    /// Of this request; none in a test without the layer.
+    pub fn of(parts: &Parts) -> Option<String> {
+        parts.extensions.get::<Self>().map(|id| id.0.clone())
+    }
+}
+
 /// The outermost layer but the headers: what comes from within is dressed here.
-pub(crate) async fn request_id(request: Request, next: Next) -> Response {
+pub(crate) async fn request_id(mut request: Request, next: Next) -> Response {
     let given = request.headers().get(&REQUEST_ID).and_then(|value| value.to_str().ok()).filter(|id| acceptable(id));
     let id = match given {
         Some(id) => id.to_owned(),
@@ -23,6 +35,7 @@ pub(crate) async fn request_id(request: Request, next: Next) -> Response {
         },
     };
     let span = tracing::info_span!("request", request.id = %id, http.method = %request.method(), http.path = request.uri().path());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span).await;
     if let Some(parts) = error_parts(&mut response) {
         let body = ErrorBody { error: parts.text, code: parts.code.to_owned(), request_id: id.clone() };

@@ -10,8 +10,8 @@ use axum::routing::{delete, get, post};
 
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, events, forced_logoffs, headers, health, login, metrics, observe, quarantine, request_id,
-    silences, stations, status_page,
+    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, login, metrics, observe, quarantine,
+    request_id, reservations, silences, stations, status_page, tokens,
 };
 
 /// Largest body, in bytes.
@@ -33,6 +33,13 @@ impl Gateway {
             .route("/v1/alerts/{id}/explain", get(alerts::explain::explain))
             .route("/v1/silences", get(silences::list).post(silences::set))
             .route("/v1/silences/{id}", delete(silences::end))
+            .route("/v1/reservations", get(reservations::list))
+            .route("/v1/reservations/{id}", get(reservations::one).put(reservations::set).delete(reservations::cancel))
+            .route("/v1/tokens", get(tokens::list).post(tokens::add))
+            .route("/v1/tokens/{id}", delete(tokens::revoke))
+            .route("/v1/pairing-codes", post(tokens::offer))
+            .route("/v1/pair", post(tokens::pair))
+            .route("/v1/audit", get(audit::list))
             .route("/v1/forced-logoffs", get(forced_logoffs::list))
             .route("/v1/quarantine", get(quarantine::list));
         Router::new()

@@ -5,10 +5,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stationkeeper_api::{Page, SilenceView};
 use stationkeeper_rules::notify::{Silence, SilenceError, SilenceId, Span};
 use stationkeeper_rules::{AlertState, Rule};
-use stationkeeper_store::{SilenceCursor, Store, StoreError};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, SilenceCursor, Store, StoreError};
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
@@ -35,8 +36,6 @@ pub struct AskedSilence {
     pub recurring: Option<String>,
     /// Why.
     pub reason: String,
-    /// Who asks.
-    pub author: String,
 }
 
 /// Why a silence was not set.
@@ -54,7 +53,12 @@ pub enum SetSilenceError {
 ///
 /// # Errors
 /// It would mute everything or nothing, or waits for the end of nothing; or the store failed.
-pub async fn set_silence(store: &Store, asked: AskedSilence, now: DateTime<Utc>) -> Result<Silence, SetSilenceError> {
+pub async fn set_silence(
+    store: &Store,
+    asked: AskedSilence,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<Silence, SetSilenceError> {
     let from = asked.from.unwrap_or(now);
     let span = match (asked.until, asked.recurring) {
         (None, _) => Span::UntilResolved { from },
@@ -75,7 +79,7 @@ pub async fn set_silence(store: &Store, asked: AskedSilence, now: DateTime<Utc>)
         rule: asked.rule,
         span,
         reason: asked.reason,
-        author: asked.author,
+        author: author.name.clone(),
         created_at: now,
         ended_at: None,
     })?;
@@ -88,9 +92,33 @@ pub async fn set_silence(store: &Store, asked: AskedSilence, now: DateTime<Utc>)
         }
     }
     work.silences().add(&silence).await?;
+    let entry = AuditEntry::done(author, AuditAction::SilenceSet, &silence.id.0, now)
+        .of(silence.host.as_ref())
+        .with(json!({ "lab": silence.lab, "rule": silence.rule, "reason": silence.reason }));
+    work.audit().append(&[entry]).await?;
     work.commit().await?;
     tracing::info!(silence.id = %silence.id, "a silence was set");
     Ok(silence)
+}
+
+/// Ends a silence; what it held back is looked at at once. False: it had ended before, or there is none.
+///
+/// # Errors
+/// The store failed.
+pub async fn end_silence(
+    store: &Store,
+    id: &SilenceId,
+    author: &Author,
+    now: DateTime<Utc>,
+) -> Result<bool, StoreError> {
+    let mut work = store.begin().await?;
+    let ended = work.silences().end(std::slice::from_ref(id), now).await? > 0;
+    if ended {
+        work.owed().look_at_once(now).await?;
+        work.audit().append(&[AuditEntry::done(author, AuditAction::SilenceEnd, &id.0, now)]).await?;
+    }
+    work.commit().await?;
+    Ok(ended)
 }
 
 #[derive(Debug, Deserialize)]
@@ -156,10 +184,9 @@ pub(crate) async fn set(
         until: request.until,
         recurring: request.recurring,
         reason: request.reason,
-        author: actor.name.clone(),
     };
     let now = gateway.now();
-    match set_silence(gateway.store(), asked, now).await {
+    match set_silence(gateway.store(), asked, &actor.author(), now).await {
         Ok(silence) => Ok((StatusCode::CREATED, Json(SilenceView::new(&silence, now, language)))),
         Err(SetSilenceError::Silence(error)) => Err(ApiError::Silence(error)),
         Err(SetSilenceError::Store(error)) => Err(error.into()),
@@ -176,7 +203,7 @@ pub(crate) async fn end(
 ) -> Result<Json<SilenceView>, ApiError> {
     actor.may_silence()?;
     let (known, now) = (SilenceId(id.clone()), gateway.now());
-    gateway.store().end_silence(&known, now).await?;
+    end_silence(gateway.store(), &known, &actor.author(), now).await?;
     let Some(silence) = gateway.store().silence(&known).await? else { return Err(ApiError::UnknownSilence(id)) };
     Ok(Json(SilenceView::new(&silence, now, language)))
 }

@@ -2,20 +2,16 @@
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use stationkeeper_store::{NewApiToken, TokenRole};
+use stationkeeper_store::{NewApiToken, TokenGrant};
 
 /// A fresh token: what its owner is told, once, and what is kept of it.
 ///
 /// # Errors
 /// The operating system gives no random bytes.
-pub fn mint_token(
-    name: &str,
-    role: TokenRole,
-    created_at: DateTime<Utc>,
-) -> Result<(String, NewApiToken), getrandom::Error> {
+pub fn mint_token(grant: TokenGrant, created_at: DateTime<Utc>) -> Result<(String, NewApiToken), getrandom::Error> {
     let secret = format!("sk_{}", hex::encode(random()?));
     let sha256 = digest(secret.as_bytes());
-    let kept = NewApiToken { id: hex::encode(&sha256[..8]), name: name.to_owned(), role, sha256, created_at };
+    let kept = NewApiToken { id: hex::encode(&sha256[..8]), grant, sha256, created_at };
     Ok((secret, kept))
 }
 

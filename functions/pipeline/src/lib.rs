@@ -28,6 +28,7 @@ pub mod planner;
 mod quarantine;
 mod reading;
 pub mod reconcile;
+pub mod reservations;
 pub mod s3;
 mod s3_versions;
 #[cfg(feature = "mysql")]

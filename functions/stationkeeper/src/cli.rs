@@ -8,9 +8,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
 mod notifications;
+mod people;
 
 pub use alerting::*;
 pub use notifications::*;
+pub use people::*;
 
 /// Keeps the stations of remote laboratories ready for the next reservation.
 #[derive(Debug, Parser)]
@@ -82,6 +84,19 @@ pub enum Command {
     /// Checks or applies configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Makes, moves, lists and cancels reservations
+    #[command(
+        after_help = "Examples:\n  stationkeeper reserve 2026-11-27-optics --lab optics --from 2026-11-27T10:00:00+01:00 --for 90m --who \"Ana's group\"\n  stationkeeper reserve 2026-11-27-optics --from 2026-11-27T11:00:00+01:00 --for 90m\n  stationkeeper reserve cancel 2026-11-27-optics",
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true
+    )]
+    Reserve(Box<Reserve>),
+    /// Who may do what over the API
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Shows who changed what, the newest first
+    #[command(after_help = "Example:\n  stationkeeper audit --host LAB-WS01")]
+    Audit(AuditLog),
     /// Access of stations to the bucket
     #[command(subcommand)]
     Station(StationCommand),

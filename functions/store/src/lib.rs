@@ -10,6 +10,7 @@
 compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both");
 
 mod alerts;
+mod audit;
 mod database;
 mod decisions;
 mod error;
@@ -49,6 +50,7 @@ mod transaction;
 mod updates;
 
 pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
+pub use audit::{Audit, AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditOutcome, Author};
 pub use decisions::Decisions;
 pub use error::{Inconsistency, StoreError};
 pub use forced_logoffs::{
@@ -68,11 +70,11 @@ pub use owed::{OwedNews, PlannerRow};
 pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use readable::{Readable, Unreadable};
-pub use reservations::Reservations;
+pub use reservations::{ReservationCursor, ReservationFilter, Reservations};
 pub use runs::{StateRun, StateRuns};
 pub use silences::{SilenceCursor, Silences};
 pub use standing::Standing;
 pub use stations::{CatalogEntry, HostStatus, States, Station, StationFilter};
-pub use tokens::{ApiToken, NewApiToken, TokenRole};
+pub use tokens::{ApiToken, Labs, NewApiToken, PairingCode, TokenGrant, TokenRole, Tokens};
 pub use transaction::Transaction;
 pub use updates::{NewUpdate, Update, Updates};

@@ -25,13 +25,13 @@ impl Store {
     }
 
     /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs, silences, resolved alerts (with their transitions
-    /// and all that was decided about them) and messages that were sent or given up, all of them over before an instant.
+    /// and all that was decided about them), messages that were sent or given up, and the audit log, all of them over before an instant.
     pub async fn prune_audit(&self, before: DateTime<Utc>, limit: u32) -> Result<Pruned, StoreError> {
         let mut pruned = Pruned::default();
         for table in [HOST_EVENTS, FORCED_LOGOFFS, SIGHTINGS, STATE_RUNS] {
             pruned.add(self.prune_by_host(table, before, limit).await?);
         }
-        for table in [ALERTS, SILENCES, NOTIFICATIONS] {
+        for table in [ALERTS, SILENCES, NOTIFICATIONS, AUDIT] {
             pruned.add(self.prune(table, before.into(), limit).await?);
         }
         Ok(pruned)
@@ -155,5 +155,6 @@ const STATE_RUNS: Prunable =
 const ALERTS: Prunable = prunable!("prune resolved alerts", "alerts", "id", "state = 'resolved' and resolved_at < ?");
 const NOTIFICATIONS: Prunable = prunable!("prune settled notifications", "notifications", "id", "settled_at < ?");
 const SILENCES: Prunable = prunable!("prune silences", "silences", "id", "coalesce(ended_at, over_at) < ?");
+const AUDIT: Prunable = prunable!("prune the audit log", "audit_log", "id", "at < ?");
 const UPDATES: Prunable = prunable!("prune updates", "updates", "sequence", "at < ?");
 const INGESTED: Prunable = prunable!("forget ingested objects", "ingested_objects", "object_hash", "ingested_on < ?");

@@ -6,8 +6,28 @@ use stationkeeper_telemetry::HostName;
 
 use crate::database::Link;
 use crate::row::Row;
-use crate::statement::{MOST_ITEMS, Statement, padded};
+use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError};
+
+/// Which reservations to list.
+#[derive(Debug, Clone, Default)]
+pub struct ReservationFilter {
+    /// On this station.
+    pub host: Option<HostName>,
+    /// Of this lab.
+    pub lab: Option<String>,
+    /// Where they stand; empty: anywhere.
+    pub statuses: Vec<ReservationStatus>,
+}
+
+/// Where a page of a list ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservationCursor {
+    /// Of its last reservation.
+    pub start_at: DateTime<Utc>,
+    /// Of its last reservation.
+    pub id: ReservationId,
+}
 
 /// Reservations in a unit of work.
 pub struct Reservations<'t>(pub(crate) &'t mut Link);
@@ -76,6 +96,32 @@ impl Store {
         let mut statement = read(include_str!("sql/reservations.sql")).bind(from).bind(to);
         if let Some(host) = host {
             statement = statement.filter("host = ?", [host]);
+        }
+        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(reservation).collect()
+    }
+
+    /// Those that touch [from, to] and pass the filter, in order of start and id, after `after`.
+    pub async fn reservations_filtered(
+        &self,
+        filter: &ReservationFilter,
+        (from, to): (DateTime<Utc>, DateTime<Utc>),
+        after: Option<&ReservationCursor>,
+        limit: u32,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        let mut statement = read(include_str!("sql/reservations.sql"))
+            .bind(from)
+            .bind(to)
+            .filter_in("status", filter.statuses.iter().map(|status| status.as_str()));
+        if let Some(host) = &filter.host {
+            statement = statement.filter("host = ?", [host]);
+        }
+        if let Some(lab) = &filter.lab {
+            statement = statement.filter("lab = ?", [lab]);
+        }
+        if let Some(after) = after {
+            let at: Value = after.start_at.into();
+            statement =
+                statement.filter("start_at >= ? and (start_at > ? or id > ?)", [at.clone(), at, (&after.id.0).into()]);
         }
         self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(reservation).collect()
     }

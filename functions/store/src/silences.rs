@@ -5,7 +5,6 @@ use stationkeeper_rules::Rule;
 use stationkeeper_rules::notify::{Silence, SilenceId, Span};
 
 use crate::database::Link;
-use crate::owed::look_at_once;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value};
 use crate::{Readable, Store, StoreError};
@@ -85,15 +84,6 @@ impl Store {
     pub async fn silence(&self, id: &SilenceId) -> Result<Option<Silence>, StoreError> {
         let statement = read().filter("id = ?", [&id.0]).bind(1i64);
         self.reader().await?.fetch_optional(statement).await?.as_ref().map(silence).transpose()
-    }
-
-    /// Ends a silence; what it held back is looked at at once. False: it had ended before, or there is none.
-    pub async fn end_silence(&self, id: &SilenceId, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let mut link = self.writer().await?;
-        let ended = Silences(&mut link).end(std::slice::from_ref(id), now).await?;
-        look_at_once(&mut link, now).await?;
-        link.commit().await?;
-        Ok(ended > 0)
     }
 }
 

@@ -1,9 +1,12 @@
 //! Tokens of the API (`api_tokens`): named, hashed, revocable.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 
+use crate::database::Link;
 use crate::row::Row;
-use crate::statement::Statement;
+use crate::statement::{Statement, Value};
 use crate::{Store, StoreError};
 
 /// What a token may do (gateway.md section 2).
@@ -36,15 +39,57 @@ impl TokenRole {
     }
 }
 
+/// For which labs somebody may act.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Labs {
+    /// For every lab, and for stations of none.
+    All,
+    /// For these.
+    Of(BTreeSet<String>),
+}
+
+impl Labs {
+    /// For these; none named: for all.
+    pub fn named(labs: impl IntoIterator<Item = String>) -> Self {
+        let labs: BTreeSet<_> = labs.into_iter().collect();
+        if labs.is_empty() { Self::All } else { Self::Of(labs) }
+    }
+
+    /// Whether a station of this lab is among them.
+    pub fn hold(&self, lab: Option<&str>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Of(labs) => lab.is_some_and(|lab| labs.contains(lab)),
+        }
+    }
+
+    /// The names; none: all.
+    pub fn names(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::All => None,
+            Self::Of(labs) => Some(labs),
+        }
+    }
+}
+
+/// Who may do what, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenGrant {
+    /// For people.
+    pub name: String,
+    /// What.
+    pub role: TokenRole,
+    /// Where.
+    pub labs: Labs,
+}
+
 /// A token to be kept; the token itself is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewApiToken {
     /// Given by whoever made it; derived, never counted.
     pub id: String,
-    /// For people.
-    pub name: String,
-    /// What it may do.
-    pub role: TokenRole,
+    /// What it is good for.
+    pub grant: TokenGrant,
     /// SHA-256 of the token.
     pub sha256: [u8; 32],
     /// When it was made.
@@ -60,18 +105,80 @@ pub struct ApiToken {
     pub revoked_at: Option<DateTime<Utc>>,
 }
 
-impl Store {
+/// A code by which somebody gets a token of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PairingCode {
+    /// SHA-256 of the code.
+    pub sha256: [u8; 32],
+    /// What the token will be good for.
+    pub grant: TokenGrant,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// From when on it is of no use.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Tokens and pairing codes in a unit of work.
+pub struct Tokens<'t>(pub(crate) &'t mut Link);
+
+impl Tokens<'_> {
     /// Keeps a token. The same id again changes nothing.
-    pub async fn insert_token(&self, token: &NewApiToken) -> Result<(), StoreError> {
+    pub async fn add(&mut self, token: &NewApiToken) -> Result<(), StoreError> {
         let row = vec![
             (&token.id).into(),
-            (&token.name).into(),
-            token.role.as_str().into(),
+            (&token.grant.name).into(),
+            token.grant.role.as_str().into(),
+            labs_column(&token.grant.labs)?,
             token.sha256.into(),
             token.created_at.into(),
         ];
+        self.0.write_rows("keep a token", include_str!("sql/insert_token.sql"), vec![row]).await
+    }
+
+    /// Revokes a token. `false`: there is none of that id, or it already was.
+    pub async fn revoke(&mut self, id: &str, at: DateTime<Utc>) -> Result<bool, StoreError> {
+        let statement = Statement::new(
+            "revoke a token",
+            "update api_tokens set revoked_at = ? where id = ? and revoked_at is null",
+        );
+        Ok(self.0.execute(statement.bind(at).bind(id)).await? == 1)
+    }
+
+    /// Keeps a pairing code, and forgets those that have expired.
+    pub async fn offer(&mut self, code: &PairingCode) -> Result<(), StoreError> {
+        let forget = Statement::new("forget pairing codes", "delete from pairing_codes where expires_at <= ?");
+        self.0.execute(forget.bind(code.created_at)).await?;
+        let row = vec![
+            code.sha256.into(),
+            (&code.grant.name).into(),
+            code.grant.role.as_str().into(),
+            labs_column(&code.grant.labs)?,
+            code.created_at.into(),
+            code.expires_at.into(),
+        ];
+        self.0.write_rows("keep a pairing code", include_str!("sql/insert_pairing.sql"), vec![row]).await
+    }
+
+    /// Uses a pairing code up. None: there is none, it has expired, or it was used.
+    pub async fn take(&mut self, sha256: &[u8; 32], now: DateTime<Utc>) -> Result<Option<TokenGrant>, StoreError> {
+        let read = Statement::new("read a pairing code", include_str!("sql/lock_pairing.sql"))
+            .of("pairing_codes", &["sha256"])
+            .bind(*sha256);
+        let Some(row) = self.0.fetch_optional(read).await? else { return Ok(None) };
+        if row.instant("expires_at")? <= now || row.optional_instant("used_at")?.is_some() {
+            return Ok(None);
+        }
+        let used = Statement::new("use a pairing code up", "update pairing_codes set used_at = ? where sha256 = ?");
+        self.0.execute(used.bind(now).bind(*sha256)).await?;
+        grant(&row).map(Some)
+    }
+}
+
+impl Store {
+    /// [`Tokens::add`], by itself.
+    pub async fn insert_token(&self, token: &NewApiToken) -> Result<(), StoreError> {
         let mut link = self.writer().await?;
-        link.write_rows("keep a token", include_str!("sql/insert_token.sql"), vec![row]).await?;
+        Tokens(&mut link).add(token).await?;
         link.commit().await
     }
 
@@ -86,18 +193,12 @@ impl Store {
         self.reader().await?.fetch(read_tokens()).await?.iter().map(token).collect()
     }
 
-    /// Revokes a token. `false`: there is none of that id, or it already was.
+    /// [`Tokens::revoke`], by itself.
     pub async fn revoke_token(&self, id: &str, at: DateTime<Utc>) -> Result<bool, StoreError> {
-        let statement = Statement::new(
-            "revoke a token",
-            "update api_tokens set revoked_at = ? where id = ? and revoked_at is null",
-        )
-        .bind(at)
-        .bind(id);
         let mut link = self.writer().await?;
-        let revoked = link.execute(statement).await?;
+        let revoked = Tokens(&mut link).revoke(id, at).await?;
         link.commit().await?;
-        Ok(revoked == 1)
+        Ok(revoked)
     }
 }
 
@@ -105,12 +206,24 @@ fn read_tokens() -> Statement {
     Statement::new("read tokens", include_str!("sql/tokens.sql")).of("api_tokens", &["id"])
 }
 
+fn labs_column(labs: &Labs) -> Result<Value, StoreError> {
+    let names = labs.names().map(serde_json::to_string).transpose();
+    Ok(names.map_err(StoreError::json("keep the labs of a token"))?.into())
+}
+
+fn grant(row: &Row) -> Result<TokenGrant, StoreError> {
+    Ok(TokenGrant {
+        name: row.text("name")?,
+        role: row.parsed("role", TokenRole::parse)?,
+        labs: row.optional_json("labs")?.map_or(Labs::All, Labs::Of),
+    })
+}
+
 fn token(row: &Row) -> Result<ApiToken, StoreError> {
     Ok(ApiToken {
         token: NewApiToken {
             id: row.text("id")?,
-            name: row.text("name")?,
-            role: row.parsed("role", TokenRole::parse)?,
+            grant: grant(row)?,
             sha256: row.sha256("sha256")?,
             created_at: row.instant("created_at")?,
         },

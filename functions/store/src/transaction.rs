@@ -6,8 +6,8 @@ use std::sync::Arc;
 use crate::database::Link;
 use crate::raw::Codec;
 use crate::{
-    Alerts, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Notifications, Objects, OverdueCheckRow,
-    OwedNews, PlannerRow, Reservations, Silences, StateRuns, States, StoreError, Updates,
+    Alerts, Audit, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Notifications, Objects, OverdueCheckRow,
+    OwedNews, PlannerRow, Reservations, Silences, StateRuns, States, StoreError, Tokens, Updates,
 };
 
 /// One unit of work. Dropped without [`commit`](Self::commit), nothing of it happened.
@@ -106,5 +106,15 @@ impl Transaction {
     /// Messages to receivers (`notifications`).
     pub fn notifications(&mut self) -> Notifications<'_> {
         Notifications(&mut self.link)
+    }
+
+    /// Tokens of the API and pairing codes (`api_tokens`, `pairing_codes`).
+    pub fn tokens(&mut self) -> Tokens<'_> {
+        Tokens(&mut self.link)
+    }
+
+    /// Who changed what (`audit_log`).
+    pub fn audit(&mut self) -> Audit<'_> {
+        Audit(&mut self.link)
     }
 }

@@ -164,6 +164,12 @@ conformance! {
         tokens_are_found_by_hash_until_revoked,
         old_rows_are_pruned_in_steps,
     },
+    people::{
+        a_token_keeps_its_labs,
+        a_pairing_code_is_good_once_and_for_a_while,
+        the_audit_log_is_read_in_pages_and_pruned,
+        reservations_are_filtered_and_read_in_pages,
+    },
     connections::{
         a_unit_begins_with_its_stations_locked,
         objects_are_marked_with_the_commit_or_nothing_of_it_happened,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::AlertView;
 use stationkeeper_rules::{Actor as By, AlertId, LifeError};
-use stationkeeper_store::{NewUpdate, Store, StoreError};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, Labs, NewUpdate, Store, StoreError};
 
 use super::one::view;
 use crate::Gateway;
@@ -27,7 +27,7 @@ pub(crate) struct Request {
 #[derive(Debug, Clone, Copy)]
 pub struct Taking<'a> {
     /// Who.
-    pub person: &'a str,
+    pub author: &'a Author,
     /// What they write.
     pub note: Option<&'a str>,
     /// Until when; none: until it is over.
@@ -98,7 +98,7 @@ async fn once(
         work.states().lock(&[host]).await?;
     }
     let Some(alert) = work.alerts().lock(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
-    let (by, note) = (By::Person(taking.person.to_owned()), taking.note.map(str::to_owned));
+    let (by, note) = (By::Person(taking.author.name.clone()), taking.note.map(str::to_owned));
     let step = stationkeeper_rules::acknowledge(&alert, by, note, taking.until, now).map_err(AcknowledgeError::Life)?;
     let Some(step) = step else { return Ok(Acknowledged::Before) };
     let update = NewUpdate {
@@ -111,9 +111,24 @@ async fn once(
     work.alerts().apply(&steps).await?;
     work.owed().append(&steps, now).await?;
     work.updates().append(&[update]).await?;
+    let entry = AuditEntry::done(taking.author, AuditAction::AlertAcknowledge, &id.0, now)
+        .of(alert.key.host.as_ref())
+        .with(json!({ "rule": alert.key.rule, "note": taking.note, "until": taking.until }));
+    work.audit().append(&[entry]).await?;
     work.commit().await?;
     tracing::info!(alert.id = %id, alert.rule = %alert.key.rule, "an alert was acknowledged");
     Ok(Acknowledged::Now)
+}
+
+/// Only looked up for whom it matters.
+async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Option<String>, ApiError> {
+    if actor.labs == Labs::All {
+        return Ok(None);
+    }
+    let alert = gateway.store().alert(&AlertId(id.to_owned())).await?;
+    let alert = alert.ok_or_else(|| ApiError::UnknownAlert(id.to_owned()))?.alert;
+    let Some(host) = alert.key.host else { return Ok(None) };
+    Ok(gateway.store().station(&host).await?.and_then(|station| station.entry.lab))
 }
 
 pub(crate) async fn post(
@@ -124,9 +139,10 @@ pub(crate) async fn post(
     Path(id): Path,
     Body(request): Body<Request>,
 ) -> Result<Json<AlertView>, ApiError> {
-    actor.may_acknowledge()?;
+    let author = actor.author();
+    actor.may_act_in(lab_of_alert(&gateway, &actor, &id).await?.as_deref())?;
     let note = request.note.as_deref().map(str::trim).filter(|note| !note.is_empty());
-    let taking = Taking { person: &actor.name, note, until: request.until };
+    let taking = Taking { author: &author, note, until: request.until };
     match acknowledge(gateway.store(), &AlertId(id.clone()), taking, gateway.now()).await {
         Ok(Acknowledged::Now | Acknowledged::Before) => view(&gateway, id, language).await.map(Json),
         Err(AcknowledgeError::Unknown(AlertId(id))) => Err(ApiError::UnknownAlert(id)),

@@ -15,8 +15,8 @@ use stationkeeper_rules::{
     StationWord, Transition,
 };
 use stationkeeper_store::{
-    CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostStatus, ObjectVersion, OverdueCheck, QuarantinedObject,
-    Store, StoreOptions, TokenRole,
+    CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostStatus, Labs, ObjectVersion, OverdueCheck,
+    QuarantinedObject, Store, StoreOptions, TokenGrant, TokenRole,
 };
 use stationkeeper_telemetry::{Details, HostName, Snapshot};
 use tokio::sync::watch;
@@ -71,7 +71,11 @@ impl App {
     }
 
     pub async fn add_token(&self, name: &str, role: TokenRole) -> String {
-        let (token, kept) = mint_token(name, role, self.now).unwrap();
+        self.add_token_of(name, role, Labs::All).await
+    }
+
+    pub async fn add_token_of(&self, name: &str, role: TokenRole, labs: Labs) -> String {
+        let (token, kept) = mint_token(TokenGrant { name: name.to_owned(), role, labs }, self.now).unwrap();
         self.store.insert_token(&kept).await.unwrap();
         token
     }
@@ -99,6 +103,15 @@ impl App {
         };
         let mut work = self.store.begin().await.unwrap();
         work.states().save_catalog(&[entry]).await.unwrap();
+        work.states().save(&[state]).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// Its latest heartbeat says so.
+    pub async fn local_mode(&self, host: &str) {
+        let mut state = self.store.station(&HostName::parse(host).unwrap()).await.unwrap().unwrap().state;
+        state.latest.as_mut().unwrap().snapshot.local_mode_enabled = Some(true);
+        let mut work = self.store.begin().await.unwrap();
         work.states().save(&[state]).await.unwrap();
         work.commit().await.unwrap();
     }

@@ -169,7 +169,7 @@ pub struct SilenceAdd {
 }
 
 /// A number and `m`, `h` or `d`: minutes, hours, days; at most ten years.
-fn duration(text: &str) -> Result<TimeDelta, String> {
+pub(super) fn duration(text: &str) -> Result<TimeDelta, String> {
     let refused = || format!("`{text}` is no duration: give minutes, hours or days, such as `30m`, `4h` or `2d`");
     let unit = text.chars().last().ok_or_else(refused)?;
     let minutes = match unit {

@@ -3,7 +3,7 @@
 use stationkeeper_api::{AlertView, Language, text};
 use stationkeeper_gateway::{AcknowledgeError, Acknowledged, Taking, acknowledge};
 use stationkeeper_rules::{Alert, AlertId, AlertState, Rule};
-use stationkeeper_store::{AlertFilter, Store, StoreError};
+use stationkeeper_store::{AlertFilter, Author, Store, StoreError};
 use stationkeeper_telemetry::format_instant;
 
 use crate::cli;
@@ -81,10 +81,10 @@ fn view(alert: &Alert) -> AlertView {
 pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
     let store = place::existing_store(&arguments.place).await?;
     let id = find(&store, &arguments.id, &[AlertState::Open, AlertState::Acknowledged]).await?;
-    let person = arguments.by.as_deref().unwrap_or("command line");
+    let author = Author::of_command_line(arguments.by.as_deref());
     let now = place::now();
     let until = arguments.lasts.map(|lasts| now + lasts);
-    let taking = Taking { person, note: arguments.note.as_deref(), until };
+    let taking = Taking { author: &author, note: arguments.note.as_deref(), until };
     let done = acknowledge(&store, &id, taking, now).await.map_err(|error| {
         let exit = match error {
             AcknowledgeError::Unknown(_) => Exit::NoInput,

@@ -1,5 +1,6 @@
 //! A command a module.
 
+pub mod access;
 pub mod alerts;
 pub mod bench;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod notifications;
 pub mod queue;
 pub mod raw;
 pub mod replay;
+pub mod reserve;
 pub mod share;
 pub mod silence;
 pub mod simulate;

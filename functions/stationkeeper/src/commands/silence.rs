@@ -1,13 +1,14 @@
 //! `silence …`: what mutes notifications for a while.
 
 use stationkeeper_api::{Language, SilenceView, span_text};
-use stationkeeper_gateway::{AskedSilence, SetSilenceError, set_silence};
+use stationkeeper_gateway::{AskedSilence, SetSilenceError, end_silence, set_silence};
 use stationkeeper_rules::notify::Silence;
-use stationkeeper_store::{Store, StoreError};
+use stationkeeper_store::{Author, Store, StoreError};
 
 use crate::cli::{SilenceAdd, SilenceCommand};
 use crate::commands::alerts::rule;
 use crate::commands::summary::{columns, harmless};
+use crate::environment;
 use crate::failure::{Exit, Failure, print_bytes, print_json, print_line};
 use crate::place;
 
@@ -48,9 +49,9 @@ async fn add(arguments: &SilenceAdd) -> Result<Option<Exit>, Failure> {
         until: arguments.until.or_else(|| arguments.lasts.map(|lasts| from + lasts)),
         recurring: arguments.recurring.clone(),
         reason: arguments.reason.clone(),
-        author: arguments.by.clone().unwrap_or_else(|| "command line".to_owned()),
     };
-    let silence = set_silence(&store, asked, now).await.map_err(|error| {
+    let author = Author::of_command_line(arguments.by.as_deref());
+    let silence = set_silence(&store, asked, &author, now).await.map_err(|error| {
         let exit = match error {
             SetSilenceError::Silence(_) => Exit::Rejected,
             SetSilenceError::Store(_) => Exit::Unavailable,
@@ -114,8 +115,8 @@ async fn end(store: &Store, start: &str, json: bool) -> Result<Option<Exit>, Fai
         }
     };
     let now = place::now();
-    let ended = store
-        .end_silence(&silence.id, now)
+    let author = Author::of_command_line(environment::variable("USER").as_deref());
+    let ended = end_silence(store, &silence.id, &author, now)
         .await
         .map_err(|error| Failure::because(Exit::Unavailable, "cannot end the silence", &error))?;
     if json {

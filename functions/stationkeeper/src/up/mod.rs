@@ -24,7 +24,7 @@ use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::Endpoint;
-use stationkeeper_store::{Store, StoreError, StoreOptions, Synchronous, TokenRole};
+use stationkeeper_store::{Labs, Store, StoreError, StoreOptions, Synchronous, TokenGrant, TokenRole};
 use stationkeeper_telemetry::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -292,11 +292,12 @@ async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failu
         Failure::because(Exit::Unavailable, "cannot make the admin token", &error)
     };
     let known = store.tokens().await.map_err(cannot)?;
-    let valid = known.iter().any(|one| one.token.name == ADMIN_TOKEN && one.revoked_at.is_none());
+    let valid = known.iter().any(|one| one.token.grant.name == ADMIN_TOKEN && one.revoked_at.is_none());
     if valid && !fresh {
         return Ok(None);
     }
-    let (token, row) = stationkeeper_gateway::mint_token(ADMIN_TOKEN, TokenRole::Admin, place::now())
+    let grant = TokenGrant { name: ADMIN_TOKEN.to_owned(), role: TokenRole::Admin, labs: Labs::All };
+    let (token, row) = stationkeeper_gateway::mint_token(grant, place::now())
         .map_err(|error| Failure::because(Exit::Failed, "cannot make the admin token", &error))?;
     store.insert_token(&row).await.map_err(cannot)?;
     Ok(Some(token))

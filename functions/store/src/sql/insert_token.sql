@@ -1,2 +1,2 @@
-insert into api_tokens (id, name, role, sha256, created_at) values {rows}
+insert into api_tokens (id, name, role, labs, sha256, created_at) values {rows}
 {keep id}

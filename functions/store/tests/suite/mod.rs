@@ -11,6 +11,7 @@ pub mod connections;
 pub mod deciding;
 pub mod history;
 pub mod outbox;
+pub mod people;
 pub mod standing;
 pub mod stations;
 pub mod trail;

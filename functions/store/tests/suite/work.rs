@@ -3,7 +3,8 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use stationkeeper_rules::{RawFormat, Settings, StationWord};
 use stationkeeper_store::{
-    IngestOutcome, NewApiToken, NewUpdate, ObjectVersion, OverdueCheck, QuarantinedObject, StoreOptions, TokenRole,
+    IngestOutcome, Labs, NewApiToken, NewUpdate, ObjectVersion, OverdueCheck, QuarantinedObject, StoreOptions,
+    TokenGrant, TokenRole,
 };
 
 use super::{at, chain, heard, heartbeat, host, sha256, snapshot, with_stations};
@@ -209,8 +210,7 @@ pub async fn the_overdue_check_remembers(lab: Lab) {
 pub async fn tokens_are_found_by_hash_until_revoked(lab: Lab) {
     let token = NewApiToken {
         id: "t1".to_owned(),
-        name: "first".to_owned(),
-        role: TokenRole::Admin,
+        grant: TokenGrant { name: "first".to_owned(), role: TokenRole::Admin, labs: Labs::All },
         sha256: sha256(b"secret"),
         created_at: at(0),
     };

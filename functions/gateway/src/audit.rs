@@ -1,0 +1,73 @@
+//! `GET /api/v1/audit`: who changed what, the newest first, with filters `actor`, `action`, `target` and `host`.
+
+use axum::Json;
+use axum::extract::State;
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use stationkeeper_api::{AuditView, Page};
+use stationkeeper_store::{AuditAction, AuditCursor, AuditEntry, AuditFilter, TokenRole};
+
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::cursor;
+use crate::error::ApiError;
+use crate::extract::Query;
+use crate::stations::list::host;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameters {
+    actor: Option<String>,
+    action: Option<String>,
+    target: Option<String>,
+    host: Option<String>,
+    limit: Option<String>,
+    cursor: Option<String>,
+}
+
+/// Microseconds, since that is what is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct After(i64, String);
+
+pub(crate) async fn list(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    Query(asked): Query<Parameters>,
+) -> Result<Json<Page<AuditView>>, ApiError> {
+    actor.may_see_audit()?;
+    let limit = cursor::limit(asked.limit.as_deref())?;
+    let after = cursor::decode::<After>(asked.cursor.as_deref())?
+        .and_then(|After(micros, id)| Some(AuditCursor { at: DateTime::from_timestamp_micros(micros)?, id }));
+    let filter = AuditFilter {
+        actor: asked.actor,
+        action: asked.action.as_deref().map(action).transpose()?,
+        target: asked.target,
+        host: asked.host.as_deref().map(host).transpose()?,
+    };
+    let found = gateway.store().audit_log(&filter, after.as_ref(), limit + 1).await?;
+    let key = |entry: &AuditEntry| After(entry.at.timestamp_micros(), entry.id.clone());
+    Ok(Json(cursor::page(found, limit, key, view)))
+}
+
+fn action(text: &str) -> Result<AuditAction, ApiError> {
+    AuditAction::parse(text).ok_or_else(|| {
+        let known = AuditAction::ALL.map(AuditAction::as_str).join(", ");
+        ApiError::BadRequest(format!("action is one of {known}"))
+    })
+}
+
+/// An entry as the API, and the command line, show it.
+pub fn view(entry: &AuditEntry) -> AuditView {
+    AuditView {
+        id: entry.id.clone(),
+        at: entry.at.into(),
+        actor: entry.author.name.clone(),
+        role: entry.author.role.map(|role| TokenRole::as_str(role).to_owned()),
+        action: entry.action.as_str().to_owned(),
+        target: entry.target.clone(),
+        host: entry.host.as_ref().map(ToString::to_string),
+        outcome: entry.outcome.as_str().to_owned(),
+        detail: entry.detail.clone(),
+        request_id: entry.author.request_id.clone(),
+    }
+}

@@ -1,0 +1,119 @@
+//! `reserve …`: reservations, by whoever has the database.
+
+use chrono::TimeDelta;
+use stationkeeper_gateway::{AskedReservation, PutReservationError, put_reservation, reservation_view};
+use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
+use stationkeeper_store::{Author, ReservationFilter, Store};
+use stationkeeper_telemetry::format_instant;
+
+use crate::cli::{Reserve, ReserveCommand};
+use crate::commands::summary::{columns, harmless};
+use crate::failure::{Exit, Failure, print_bytes, print_json, print_line};
+use crate::place;
+
+/// Runs `reserve …`.
+pub async fn run(arguments: &Reserve) -> Result<Option<Exit>, Failure> {
+    match &arguments.command {
+        None => make(arguments).await,
+        Some(ReserveCommand::List { place, host, lab, from, until, limit, json }) => {
+            let filter = ReservationFilter {
+                host: host.as_deref().map(place::host).transpose()?,
+                lab: lab.clone(),
+                statuses: Vec::new(),
+            };
+            let store = place::existing_store(place).await?;
+            let now = place::now();
+            let window = (from.unwrap_or(now - TimeDelta::days(1)), until.unwrap_or(now + TimeDelta::days(31)));
+            let found = store
+                .reservations_filtered(&filter, window, None, *limit)
+                .await
+                .map_err(|error| Failure::because(Exit::Unavailable, "cannot read the reservations", &error))?;
+            list(&found, *json)
+        }
+        Some(ReserveCommand::Cancel { place, id, by, json }) => {
+            let store = place::existing_store(place).await?;
+            let id = ReservationId(id.clone());
+            let known = store
+                .reservation(&id)
+                .await
+                .map_err(|error| Failure::because(Exit::Unavailable, "cannot read the reservation", &error))?;
+            if known.is_none() {
+                let said = format!("there is no reservation {}: `stationkeeper reserve list` lists them", id.0);
+                return Err(Failure::new(Exit::NoInput, said));
+            }
+            let asked = AskedReservation { status: Some(ReservationStatus::Cancelled), ..AskedReservation::default() };
+            put(&store, &id, &asked, by.as_deref(), *json, "Cancelled").await
+        }
+    }
+}
+
+async fn make(arguments: &Reserve) -> Result<Option<Exit>, Failure> {
+    let Some(id) = arguments.id.clone().map(ReservationId) else {
+        return Err(Failure::new(Exit::Rejected, "say an id".to_owned()));
+    };
+    let asked = AskedReservation {
+        host: arguments.host.as_deref().map(place::host).transpose()?,
+        lab: arguments.lab.clone(),
+        start_at: arguments.from,
+        end_at: arguments.until.or_else(|| Some(arguments.from? + arguments.lasts?)),
+        status: None,
+        who: arguments.who.clone(),
+        confirm_local_mode: arguments.confirm_local_mode.clone(),
+        expected: None,
+    };
+    let store = place::existing_store(&arguments.place).await?;
+    put(&store, &id, &asked, arguments.by.as_deref(), arguments.json, "Reserved").await
+}
+
+async fn put(
+    store: &Store,
+    id: &ReservationId,
+    asked: &AskedReservation,
+    by: Option<&str>,
+    json: bool,
+    done: &str,
+) -> Result<Option<Exit>, Failure> {
+    let author = Author::of_command_line(by);
+    let put = put_reservation(store, id, asked, &author, place::now()).await.map_err(|error| {
+        let exit = match error {
+            PutReservationError::Refused(_) => Exit::Rejected,
+            PutReservationError::Store(_) | PutReservationError::Ingest(_) => Exit::Unavailable,
+        };
+        Failure::because(exit, format_args!("cannot take the reservation {}", harmless(&id.0)), &error)
+    })?;
+    if json {
+        print_json(&reservation_view(&put.reservation))?;
+    } else {
+        let Reservation { host, start_at, end_at, .. } = &put.reservation;
+        let span = format!("from {} until {}", format_instant(*start_at), format_instant(*end_at));
+        print_line(format_args!("{done}: {} on {host} {span}", harmless(&id.0)))?;
+    }
+    Ok(None)
+}
+
+fn list(reservations: &[Reservation], json: bool) -> Result<Option<Exit>, Failure> {
+    if json {
+        for one in reservations {
+            print_json(&reservation_view(one))?;
+        }
+        return Ok(None);
+    }
+    if reservations.is_empty() {
+        print_line("No reservations.")?;
+        return Ok(None);
+    }
+    let mut rows = vec![["Id", "Host", "Lab", "Start", "End", "Status", "Who"].map(str::to_owned)];
+    rows.extend(reservations.iter().map(|one| {
+        [
+            harmless(&one.id.0),
+            one.host.to_string(),
+            harmless(one.lab.as_deref().unwrap_or_default()),
+            format_instant(one.start_at),
+            format_instant(one.end_at),
+            one.status.as_str().to_owned(),
+            harmless(one.who.as_deref().unwrap_or_default()),
+        ]
+    }));
+    print_bytes(columns(&rows).as_bytes())?;
+    Ok(None)
+}

@@ -1,0 +1,106 @@
+//! Reservations, tokens and the audit log by whoever has the database.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use stationkeeper_tests::binary::{Ran, run};
+
+use crate::words;
+
+fn stationkeeper(data: &Path, arguments: &[&str]) -> Ran {
+    let mut all = words(&[]);
+    all.extend(arguments.iter().map(Into::into));
+    all.extend(words(&[&"--data", &data]));
+    run(all)
+}
+
+fn lab() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for host in ["LAB-WS02", "LAB-WS01"] {
+        stationkeeper(folder.path(), &["station", "add", host, "--lab", "optics"]).succeeded();
+    }
+    folder
+}
+
+#[test]
+fn a_reservation_is_made_moved_listed_and_cancelled() {
+    let folder = lab();
+    let data = folder.path();
+    let asked = ["--lab", "optics", "--from", "2036-01-05T10:00:00+01:00", "--for", "90m", "--who", "Ana's group"];
+    let said = stationkeeper(data, &[&["reserve", "R-1"], &asked[..]].concat()).succeeded().text();
+    assert_eq!(said, "Reserved: R-1 on LAB-WS01 from 2036-01-05T09:00:00Z until 2036-01-05T10:30:00Z\n");
+    let moved = ["reserve", "R-1", "--host", "lab-ws02", "--until", "2036-01-05T11:00:00Z", "--by", "ben", "--json"];
+    let moved = stationkeeper(data, &moved).succeeded().json();
+    assert_eq!(
+        moved,
+        json!({
+            "id": "R-1", "lab": "optics", "host": "LAB-WS02", "start_at": "2036-01-05T09:00:00Z",
+            "end_at": "2036-01-05T11:00:00Z", "status": "confirmed", "who": "Ana's group",
+        })
+    );
+    let window = ["--from", "2036-01-01T00:00:00Z", "--until", "2036-02-01T00:00:00Z"];
+    let listed = stationkeeper(data, &[&["reserve", "list", "--json"], &window[..]].concat()).succeeded().json_lines();
+    assert_eq!(listed, [moved]);
+    let table =
+        stationkeeper(data, &[&["reserve", "list", "--lab", "optics"], &window[..]].concat()).succeeded().text();
+    assert!(table.contains("R-1") && table.contains("LAB-WS02") && table.contains("confirmed"), "{table}");
+    assert_eq!(stationkeeper(data, &["reserve", "list"]).succeeded().text(), "No reservations.\n");
+
+    let cancelled = stationkeeper(data, &["reserve", "cancel", "R-1", "--json"]).succeeded().json();
+    assert_eq!(cancelled["status"], "cancelled");
+    let log = stationkeeper(data, &["audit", "--target", "R-1", "--json"]).succeeded().json_lines();
+    let steps: Vec<_> = log.iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(steps, ["reservation.cancel", "reservation.put", "reservation.put"]);
+    assert_eq!((&log[1]["actor"], &log[1]["role"]), (&json!("ben"), &Value::Null));
+    let table = stationkeeper(data, &["audit"]).succeeded().text();
+    assert!(table.contains("reservation.cancel"), "{table}");
+}
+
+#[test]
+fn what_cannot_be_reserved_is_one_sentence() {
+    let folder = lab();
+    let time = ["--from", "2036-01-05T10:00:00Z", "--until", "2036-01-05T09:00:00Z"];
+    for (arguments, code, said) in [
+        (&["reserve", "R-1"][..], 65, "say where"),
+        (&["reserve", "R-1", "--host", "LAB-WS01"], 65, "say when"),
+        (&["reserve", "R-1", "--host", "LAB-WS09", time[0], time[1], time[2], time[3]], 65, "LAB-WS09"),
+        (&["reserve", "R-1", "--host", "LAB-WS01", time[0], time[1], time[2], time[3]], 65, "ends after it starts"),
+        (&["reserve", "R-1", "--lab", "chemistry", time[0], time[1], time[2], time[3]], 65, "chemistry"),
+        (&["reserve", "cancel", "R-1"], 66, "there is no reservation R-1"),
+        (&["token", "add", "", "--role", "viewer"], 65, "1 to 64 characters"),
+        (&["token", "revoke", "xx"], 66, "there is no token xx"),
+    ] {
+        let ran = stationkeeper(folder.path(), arguments);
+        assert!(ran.refused(code).contains(said), "{arguments:?}: {}", ran.refused(code));
+    }
+}
+
+#[test]
+fn a_token_is_shown_once_listed_and_revoked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("new");
+    let data = data.as_path();
+    let added =
+        stationkeeper(data, &["token", "add", "booking system", "--role", "operator", "--lab", "optics", "--json"]);
+    let added = added.succeeded().json();
+    let (id, secret) = (added["id"].as_str().expect("an id"), added["token"].as_str().expect("a token"));
+    assert_eq!(added["name"], "booking system");
+    let said = stationkeeper(data, &["token", "add", "wall", "--role", "viewer"]).succeeded().text();
+    assert!(said.starts_with("sk_") && said.contains("Token of wall (viewer)"), "{said}");
+    let listed = stationkeeper(data, &["token", "list"]).succeeded().text();
+    assert!(listed.contains("booking system") && listed.contains("optics") && !listed.contains(secret), "{listed}");
+    let revoked = stationkeeper(data, &["token", "revoke", &id[..6]]).succeeded().text();
+    assert!(revoked.starts_with("Revoked: booking system"), "{revoked}");
+    let again = stationkeeper(data, &["token", "revoke", id]).succeeded().text();
+    assert!(again.starts_with("It had been revoked before"), "{again}");
+    let log = stationkeeper(data, &["audit", "--json"]).succeeded();
+    assert!(!log.text().contains(secret));
+    let steps: Vec<_> = log.json_lines().iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(steps, ["token.revoke", "token.add", "token.add"]);
+
+    let offered = stationkeeper(data, &["token", "pair", "tray", "--role", "instructor", "--json"]).succeeded().json();
+    let code = offered["code"].as_str().expect("a code");
+    assert!(code.len() == 9 && code.as_bytes()[4] == b'-', "{code}");
+    assert!(offered["expires_at"].is_string());
+    assert!(stationkeeper(data, &["token", "add", "x", "--role", "root"]).code.is_some_and(|code| code != 0));
+}
