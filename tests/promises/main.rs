@@ -19,6 +19,7 @@ mod one_transaction;
 mod own_prefix;
 mod time;
 mod two_at_once;
+mod unreadable;
 
 /// A variable that tests/run sets.
 #[expect(clippy::disallowed_methods, reason = "where tests read their surroundings")]

@@ -103,6 +103,17 @@ pub fn text(language: Language, cause: &Cause) -> String {
         }
         Cause::LookFailed { error } => say("look_failed", &[("error", error)]),
         Cause::FlowsAgain => say("flows_again", &[]),
+        Cause::Unreadable { document, reason, uploads, since } => say(
+            "unreadable",
+            &[
+                ("document", document),
+                ("reason", reason),
+                ("uploads", &uploads.to_string()),
+                ("since", &minute(*since)),
+            ],
+        ),
+        Cause::ReadableAgain => say("readable_again", &[]),
+        Cause::UnreadableNoMore => say("unreadable_no_more", &[]),
         Cause::OffOnPurpose { at, mode: Some(mode) } => say("off_on_purpose", &[("at", &minute(*at)), ("mode", mode)]),
         Cause::OffOnPurpose { at, mode: None } => say("off_on_purpose_unsaid", &[("at", &minute(*at))]),
         Cause::Busy { command, since } => say("busy", &[("command", command), ("since", &minute(*since))]),

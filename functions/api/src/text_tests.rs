@@ -75,6 +75,12 @@ fn sentences() -> Vec<(Cause, &'static str)> {
         (Cause::LookFailed { error: "no route".into() }, "The bucket could not be looked into: no route"),
         (Cause::FlowsAgain, "Heartbeats flow again"),
         (
+            Cause::Unreadable { document: "status.json".into(), reason: "truncated_json".into(), uploads: 3, since },
+            "3 uploads of status.json in a row cannot be read, since 2026-11-24 10:02 UTC: truncated_json",
+        ),
+        (Cause::ReadableAgain, "What it sends can be read again"),
+        (Cause::UnreadableNoMore, "Nothing unreadable has come for an hour"),
+        (
             Cause::OffOnPurpose { at: since, mode: some("shutdown") },
             "Ordered to go off (shutdown) at 2026-11-24 10:02 UTC",
         ),

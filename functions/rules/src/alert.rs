@@ -31,11 +31,13 @@ pub enum Rule {
     ClockSkew,
     /// Nothing comes in from anybody; of no station.
     IngestStalled,
+    /// It keeps sending what nobody can read.
+    QuarantinedUploads,
 }
 
 impl Rule {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NotReady,
         Self::LocalSessionBeforeReservation,
         Self::LocalModePendingReservation,
@@ -45,6 +47,7 @@ impl Rule {
         Self::PowerDrift,
         Self::ClockSkew,
         Self::IngestStalled,
+        Self::QuarantinedUploads,
     ];
 
     /// The five that the mission names.
@@ -68,6 +71,7 @@ impl Rule {
             Self::PowerDrift => "power_drift",
             Self::ClockSkew => "clock_skew",
             Self::IngestStalled => "ingest_stalled",
+            Self::QuarantinedUploads => "quarantined_uploads",
         }
     }
 
@@ -83,7 +87,8 @@ impl Rule {
             Self::NotReady
             | Self::LocalSessionBeforeReservation
             | Self::LocalModePendingReservation
-            | Self::StaleForcedLogoff => Severity::Warning,
+            | Self::StaleForcedLogoff
+            | Self::QuarantinedUploads => Severity::Warning,
             Self::NicPolicyChanged | Self::PowerDrift | Self::ClockSkew => Severity::Notice,
         }
     }

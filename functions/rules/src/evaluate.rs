@@ -107,13 +107,15 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
 
 /// Judges a station on nothing but the time that has passed, or on a document that is no heartbeat.
 pub fn on_passage(state: &StationState, now: DateTime<Utc>, context: &Context<'_>) -> Outcome {
+    let mut next = state.clone();
     let mut judged = Judged::new(state, context);
     judged.answer(Rule::HeartbeatMissing, None, heartbeat_missing(state, now, context));
     if context.passage == Passage::EveryTick {
         judged.windows(now);
+        judged.answer(Rule::QuarantinedUploads, None, next.uploads.pass(now));
     }
     let transitions = judged.transitions;
-    finish(state, state.clone(), transitions, now, context)
+    finish(state, next, transitions, now, context)
 }
 
 /// Judges a station anew after a document that is no heartbeat: it can excuse a silence, and opens nothing.
@@ -281,6 +283,9 @@ fn check_at(
     }
     if !is_open(Rule::HeartbeatMissing) && excused.is_none_or(|off| now < off.from) {
         instants.extend(missing_at(state, context.grace_from, settings).map(|at| at.max(now + TimeDelta::seconds(1))));
+    }
+    if is_open(Rule::QuarantinedUploads) {
+        instants.extend(state.uploads.quiet_at());
     }
     for reservation in context.reservations {
         instants.extend(turns(reservation, context));
