@@ -7,7 +7,7 @@ use stationkeeper_simulator::{HeartbeatBuilder, Logoff, session_guard_events};
 use stationkeeper_store::ObjectVersion;
 use stationkeeper_telemetry::{ObjectKey, ObjectKind, decode_message};
 
-use crate::lab::{Lab, at, host, ready};
+use crate::lab::{Lab, at, host, ready, spooled};
 
 const GZIP: &[u8] = b"\x1f\x8b\x08";
 
@@ -135,6 +135,19 @@ async fn it_is_over_when_nothing_unreadable_came_for_an_hour_which_the_check_fin
         assert_eq!(moved.len(), states, "at {time}: {moved:?}");
     }
     assert_eq!(moved(&lab, "LAB-01").await[1], (at("11:03:00"), AlertState::Resolved));
+}
+
+#[tokio::test]
+async fn what_a_spool_still_held_is_no_relief_but_a_newer_heartbeat_of_it_is() {
+    let lab = Lab::starting_at("10:00:00").await;
+    lab.beat("LAB-01", "10:00:00").await;
+    let bad = ["10:01:00", "10:02:00", "10:03:00"].map(|time| lab.put_newest("LAB-01", GZIP.to_vec(), at(time)));
+    lab.take(&bad).await;
+    for (of, arrives, states) in [("09:58:00", "10:04:00", 1), ("10:03:30", "10:04:10", 2)] {
+        let held = lab.put(&spooled("LAB-01", at(of)), ready("LAB-01", at(of)), at(arrives));
+        lab.take(&[held]).await;
+        assert_eq!(moved(&lab, "LAB-01").await.len(), states, "the heartbeat of {of}");
+    }
 }
 
 #[tokio::test]

@@ -210,7 +210,10 @@ struct Folding<'a> {
 impl Folding<'_> {
     fn heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
-        self.was_read(ObjectKind::Heartbeat, heartbeat.arrived_at);
+        // What a spool still held says nothing of what the station sends now.
+        if heartbeat.at_once {
+            self.was_read(ObjectKind::Heartbeat, heartbeat.arrived_at);
+        }
         self.see_logoff(heartbeat.snapshot.last_forced_logoff.as_ref(), Some(timestamp), heartbeat.arrived_at);
         let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).cloned();
         match known {
@@ -236,6 +239,7 @@ impl Folding<'_> {
             return;
         }
         self.plan.tally.advanced += 1;
+        self.was_read(ObjectKind::Heartbeat, arrived_at);
         let incoming = Incoming { snapshot: heartbeat.snapshot.clone(), arrived_at, at_once: heartbeat.at_once };
         let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
         self.take(outcome);
