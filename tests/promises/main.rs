@@ -14,6 +14,7 @@ mod sentences;
 mod at_least_once;
 mod bounded;
 mod cost;
+mod off;
 mod one_bad_object;
 mod one_transaction;
 mod own_prefix;

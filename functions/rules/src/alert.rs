@@ -33,11 +33,15 @@ pub enum Rule {
     IngestStalled,
     /// It keeps sending what nobody can read.
     QuarantinedUploads,
+    /// It went off and may not be woken.
+    PowerWakeNotReady,
+    /// It is off although a reservation needs it.
+    ShouldBeOn,
 }
 
 impl Rule {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::NotReady,
         Self::LocalSessionBeforeReservation,
         Self::LocalModePendingReservation,
@@ -48,6 +52,8 @@ impl Rule {
         Self::ClockSkew,
         Self::IngestStalled,
         Self::QuarantinedUploads,
+        Self::PowerWakeNotReady,
+        Self::ShouldBeOn,
     ];
 
     /// The five that the mission names.
@@ -72,6 +78,8 @@ impl Rule {
             Self::ClockSkew => "clock_skew",
             Self::IngestStalled => "ingest_stalled",
             Self::QuarantinedUploads => "quarantined_uploads",
+            Self::PowerWakeNotReady => "power_wake_not_ready",
+            Self::ShouldBeOn => "should_be_on",
         }
     }
 
@@ -83,12 +91,13 @@ impl Rule {
     /// How urgent it is.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::HeartbeatMissing | Self::IngestStalled => Severity::Critical,
+            Self::HeartbeatMissing | Self::IngestStalled | Self::ShouldBeOn => Severity::Critical,
             Self::NotReady
             | Self::LocalSessionBeforeReservation
             | Self::LocalModePendingReservation
             | Self::StaleForcedLogoff
-            | Self::QuarantinedUploads => Severity::Warning,
+            | Self::QuarantinedUploads
+            | Self::PowerWakeNotReady => Severity::Warning,
             Self::NicPolicyChanged | Self::PowerDrift | Self::ClockSkew => Severity::Notice,
         }
     }

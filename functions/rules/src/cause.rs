@@ -107,6 +107,22 @@ pub enum Cause {
     ReadableAgain,
     /// Nothing unreadable has come for an hour.
     UnreadableNoMore,
+    /// A power action went ahead, and the station found that it may not be woken.
+    WakeNotReady {
+        /// When it was ordered.
+        at: DateTime<Utc>,
+        /// What it found, verbatim.
+        issues: Option<String>,
+    },
+    /// A later power action found it ready to be woken.
+    WakeReady,
+    /// It was switched off, and a reservation needs it.
+    OffThoughReserved {
+        /// When that was ordered.
+        at: DateTime<Utc>,
+        /// When the reservation starts.
+        start: DateTime<Utc>,
+    },
     /// A power action went well and nothing came later.
     OffOnPurpose {
         /// When it was ordered.

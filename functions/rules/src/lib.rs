@@ -25,6 +25,7 @@ mod settings;
 mod station;
 #[cfg(test)]
 mod testing;
+mod wake;
 mod word;
 
 pub use alert::*;

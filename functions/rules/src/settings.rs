@@ -60,6 +60,8 @@ pub struct AlertSettings {
     pub quarantined_uploads: u32,
     /// When they come within this time. Default 600.
     pub quarantined_uploads_within_seconds: u32,
+    /// How long before a reservation a station should be on. Default 600.
+    pub should_be_on_lead_seconds: u32,
 }
 
 /// Windows around a reservation, in seconds.
@@ -111,6 +113,7 @@ impl Default for AlertSettings {
             stalled_min_stations: 3,
             quarantined_uploads: 3,
             quarantined_uploads_within_seconds: 600,
+            should_be_on_lead_seconds: 600,
         }
     }
 }
