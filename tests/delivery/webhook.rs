@@ -131,11 +131,12 @@ async fn a_document_is_signed_and_says_what_happened() {
 
 #[tokio::test]
 async fn a_server_in_trouble_is_asked_again_when_it_says_so() {
-    let patient = Some(("retry-after", "120"));
-    let listener = Listener::serve(vec![Reply(500, None), Reply(429, patient), Reply(503, None)]).await;
+    let (throttled, away) = (Some(("retry-after", "120")), Some(("retry-after", "300")));
+    let listener =
+        Listener::serve(vec![Reply(500, None), Reply(429, throttled), Reply(503, None), Reply(503, away)]).await;
     let (world, channels) = (desk().await, listener.channels());
     let mut waits = Vec::new();
-    for requests in 1..=3 {
+    for requests in 1..=4 {
         world.deliver(&channels).await;
         world.deliver(&channels).await;
         assert_eq!(listener.requests().len(), requests, "not before its time");
@@ -143,10 +144,13 @@ async fn a_server_in_trouble_is_asked_again_when_it_says_so() {
         waits.push((row.next_attempt_at - world.clock.now()).num_seconds());
         world.clock.advance_to(row.next_attempt_at);
     }
-    assert!((5..=10).contains(&waits[0]) && waits[1] == 120 && (20..=40).contains(&waits[2]), "{waits:?}");
+    assert!(
+        (5..=10).contains(&waits[0]) && waits[1] == 120 && (20..=40).contains(&waits[2]) && waits[3] == 300,
+        "{waits:?}"
+    );
     world.deliver(&channels).await;
     let row = world.row().await;
-    assert_eq!((row.state, row.attempts), (NotificationState::Sent, 4));
+    assert_eq!((row.state, row.attempts), (NotificationState::Sent, 5));
     assert!(!row.last_error.unwrap_or_default().contains("s3cret"), "no address");
     let keys: Vec<_> = listener.requests().iter().map(|(headers, _)| headers[IDEMPOTENCY_KEY].clone()).collect();
     assert!(keys.windows(2).all(|pair| pair[0] == pair[1]), "one message, however often it is tried: {keys:?}");

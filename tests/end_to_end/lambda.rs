@@ -84,7 +84,7 @@ async fn a_good_batch_becomes_rows_and_gives_nothing_back() {
 #[tokio::test]
 async fn only_what_failed_comes_back_and_what_can_never_be_read_does_not() {
     let cloud = Cloud::new(TimeDelta::zero()).await;
-    let function = cloud.start(INGEST).await;
+    let function = cloud.start_with(INGEST, &[("STATIONKEEPER_METRICS_NAMESPACE", "Stationkeeper/north")]).await;
     let at = now();
     let good = cloud.bucket.put(&newest_key("LAB-01"), heartbeat("LAB-01", at)).await;
     let unreadable = cloud.bucket.put(&newest_key("LAB-02"), b"{\"host\":".to_vec()).await;
@@ -116,6 +116,22 @@ async fn only_what_failed_comes_back_and_what_can_never_be_read_does_not() {
             (newest_key("LAB-02"), "truncated_json".to_owned()),
         ]
     );
+    function.logs("\"_aws\"").await;
+    let counted = function.metrics().remove(0);
+    let defined = &counted["_aws"]["CloudWatchMetrics"][0];
+    assert_eq!((&defined["Namespace"], &defined["Dimensions"]), (&json!("Stationkeeper/north"), &json!([[]])));
+    for (metric, value) in [
+        ("Deliveries", 4),
+        ("DeliveriesFailed", 1),
+        ("HeartbeatsAdvanced", 1),
+        ("ObjectsQuarantined", 2),
+        ("AlertsMoved", 0),
+    ] {
+        assert_eq!(counted[metric], json!(value), "{metric}: {counted}");
+        let definitions = defined["Metrics"].as_array().unwrap();
+        assert!(definitions.contains(&json!({ "Name": metric, "Unit": "Count" })), "{metric}: {counted}");
+    }
+    assert!(counted["IngestDuration"].is_u64(), "{counted}");
 
     // Once the object is there, the message that came back is done.
     cloud.bucket.put(&newest_key("LAB-03"), heartbeat("LAB-03", at)).await;

@@ -19,10 +19,10 @@ use tokio::task::JoinSet;
 use crate::harness::cloud::Cloud;
 use crate::harness::database::Database;
 use crate::harness::lambda::{Bucket, Function, Wire, given_back, sqs};
-use crate::harness::now;
 use crate::harness::secret::Secrets;
 use crate::harness::station::{heartbeat, host, newest_key};
 use crate::harness::up::data_folder;
+use crate::harness::{PATIENCE, now, until};
 
 const INGEST: &str = "stationkeeper-ingest";
 const MISSING: &str = "stationkeeper-missing-heartbeat";
@@ -158,7 +158,7 @@ async fn what_moves_wakes_the_function_and_is_told_once_and_so_is_its_end() {
     let account = Account::new(Duration::ZERO).await;
     account.falls_silent(&[("LAB-01", "optics"), ("LAB-02", "optics")]).await;
     account.cloud.comes_to(1, 0, Duration::from_secs(10)).await;
-    let notify = account.start(NOTIFY, &[]).await;
+    let notify = account.start(NOTIFY, &[("STATIONKEEPER_METRICS_NAMESPACE", "Stationkeeper/north")]).await;
     let answer = notify.invoke(&waking()).await;
     assert!(given_back(&answer).is_empty());
     assert_eq!(answer.unwrap()["sent"], 1);
@@ -167,6 +167,12 @@ async fn what_moves_wakes_the_function_and_is_told_once_and_so_is_its_end() {
         assert_eq!(notify.invoke(&event).await.unwrap()["sent"], 0);
     }
     assert_eq!(account.operator.news().iter().map(Vec::len).collect::<Vec<_>>(), [2]);
+    let counted = until("three lines of metrics", PATIENCE, async || {
+        let lines = notify.metrics();
+        (lines.len() == 3).then_some(lines)
+    });
+    let sent: Vec<_> = counted.await.iter().map(|line| line["NotificationsSent"].clone()).collect();
+    assert_eq!(sent, [json!(1), json!(0), json!(0)]);
 
     // They come back: with a bucket whose clock is right.
     let fresh = Bucket::serve(TimeDelta::zero()).await;

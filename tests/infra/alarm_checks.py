@@ -1,4 +1,4 @@
-"""Alarms, metrics out of log lines, and the dashboard."""
+"""Alarms, metrics in and out of log lines, and the dashboard."""
 
 import json
 import re
@@ -79,9 +79,20 @@ def violations(template):
     for name in ("IngestFunction", "MissingHeartbeatFunction"):
         if template.target(template.functions()[name]["LoggingConfig"]["LogGroup"]) not in heard:
             yield f"nobody counts what {name} refuses"
-    _, alarm = watched(template).get(("Stationkeeper/stationkeeper", "Violations", None), (None, {}))
+    yield from unless_first_raises(template, "Violations")
+
+
+@check("a notification that is given up raises an alarm with the first one")
+def dead_notifications(template):
+    yield from unless_first_raises(template, "NotificationsDead")
+
+
+def unless_first_raises(template, metric):
+    _, alarm = watched(template).get(("Stationkeeper/stationkeeper", metric, None), (None, {}))
     if alarm.get("Threshold") != 0 or alarm.get("EvaluationPeriods") != 1:
-        yield "the first one raises nothing"
+        yield f"the first of {metric} raises nothing"
+    if metric not in template.metrics():
+        yield f"nothing writes {metric}"
 
 
 @check("every metric out of a log line reads a message and a field that the code writes")
@@ -107,10 +118,20 @@ def log_lines(template):
                 yield f"{name} reads {field}, which {message!r} does not have"
 
 
+@check("every function is told the namespace that alarms and the dashboard read")
+def namespace(template):
+    for name, function in template.functions().items():
+        told = template.text(function["Environment"]["Variables"].get("STATIONKEEPER_METRICS_NAMESPACE", "none"))
+        if told != "Stationkeeper/stationkeeper":
+            yield f"{name} writes its metrics to {told}"
+    if len(template.metrics()) < 10:
+        yield "found hardly any metric: look at how this check reads functions/pipeline/src/embedded_metrics.rs"
+
+
 @check("the dashboard is JSON and shows metrics that exist")
 def dashboard(template):
     body = json.loads(template.text(template.resources["Dashboard"]["Properties"]["DashboardBody"]))
-    ours = {one["MetricTransformations"][0]["MetricName"] for one in template.of_type("AWS::Logs::MetricFilter").values()}
+    ours = template.metrics()
     shown = set()
     for widget in body["widgets"]:
         namespace = metric = None

@@ -52,7 +52,7 @@ def costs(template):
     if abs(sum(float(said) for _line, _reckoning, said in lines) - float(total)) > 0.006:
         yield f"all together are {sum(float(said) for _line, _reckoning, said in lines):.2f}, not {total}"
     count = {"CloudWatch alarms": len(template.of_type("AWS::CloudWatch::Alarm"))}
-    count["CloudWatch metrics"] = len({one["MetricTransformations"][0]["MetricName"] for one in template.of_type("AWS::Logs::MetricFilter").values()})
+    count["CloudWatch metrics"] = len(template.metrics())
     for line, reckoning, _said in lines:
         if line in count and not reckoning.startswith(f"{count[line]} ×"):
             yield f"{line}: the template has {count[line]}"

@@ -59,6 +59,12 @@ class Template:
         shared = self.tree["Globals"]["Function"]
         return {name: merged(shared, one) for name, one in self.of_type("AWS::Serverless::Function").items()}
 
+    def metrics(self):
+        """Names of the metrics of our own: what the functions write, and what is counted out of log lines."""
+        code = (ROOT / "functions/pipeline/src/embedded_metrics.rs").read_text(encoding="utf-8")
+        written = set(re.findall(r'Self::(\w+) => "\1"', code))
+        return written | {one["MetricTransformations"][0]["MetricName"] for one in self.of_type("AWS::Logs::MetricFilter").values()}
+
     def number(self, value):
         """A number, or the default of the parameter that it refers to."""
         if isinstance(value, dict):

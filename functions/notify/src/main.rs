@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use stationkeeper_notifier::{Channels, Connections};
 use stationkeeper_pipeline::clock::{Clock, SystemClock};
 use stationkeeper_pipeline::deliver::{DeliveryReport, deliver};
-use stationkeeper_pipeline::lambda::LambdaDatabase;
+use stationkeeper_pipeline::embedded_metrics::{EmbeddedMetrics, Metric};
+use stationkeeper_pipeline::lambda::{LambdaDatabase, metrics_of_environment};
 use stationkeeper_pipeline::planner::{Planned, plan_notifications};
 use stationkeeper_pipeline::secrets::Secrets;
 use stationkeeper_pipeline::{IngestError, chain};
@@ -29,7 +30,8 @@ async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let database = LambdaDatabase::from_env().await?;
     let channels = Channels::new(connections().await?, || SystemClock.now())?;
-    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| handle(&database, &channels, event))).await
+    let metrics = metrics_of_environment();
+    lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| handle(&database, &channels, &metrics, event))).await
 }
 
 /// From the environment, and from the secret where there is one; what stands in both is the secret's.
@@ -51,7 +53,12 @@ fn environment() -> (Vec<(String, String)>, Option<String>) {
 }
 
 /// A failure is one of the invocation: the queue wakes again, and the schedule comes anyway.
-async fn handle(database: &LambdaDatabase, channels: &Channels, event: LambdaEvent<Value>) -> Result<Value, Error> {
+async fn handle(
+    database: &LambdaDatabase,
+    channels: &Channels,
+    metrics: &EmbeddedMetrics,
+    event: LambdaEvent<Value>,
+) -> Result<Value, Error> {
     let deadline = Instant::now() + time_left(event.context.deadline, SystemClock.now());
     let (planned, delivered) = match tell(database.store(), channels, deadline).await {
         Err(error) if error.is_login_refused() && database.log_in_again().await => {
@@ -59,6 +66,14 @@ async fn handle(database: &LambdaDatabase, channels: &Channels, event: LambdaEve
         }
         outcome => outcome,
     }?;
+    metrics.write(
+        SystemClock.now(),
+        &[
+            (Metric::NotificationsSent, delivered.sent as u64),
+            (Metric::NotificationsFailed, delivered.failed as u64),
+            (Metric::NotificationsDead, delivered.dead as u64),
+        ],
+    );
     // Only the schedule: wakings are many when little is well.
     if !is_waking(&event.payload)
         && let Some(alive) = channels.alive()

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use stationkeeper_store::{Store, StoreError, StoreOptions};
 use stationkeeper_telemetry::Limits;
+use tokio::time::Instant;
 
-use crate::clock::SystemClock;
+use crate::clock::{Clock, SystemClock};
 use crate::database_secret::DatabaseSecret;
+use crate::embedded_metrics::{EmbeddedMetrics, Metric};
 use crate::ingest::{BatchReport, Delivery, Ingest};
 use crate::plan::Judging;
 use crate::s3::S3Bucket;
@@ -19,6 +21,7 @@ const SECRET: &str = "STATIONKEEPER_DATABASE_SECRET_ARN";
 const CA: &str = "STATIONKEEPER_DATABASE_CA";
 const BUCKET: &str = "STATIONKEEPER_BUCKET";
 const NOTIFY_QUEUE: &str = "STATIONKEEPER_NOTIFY_QUEUE_URL";
+const METRICS: &str = "STATIONKEEPER_METRICS_NAMESPACE";
 /// Connections of one container: it works on one batch at a time.
 const CONNECTIONS: u32 = 4;
 
@@ -148,6 +151,11 @@ impl DatabaseSource {
     }
 }
 
+/// To the namespace that `STATIONKEEPER_METRICS_NAMESPACE` names.
+pub fn metrics_of_environment() -> EmbeddedMetrics {
+    EmbeddedMetrics::new(variable(METRICS))
+}
+
 impl LambdaConfig {
     /// From `STATIONKEEPER_BUCKET`, `STATIONKEEPER_NOTIFY_QUEUE_URL` (none: nobody is woken) and the variables of
     /// [`LambdaDatabase::from_env`].
@@ -169,7 +177,7 @@ impl LambdaConfig {
             None => None,
         };
         let ingest = Ingest::new(bucket, database.store.clone(), SystemClock, Limits::default(), Judging::default());
-        Ok(Function { ingest, database, waker })
+        Ok(Function { ingest, database, waker, metrics: metrics_of_environment() })
     }
 }
 
@@ -179,16 +187,29 @@ pub struct Function {
     ingest: Ingest<S3Bucket, SystemClock>,
     database: LambdaDatabase,
     waker: Option<Waker>,
+    metrics: EmbeddedMetrics,
 }
 
 impl Function {
     /// [`Ingest::batch`]; when it owes something, the notify function is woken.
     pub async fn batch(&self, deliveries: &[Delivery]) -> BatchReport {
+        let started = Instant::now();
         let mut report = self.ingest.batch(deliveries).await;
         if report.login_refused && self.database.log_in_again().await {
             report = self.ingest.batch(deliveries).await;
         }
         self.wake_for(report.transitions > 0).await;
+        self.metrics.write(
+            SystemClock.now(),
+            &[
+                (Metric::Deliveries, deliveries.len() as u64),
+                (Metric::DeliveriesFailed, report.failed.len() as u64),
+                (Metric::HeartbeatsAdvanced, report.tally.advanced),
+                (Metric::ObjectsQuarantined, report.quarantined),
+                (Metric::AlertsMoved, report.transitions),
+                (Metric::IngestDuration, u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)),
+            ],
+        );
         report
     }
 
@@ -201,6 +222,7 @@ impl Function {
             outcome => outcome,
         }?;
         self.wake_for(report.transitions > 0).await;
+        self.metrics.write(SystemClock.now(), &[(Metric::AlertsMoved, report.transitions as u64)]);
         Ok(report)
     }
 

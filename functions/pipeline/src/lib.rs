@@ -11,6 +11,7 @@ mod commit;
 mod database_secret;
 pub mod deliver;
 mod document;
+pub mod embedded_metrics;
 mod error;
 pub mod ingest;
 mod invariant;

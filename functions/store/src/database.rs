@@ -3,10 +3,8 @@
 use sqlx::AssertSqlSafe;
 #[cfg(feature = "mysql")]
 use sqlx::MySql;
-use sqlx::Pool;
 #[cfg(feature = "sqlite")]
-use sqlx::Sqlite;
-use sqlx::pool::PoolConnection;
+use sqlx::{Pool, Sqlite, pool::PoolConnection};
 
 use crate::StoreError;
 #[cfg(feature = "mysql")]
@@ -76,23 +74,28 @@ impl Database {
 
     /// A writer, and the rows of its first statement.
     pub(crate) async fn writer_reading(&self, first: Statement) -> Result<(Session, Vec<Row>), StoreError> {
-        #[cfg(feature = "mysql")]
-        if let Self::MySql(connections) = self {
-            let text = first.inlined()?;
-            #[cfg(feature = "record")]
-            crate::record::mark(crate::record::Recorded::BeginReading { text: text.clone() });
-            let begun = async {
-                let mut connection = connections.acquire().await?;
-                let rows = connection.begin_reading(&text).await?;
-                Ok((connection, rows))
-            };
-            let (connection, rows) = begun.await.map_err(StoreError::doing(first.doing))?;
-            let rows = rows.into_iter().map(|row| Row::mysql(row, first.table, first.key)).collect();
-            return Ok((Session::MySqlWriter(connection), rows));
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite { .. } => {
+                let mut session = self.writer().await?;
+                let rows = session.fetch(first).await?;
+                Ok((session, rows))
+            }
+            #[cfg(feature = "mysql")]
+            Self::MySql(connections) => {
+                let text = first.inlined()?;
+                #[cfg(feature = "record")]
+                crate::record::mark(crate::record::Recorded::BeginReading { text: text.clone() });
+                let begun = async {
+                    let mut connection = connections.acquire().await?;
+                    let rows = connection.begin_reading(&text).await?;
+                    Ok((connection, rows))
+                };
+                let (connection, rows) = begun.await.map_err(StoreError::doing(first.doing))?;
+                let rows = rows.into_iter().map(|row| Row::mysql(row, first.table, first.key)).collect();
+                Ok((Session::MySqlWriter(connection), rows))
+            }
         }
-        let mut session = self.writer().await?;
-        let rows = session.fetch(first).await?;
-        Ok((session, rows))
     }
 
     pub(crate) async fn close(&self) {

@@ -19,7 +19,7 @@ use crate::{Store, StoreError};
 /// The dictionary that every store starts with, trained on simulated heartbeats.
 const SHIPPED: &[u8] = include_bytes!("../dictionaries/heartbeat-1.zstd-dictionary");
 /// Higher levels gain next to nothing once there is a dictionary.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Trains a dictionary of at most `size` bytes on samples (whole raw heartbeats; a few hundred do).

@@ -108,6 +108,13 @@ impl Function {
         super::until(words, super::PATIENCE, async || self.lines().contains(words).then_some(())).await;
     }
 
+    /// Its lines of metrics so far.
+    pub fn metrics(&self) -> Vec<Value> {
+        let lines = self.lines();
+        let lines = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        lines.filter(|line| line["_aws"].is_object()).collect()
+    }
+
     /// Gives it an event and waits for its answer.
     pub async fn invoke(&self, payload: &Value) -> Answered {
         self.invoke_within(payload, TimeDelta::minutes(1)).await
