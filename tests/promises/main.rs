@@ -14,11 +14,13 @@ mod sentences;
 mod at_least_once;
 mod bounded;
 mod cost;
+mod off;
 mod one_bad_object;
 mod one_transaction;
 mod own_prefix;
 mod time;
 mod two_at_once;
+mod unreadable;
 
 /// A variable that tests/run sets.
 #[expect(clippy::disallowed_methods, reason = "where tests read their surroundings")]

@@ -103,6 +103,25 @@ pub fn text(language: Language, cause: &Cause) -> String {
         }
         Cause::LookFailed { error } => say("look_failed", &[("error", error)]),
         Cause::FlowsAgain => say("flows_again", &[]),
+        Cause::Unreadable { document, reason, uploads, since } => say(
+            "unreadable",
+            &[
+                ("document", document),
+                ("reason", reason),
+                ("uploads", &uploads.to_string()),
+                ("since", &minute(*since)),
+            ],
+        ),
+        Cause::ReadableAgain => say("readable_again", &[]),
+        Cause::UnreadableNoMore => say("unreadable_no_more", &[]),
+        Cause::WakeNotReady { at, issues: Some(issues) } => {
+            say("wake_not_ready", &[("at", &minute(*at)), ("issues", issues)])
+        }
+        Cause::WakeNotReady { at, issues: None } => say("wake_not_ready_unsaid", &[("at", &minute(*at))]),
+        Cause::WakeReady => say("wake_ready", &[]),
+        Cause::OffThoughReserved { at, start } => {
+            say("off_though_reserved", &[("at", &minute(*at)), ("start", &minute(*start))])
+        }
         Cause::OffOnPurpose { at, mode: Some(mode) } => say("off_on_purpose", &[("at", &minute(*at)), ("mode", mode)]),
         Cause::OffOnPurpose { at, mode: None } => say("off_on_purpose_unsaid", &[("at", &minute(*at))]),
         Cause::Busy { command, since } => say("busy", &[("command", command), ("since", &minute(*since))]),

@@ -75,6 +75,25 @@ fn sentences() -> Vec<(Cause, &'static str)> {
         (Cause::LookFailed { error: "no route".into() }, "The bucket could not be looked into: no route"),
         (Cause::FlowsAgain, "Heartbeats flow again"),
         (
+            Cause::Unreadable { document: "status.json".into(), reason: "truncated_json".into(), uploads: 3, since },
+            "3 uploads of status.json in a row cannot be read, since 2026-11-24 10:02 UTC: truncated_json",
+        ),
+        (Cause::ReadableAgain, "What it sends can be read again"),
+        (Cause::UnreadableNoMore, "Nothing unreadable has come for an hour"),
+        (
+            Cause::WakeNotReady { at: since, issues: some("NIC not WoL ready: Ethernet") },
+            "Ordered to go off at 2026-11-24 10:02 UTC although it may not be woken: NIC not WoL ready: Ethernet",
+        ),
+        (
+            Cause::WakeNotReady { at: since, issues: None },
+            "Ordered to go off at 2026-11-24 10:02 UTC although it may not be woken",
+        ),
+        (Cause::WakeReady, "It can be woken"),
+        (
+            Cause::OffThoughReserved { at: since, start },
+            "Ordered to go off at 2026-11-24 10:02 UTC and not back; the reservation starts at 2026-11-24 11:00 UTC",
+        ),
+        (
             Cause::OffOnPurpose { at: since, mode: some("shutdown") },
             "Ordered to go off (shutdown) at 2026-11-24 10:02 UTC",
         ),
@@ -151,6 +170,7 @@ fn every_cause_rule_word_and_severity_has_an_entry_and_no_entry_is_left_over() {
         "local_session_unnamed",
         "clock_skew_behind",
         "off_on_purpose_unsaid",
+        "wake_not_ready_unsaid",
         "acknowledgement_over_unsaid",
     ]
     .into();

@@ -51,17 +51,24 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
     let now = ingest.clock.now();
     let mut documents: BTreeMap<HostName, Vec<Document>> = BTreeMap::new();
     let mut trails: Vec<&TrailRead> = Vec::new();
+    let mut trail_arrivals: Vec<(HostName, DateTime<Utc>)> = Vec::new();
     let mut put_aside: Vec<&Quarantined> = batch.unreadable.iter().map(|(_, one)| one).collect();
     for read in batch.reads {
         match &read.outcome {
             ReadOutcome::Document(document) => {
                 documents.entry(read.host.clone()).or_default().push(document.clone());
             }
-            ReadOutcome::Trail(trail) => trails.push(trail),
+            ReadOutcome::Trail(trail) => {
+                trails.push(trail);
+                trail_arrivals.extend(read.arrived_at.map(|at| (read.host.clone(), at)));
+            }
             ReadOutcome::Quarantined(one) => {
                 put_aside.push(one);
                 if let Some(clock) = one.clock {
                     documents.entry(read.host.clone()).or_default().push(Document::Misdated(clock));
+                }
+                if let Some(upload) = &one.upload {
+                    documents.entry(read.host.clone()).or_default().push(Document::Unreadable(upload.clone()));
                 }
             }
             ReadOutcome::NoTrail => {}
@@ -79,15 +86,28 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
     let mut done = Done { quarantined: put_aside.len() as u64, ..Done::default() };
     if !hosts.is_empty() {
         let (mut transaction, mut states) = ingest.store.begin_locking(&hosts).await?;
-        if states.len() < hosts.len() {
-            transaction.states().ensure(&hosts, now).await?;
+        // What nobody can read makes no station of a name that nobody knows.
+        let unheard = unheard(&documents, &trails);
+        let heard_among =
+            |states: &[StationState]| states.iter().filter(|state| !unheard.contains(&state.host)).count();
+        if heard_among(&states) < hosts.len() - unheard.len() {
+            let heard: Vec<_> = hosts.iter().filter(|host| !unheard.contains(host)).cloned().collect();
+            transaction.states().ensure(&heard, now).await?;
             states = transaction.states().lock(&hosts).await?;
         }
-        invariant::rows_as_planned("states of stations", hosts.len(), states.len() as u64)?;
+        let held = heard_among(&states) as u64;
+        invariant::rows_as_planned("states of stations", hosts.len() - unheard.len(), held)?;
         let standing = load(&mut transaction, &hosts, &documents, &trails).await?;
         let mut plans = Vec::with_capacity(states.len());
         for state in states {
-            let Some(documents) = documents.remove(&state.host) else { continue };
+            let mut documents = documents.remove(&state.host).unwrap_or_default();
+            if !state.uploads.all_read() {
+                let of_station = trail_arrivals.iter().filter(|(host, _)| *host == state.host);
+                documents.extend(of_station.map(|(_, at)| Document::Trail { arrived_at: *at }));
+            }
+            if documents.is_empty() {
+                continue;
+            }
             let heartbeats = documents.iter().filter(|one| matches!(one, Document::Heartbeat(_))).count();
             let before = Newest::of(&state);
             let plan = standing.plan(state, documents, settings, ingest);
@@ -116,6 +136,18 @@ pub(crate) async fn commit<B: Bucket, C: Clock>(
         observe::quarantined(one);
     }
     Ok(done)
+}
+
+/// Stations of which nothing came that could be read.
+fn unheard(documents: &BTreeMap<HostName, Vec<Document>>, trails: &[&TrailRead]) -> BTreeSet<HostName> {
+    documents
+        .iter()
+        .filter(|(host, of)| {
+            of.iter().all(|one| matches!(one, Document::Unreadable(_)))
+                && trails.iter().all(|trail| trail.host != **host)
+        })
+        .map(|(host, _)| host.clone())
+        .collect()
 }
 
 /// What stands in the database about the stations of a batch.
@@ -171,8 +203,10 @@ async fn load(
                     see(*arrived_at);
                     service_state.last_forced_logoff.iter().filter_map(|logoff| logoff.timestamp).for_each(&mut see);
                 }
-                // Like a status, it opens nothing that a reservation could matter to.
-                Document::Status { .. } | Document::Misdated(_) | Document::Beacon => {}
+                Document::Misdated(clock) => see(clock.arrived_at),
+                Document::Unreadable(upload) => see(upload.arrived_at),
+                // It opens nothing that a reservation could matter to.
+                Document::Status { .. } | Document::Trail { .. } | Document::Beacon => {}
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use stationkeeper_rules::ClockReading;
+use stationkeeper_rules::{ClockReading, Upload};
 use stationkeeper_telemetry::{
     HostName, Limits, ObjectKind, Reason, Rejection, ServiceState, Snapshot, misdated_timestamp, normalize_heartbeat,
     normalize_service_state, normalize_status,
@@ -47,6 +47,13 @@ pub enum Document {
     },
     /// A heartbeat that is put aside for its date alone: the station talks, and this is what its clock says.
     Misdated(ClockReading),
+    /// Put aside: nobody can read it.
+    Unreadable(Upload),
+    /// The trail of forced logoffs was read; its lines go their own way.
+    Trail {
+        /// When it was put.
+        arrived_at: DateTime<Utc>,
+    },
     /// Of no use yet: counted, nothing else.
     Beacon,
 }

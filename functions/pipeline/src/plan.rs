@@ -6,10 +6,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use stationkeeper_rules::{
     Alert, AlertSettings, Cause, ClockReading, Context, Incoming, OffPolicy, Outcome, Passage, Reservation,
-    ReservationId, ReservationSettings, RuleSet, StationState, StationWord, StatusDocument, Transition, links,
-    on_clock, on_heartbeat, on_operations, rank, unresolved_after,
+    ReservationId, ReservationSettings, Rule, RuleSet, StationState, StationWord, StatusDocument, Transition, Upload,
+    links, on_clock, on_heartbeat, on_operations, on_uploads, rank, unresolved_after,
 };
-use stationkeeper_telemetry::ForcedLogoff;
+use stationkeeper_telemetry::{ForcedLogoff, ObjectKind};
 
 use crate::document::{Document, HeartbeatDocument};
 
@@ -165,6 +165,7 @@ pub fn plan(
         judging,
         known: HashMap::new(),
         unresolved: standing.unresolved.to_vec(),
+        uploads: Vec::with_capacity(documents.len()),
         plan: StationPlan {
             state,
             history: Vec::with_capacity(documents.len()),
@@ -189,6 +190,7 @@ pub fn plan(
     for other in others {
         folding.other(other);
     }
+    folding.judge_uploads();
     folding.plan
 }
 
@@ -200,12 +202,18 @@ struct Folding<'a> {
     /// What this batch added to `standing.known`.
     known: HashMap<DateTime<Utc>, Known>,
     unresolved: Vec<Alert>,
+    /// What came of all documents.
+    uploads: Vec<Upload>,
     plan: StationPlan,
 }
 
 impl Folding<'_> {
     fn heartbeat(&mut self, heartbeat: Arc<HeartbeatDocument>) {
         let timestamp = heartbeat.snapshot.timestamp_utc;
+        // What a spool still held says nothing of what the station sends now.
+        if heartbeat.at_once {
+            self.was_read(ObjectKind::Heartbeat, heartbeat.arrived_at);
+        }
         self.see_logoff(heartbeat.snapshot.last_forced_logoff.as_ref(), Some(timestamp), heartbeat.arrived_at);
         let known = self.known.get(&timestamp).or_else(|| self.standing.known.get(&timestamp)).cloned();
         match known {
@@ -231,6 +239,7 @@ impl Folding<'_> {
             return;
         }
         self.plan.tally.advanced += 1;
+        self.was_read(ObjectKind::Heartbeat, arrived_at);
         let incoming = Incoming { snapshot: heartbeat.snapshot.clone(), arrived_at, at_once: heartbeat.at_once };
         let outcome = on_heartbeat(&self.plan.state, incoming, &self.context());
         self.take(outcome);
@@ -319,6 +328,7 @@ impl Folding<'_> {
     fn other(&mut self, document: Document) {
         match document {
             Document::Status { snapshot, arrived_at } => {
+                self.was_read(ObjectKind::Status, arrived_at);
                 self.plan.tally.state_documents += 1;
                 let newer = |held: &StatusDocument| {
                     (held.snapshot.timestamp_utc, held.arrived_at) < (snapshot.timestamp_utc, arrived_at)
@@ -328,6 +338,7 @@ impl Folding<'_> {
                 }
             }
             Document::ServiceState { service_state, arrived_at } => {
+                self.was_read(ObjectKind::ServiceState, arrived_at);
                 self.plan.tally.state_documents += 1;
                 self.see_logoff(service_state.last_forced_logoff.as_ref(), None, arrived_at);
                 if self.plan.state.service_state.as_ref().is_none_or(|(_, held)| *held <= arrived_at) {
@@ -338,7 +349,28 @@ impl Folding<'_> {
                 }
             }
             Document::Misdated(reading) => self.read_clock(reading),
+            Document::Unreadable(upload) => self.uploads.push(upload),
+            Document::Trail { arrived_at } => self.was_read(ObjectKind::Events, arrived_at),
             Document::Heartbeat(_) | Document::Beacon => {}
+        }
+    }
+
+    fn was_read(&mut self, kind: ObjectKind, arrived_at: DateTime<Utc>) {
+        self.uploads.push(Upload { kind, arrived_at, unreadable: None });
+    }
+
+    /// What came of the batch's uploads, as one: how they follow each other is told by their arrivals.
+    fn judge_uploads(&mut self) {
+        let uploads = std::mem::take(&mut self.uploads);
+        let in_trouble = !self.plan.state.uploads.all_read()
+            || self.unresolved.iter().any(|alert| alert.key.rule == Rule::QuarantinedUploads)
+            || uploads.iter().any(|upload| upload.unreadable.is_some());
+        if in_trouble {
+            let outcome = on_uploads(&self.plan.state, uploads, &self.context());
+            return self.take(outcome);
+        }
+        for Upload { kind, arrived_at, .. } in uploads {
+            self.plan.state.uploads.note_read(kind, arrived_at);
         }
     }
 

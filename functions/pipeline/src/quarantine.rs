@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
-use stationkeeper_rules::ClockReading;
-use stationkeeper_telemetry::{EventFault, EventRejection, HostName, Rejection};
+use stationkeeper_rules::{ClockReading, Unreadable, Upload};
+use stationkeeper_telemetry::{EventFault, EventRejection, HostName, ObjectKind, Reason, Rejection};
 
 use crate::bucket::ObjectAddress;
 use crate::ingest::Delivery;
@@ -64,6 +64,8 @@ pub struct Quarantined {
     pub copied: bool,
     /// A heartbeat that was rejected for its date alone: what the station's clock said.
     pub clock: Option<ClockReading>,
+    /// What the station sent that nobody can read; none: it is not the station's doing, or its date alone is wrong.
+    pub upload: Option<Upload>,
 }
 
 impl Quarantined {
@@ -81,12 +83,14 @@ impl Quarantined {
             copy_key: String::new(),
             copied: false,
             clock: None,
+            upload: None,
         }
     }
 
     /// Of an object. The copy's key follows from address alone: a repeat overwrites it with the same bytes.
     pub fn of_object(
         host: &HostName,
+        kind: ObjectKind,
         address: &ObjectAddress,
         arrived_at: DateTime<Utc>,
         size: u64,
@@ -94,8 +98,18 @@ impl Quarantined {
         rejection: Rejection,
     ) -> Self {
         let version_id = address.version_id.clone().unwrap_or_default();
-        let digest = Sha256::digest(format!("{}\n{version_id}", address.key).as_bytes());
-        let short: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let short = short_digest(&address.key, &version_id);
+        let object = match version_id.as_str() {
+            // Where the bucket has no versions, the time tells one PUT from the next.
+            "" => short_digest(&address.key, &arrived_at.to_rfc3339()),
+            _ => short.clone(),
+        };
+        // `clock_skew` speaks of dates.
+        let upload = (rejection.reason != Reason::TimestampOutOfRange).then(|| Upload {
+            kind,
+            arrived_at,
+            unreadable: Some(Unreadable { object, reason: rejection.reason.as_str().to_owned() }),
+        });
         Self {
             host: Some(host.clone()),
             key: address.key.clone(),
@@ -108,6 +122,7 @@ impl Quarantined {
             copy_key: format!("{QUARANTINE}{host}/{}-{short}", arrived_at.format("%Y%m%dT%H%M%SZ")),
             copied: false,
             clock: None,
+            upload,
         }
     }
 
@@ -128,8 +143,15 @@ impl Quarantined {
             copy_key: String::new(),
             copied: false,
             clock: None,
+            upload: None,
         }
     }
+}
+
+/// What tells one version of an object from all others, in 16 digits.
+fn short_digest(key: &str, version: &str) -> String {
+    let digest = Sha256::digest(format!("{key}\n{version}").as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn first_bytes(body: &[u8]) -> Vec<u8> {

@@ -324,7 +324,8 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
     ) -> Result<ReadOutcome, BucketError> {
         let arrived_at = one.arrived_at.unwrap_or_else(|| self.clock.now());
         let clock = misdated(&one.address.key, body, arrived_at, &rejection, &self.limits);
-        let mut quarantined = Quarantined::of_object(&one.host, &one.address, arrived_at, size, body, rejection);
+        let mut quarantined =
+            Quarantined::of_object(&one.host, one.kind, &one.address, arrived_at, size, body, rejection);
         quarantined.clock = clock;
         match self.bucket.copy(&one.address, &quarantined.copy_key).await {
             Ok(()) => quarantined.copied = true,

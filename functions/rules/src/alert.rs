@@ -31,11 +31,17 @@ pub enum Rule {
     ClockSkew,
     /// Nothing comes in from anybody; of no station.
     IngestStalled,
+    /// It keeps sending what nobody can read.
+    QuarantinedUploads,
+    /// It went off and may not be woken.
+    PowerWakeNotReady,
+    /// It is off although a reservation needs it.
+    ShouldBeOn,
 }
 
 impl Rule {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::NotReady,
         Self::LocalSessionBeforeReservation,
         Self::LocalModePendingReservation,
@@ -45,6 +51,9 @@ impl Rule {
         Self::PowerDrift,
         Self::ClockSkew,
         Self::IngestStalled,
+        Self::QuarantinedUploads,
+        Self::PowerWakeNotReady,
+        Self::ShouldBeOn,
     ];
 
     /// The five that the mission names.
@@ -68,6 +77,9 @@ impl Rule {
             Self::PowerDrift => "power_drift",
             Self::ClockSkew => "clock_skew",
             Self::IngestStalled => "ingest_stalled",
+            Self::QuarantinedUploads => "quarantined_uploads",
+            Self::PowerWakeNotReady => "power_wake_not_ready",
+            Self::ShouldBeOn => "should_be_on",
         }
     }
 
@@ -79,11 +91,13 @@ impl Rule {
     /// How urgent it is.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::HeartbeatMissing | Self::IngestStalled => Severity::Critical,
+            Self::HeartbeatMissing | Self::IngestStalled | Self::ShouldBeOn => Severity::Critical,
             Self::NotReady
             | Self::LocalSessionBeforeReservation
             | Self::LocalModePendingReservation
-            | Self::StaleForcedLogoff => Severity::Warning,
+            | Self::StaleForcedLogoff
+            | Self::QuarantinedUploads
+            | Self::PowerWakeNotReady => Severity::Warning,
             Self::NicPolicyChanged | Self::PowerDrift | Self::ClockSkew => Severity::Notice,
         }
     }

@@ -87,7 +87,7 @@ pub fn stale_forced_logoff(
 }
 
 /// When a window that ended at `end` was left: then, or at the heartbeat that found it so where nothing is judged in between.
-fn left(end: DateTime<Utc>, now: DateTime<Utc>, passage: Passage) -> DateTime<Utc> {
+pub(crate) fn left(end: DateTime<Utc>, now: DateTime<Utc>, passage: Passage) -> DateTime<Utc> {
     match passage {
         Passage::EveryTick => end,
         Passage::OverdueOnly => now,

@@ -92,6 +92,37 @@ pub enum Cause {
     },
     /// Heartbeats flow again.
     FlowsAgain,
+    /// Uploads that nobody can read, one after the other.
+    Unreadable {
+        /// Which document, such as `heartbeat.json`.
+        document: String,
+        /// Why the last of them was put aside, from the closed list of rejections.
+        reason: String,
+        /// How many.
+        uploads: u64,
+        /// When the first of them was put.
+        since: DateTime<Utc>,
+    },
+    /// What it sends can be read again.
+    ReadableAgain,
+    /// Nothing unreadable has come for an hour.
+    UnreadableNoMore,
+    /// A power action went ahead, and the station found that it may not be woken.
+    WakeNotReady {
+        /// When it was ordered.
+        at: DateTime<Utc>,
+        /// What it found, verbatim.
+        issues: Option<String>,
+    },
+    /// A later power action found it ready to be woken.
+    WakeReady,
+    /// It was switched off, and a reservation needs it.
+    OffThoughReserved {
+        /// When that was ordered.
+        at: DateTime<Utc>,
+        /// When the reservation starts.
+        start: DateTime<Utc>,
+    },
     /// A power action went well and nothing came later.
     OffOnPurpose {
         /// When it was ordered.

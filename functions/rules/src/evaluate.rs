@@ -10,6 +10,7 @@ use crate::heartbeat_missing::{heartbeat_missing, late_at, missing_at, off};
 use crate::life::{reopen, unresolved_after};
 use crate::meanwhile::{meanwhile, turns};
 use crate::not_ready::{counts_as_ready, extend, grown, not_ready};
+use crate::wake::{power_wake_not_ready, should_be_on};
 use crate::word::word;
 use crate::{
     Actor, Alert, AlertId, AlertKey, AlertState, Cause, Context, Latest, OffPolicy, Reservation, Rule, StationState,
@@ -86,6 +87,7 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
         Verdict::Clear { at: incoming.arrived_at, cause: Cause::HeartbeatArrived { timestamp } },
     );
     judged.windows(now);
+    judged.answer(Rule::PowerWakeNotReady, None, power_wake_not_ready(&next, now));
     let latest = next.latest.as_ref().map(|latest| &latest.snapshot);
     if let Some(snapshot) = latest {
         judged.answer(Rule::NicPolicyChanged, None, nic_policy(next.nic_baseline.as_deref(), snapshot));
@@ -107,21 +109,27 @@ pub fn on_heartbeat(state: &StationState, incoming: Incoming, context: &Context<
 
 /// Judges a station on nothing but the time that has passed, or on a document that is no heartbeat.
 pub fn on_passage(state: &StationState, now: DateTime<Utc>, context: &Context<'_>) -> Outcome {
+    let mut next = state.clone();
     let mut judged = Judged::new(state, context);
     judged.answer(Rule::HeartbeatMissing, None, heartbeat_missing(state, now, context));
     if context.passage == Passage::EveryTick {
         judged.windows(now);
+        judged.answer(Rule::QuarantinedUploads, None, next.uploads.pass(now));
     }
     let transitions = judged.transitions;
-    finish(state, state.clone(), transitions, now, context)
+    finish(state, next, transitions, now, context)
 }
 
-/// Judges a station anew after a document that is no heartbeat: it can excuse a silence, and opens nothing.
+/// Judges a station anew after a document that is no heartbeat: it can excuse a silence, and tell that the station went off.
 pub fn on_operations(state: &StationState, now: DateTime<Utc>, context: &Context<'_>) -> Outcome {
     let mut judged = Judged::new(state, context);
     let verdict = heartbeat_missing(state, now, context);
     if matches!(verdict, Verdict::Clear { .. }) {
         judged.answer(Rule::HeartbeatMissing, None, verdict);
+    }
+    judged.answer(Rule::PowerWakeNotReady, None, power_wake_not_ready(state, now));
+    for reservation in context.reservations {
+        judged.answer(Rule::ShouldBeOn, Some(reservation), should_be_on(state, reservation, now, context));
     }
     let transitions = judged.transitions;
     finish(state, state.clone(), transitions, now, context)
@@ -199,6 +207,7 @@ impl<'a> Judged<'a> {
                 Some(reservation),
                 stale_forced_logoff(self.state, reservation, now, settings, passage),
             );
+            self.answer(Rule::ShouldBeOn, Some(reservation), should_be_on(self.state, reservation, now, self.context));
         }
         // One alert for the next that has not ended; it passes on to its successor.
         let next = next_to_end(reservations, now);
@@ -281,6 +290,9 @@ fn check_at(
     }
     if !is_open(Rule::HeartbeatMissing) && excused.is_none_or(|off| now < off.from) {
         instants.extend(missing_at(state, context.grace_from, settings).map(|at| at.max(now + TimeDelta::seconds(1))));
+    }
+    if is_open(Rule::QuarantinedUploads) {
+        instants.extend(state.uploads.quiet_at());
     }
     for reservation in context.reservations {
         instants.extend(turns(reservation, context));

@@ -19,11 +19,13 @@ mod not_ready;
 mod notification;
 mod notification_settings;
 pub mod notify;
+mod quarantined_uploads;
 mod reservation;
 mod settings;
 mod station;
 #[cfg(test)]
 mod testing;
+mod wake;
 mod word;
 
 pub use alert::*;
@@ -38,6 +40,7 @@ pub use links::FoundIn;
 pub use not_ready::counts_as_ready;
 pub use notification::*;
 pub use notification_settings::*;
+pub use quarantined_uploads::{Unreadable, Upload, Uploads, on_uploads};
 pub use reservation::*;
 pub use settings::*;
 pub use station::*;

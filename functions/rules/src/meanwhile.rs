@@ -31,11 +31,12 @@ pub(crate) fn meanwhile(state: &StationState, now: DateTime<Utc>, context: &Cont
 }
 
 /// The instants at which time changes what a reservation means.
-pub(crate) fn turns(reservation: &Reservation, context: &Context<'_>) -> [DateTime<Utc>; 4] {
+pub(crate) fn turns(reservation: &Reservation, context: &Context<'_>) -> [DateTime<Utc>; 5] {
     let settings = context.settings;
     [
         reservation.start_at - seconds(settings.local_session_lead_seconds),
         reservation.start_at - seconds(settings.forced_logoff_check_lead_seconds),
+        reservation.start_at - seconds(settings.should_be_on_lead_seconds),
         reservation.start_at,
         reservation.end_at,
     ]

@@ -56,6 +56,12 @@ pub struct AlertSettings {
     pub late_after_seconds: u32,
     /// The ingest is stalled only when at least this many stations were expected. Default 3.
     pub stalled_min_stations: u32,
+    /// So many uploads of one kind in a row that nobody can read are an alert. Default 3.
+    pub quarantined_uploads: u32,
+    /// When they come within this time. Default 600.
+    pub quarantined_uploads_within_seconds: u32,
+    /// How long before a reservation a station should be on. Default 600.
+    pub should_be_on_lead_seconds: u32,
 }
 
 /// Windows around a reservation, in seconds.
@@ -105,6 +111,9 @@ impl Default for AlertSettings {
             clock_skew_seconds: 120,
             late_after_seconds: 120,
             stalled_min_stations: 3,
+            quarantined_uploads: 3,
+            quarantined_uploads_within_seconds: 600,
+            should_be_on_lead_seconds: 600,
         }
     }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
-use crate::{Cause, Heard};
+use crate::{Cause, Heard, Uploads};
 
 /// The one word for a station, derived here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -123,6 +123,8 @@ pub struct StationState {
     pub service_state: Option<(ServiceState, DateTime<Utc>)>,
     /// From `status.json`.
     pub status: Option<StatusDocument>,
+    /// What came of its uploads.
+    pub uploads: Uploads,
     /// Station timestamp − arrival of the newest heartbeat that was uploaded at once (positive: ahead).
     pub skew: Option<TimeDelta>,
     /// The derived word.
@@ -146,6 +148,7 @@ impl StationState {
             nic_baseline: None,
             service_state: None,
             status: None,
+            uploads: Uploads::default(),
             skew: None,
             word: StationWord::Unknown,
             word_since: now,
@@ -164,6 +167,7 @@ impl StationState {
             nic_baseline: self.nic_baseline.clone(),
             service_state: self.service_state.clone(),
             status: self.status.clone(),
+            uploads: self.uploads.clone(),
             skew: self.skew,
             word: self.word,
             word_since: self.word_since,

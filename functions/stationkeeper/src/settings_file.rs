@@ -77,6 +77,8 @@ fn check(settings: &Settings) -> Result<(), String> {
         ("alerts.interval_seconds", alerts.interval_seconds, 10, 3_600),
         ("alerts.missing_after_intervals", alerts.missing_after_intervals, 2, 1_000),
         ("alerts.stalled_min_stations", alerts.stalled_min_stations, 1, u32::MAX),
+        ("alerts.quarantined_uploads", alerts.quarantined_uploads, 1, 100),
+        ("alerts.quarantined_uploads_within_seconds", alerts.quarantined_uploads_within_seconds, 1, 86_400),
         ("history.retention_days", settings.history.retention_days, 1, 36_500),
         ("history.audit_retention_days", settings.history.audit_retention_days, 1, 36_500),
         ("notifications.group_wait_seconds", told.group_wait_seconds, 0, 3_600),

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use stationkeeper_rules::{Cause, Heard, Latest, StationState, StationWord, StatusDocument, UnreadyRun};
+use stationkeeper_rules::{Cause, Heard, Latest, StationState, StationWord, StatusDocument, UnreadyRun, Uploads};
 use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
 
 use crate::database::Link;
@@ -254,6 +254,8 @@ struct Memory {
     nic_baseline: Option<Vec<Nic>>,
     service_state: Option<(ServiceState, DateTime<Utc>)>,
     status: Option<StatusDocument>,
+    #[serde(default)]
+    uploads: Uploads,
 }
 
 /// [`Memory`], borrowed for writing.
@@ -264,6 +266,7 @@ struct MemoryOf<'a> {
     nic_baseline: &'a Option<Vec<Nic>>,
     service_state: &'a Option<(ServiceState, DateTime<Utc>)>,
     status: &'a Option<StatusDocument>,
+    uploads: &'a Uploads,
 }
 
 fn read_stations() -> Statement {
@@ -281,6 +284,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
         nic_baseline: &state.nic_baseline,
         service_state: &state.service_state,
         status: &state.status,
+        uploads: &state.uploads,
     };
     let cause = state.word_cause.as_ref().map(serde_json::to_string).transpose().map_err(failed())?;
     Ok(vec![
@@ -312,6 +316,7 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
         nic_baseline: memory.nic_baseline,
         service_state: memory.service_state,
         status: memory.status,
+        uploads: memory.uploads,
         skew: row.optional_integer("skew_ms")?.map(TimeDelta::milliseconds),
         word: row.parsed("word", StationWord::parse)?,
         word_since: row.instant("word_since")?,

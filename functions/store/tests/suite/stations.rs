@@ -39,6 +39,11 @@ pub async fn states_come_back_as_they_were(lab: Lab) {
         SessionOperation { timestamp: Some(at(-600)), success: Some(false), duration_ms: Some(7), user: None };
     full.service_state = Some((ServiceState { last_prepare: Some(prepare), ..ServiceState::default() }, at(3)));
     full.status = Some(StatusDocument { snapshot: snapshot("LAB-01", at(5)), arrived_at: at(6) });
+    // Written by hand: what it remembers is the rule's own affair.
+    full.uploads = serde_json::from_value(serde_json::json!({
+        "service-state": { "read_at": at(-3), "unread": [{ "object": "1f", "arrived_at": at(-2) }], "raised": true },
+    }))
+    .unwrap();
     full.skew = Some(TimeDelta::milliseconds(-1_500));
     full.word_cause = Some(Cause::NothingNewer { since: at(0) });
     full.check_at = Some(at(181));
