@@ -23,7 +23,7 @@ async fn a_station_fails_as_it_is_told_and_answers_again_afterwards() {
         let error = client.one(cmd("hostname")).await.unwrap_err();
         assert!(errors.iter().any(|name| error.starts_with(name)), "{fault:?}: {error}");
         lab.stations.set_fault(&host, None);
-        assert_eq!(client.one(cmd("hostname")).await.unwrap().exit_code, 0, "after {fault:?}");
+        assert_eq!(lab.client(0).one(cmd("hostname")).await.unwrap().exit_code, 0, "after {fault:?}");
     }
     lab.stop().await;
 }
@@ -49,7 +49,7 @@ async fn a_restart_during_prepare_leaves_no_trace_of_it() {
     let host = lab.host(0);
     lab.stations.set_fault(&host, Some(Fault::RebootsDuringPrepare));
     lab.stations.with_lab(|lab, now| lab.sit_down(&host, "ana", now));
-    let error = lab.client(0).one(lab_station("prepare-session")).await.unwrap_err();
+    let error = lab.client(0).one(lab_station("prepare-session --guard-grace=600")).await.unwrap_err();
     assert!(error.starts_with("ConnectionError"), "{error}");
     lab.stations.set_fault(&host, None);
     until("a PC that is back", PATIENCE, async || (lab.power(0) == Power::On).then_some(())).await;

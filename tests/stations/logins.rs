@@ -1,16 +1,16 @@
 //! Who may command a station, and which station it is.
 
 use stationkeeper_simulator::Role;
-use stationkeeper_tests::simulated_stations::{SimulatedStations, WinRmClient, cmd};
+use stationkeeper_tests::simulated_stations::{PASSWORD, SimulatedStations, WinRmClient, cmd};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn only_who_has_the_password_is_let_in() {
     let lab = SimulatedStations::start(&[Role::Idle], 60.0).await;
     for (transport, password, is_let_in) in [
-        ("ntlm", stationkeeper_tests::simulated_stations::PASSWORD, true),
+        ("ntlm", PASSWORD, true),
         ("ntlm", "Contrasena: 1", false),
         ("ntlm", "", false),
-        ("basic", stationkeeper_tests::simulated_stations::PASSWORD, true),
+        ("basic", PASSWORD, true),
         ("basic", "Contrasena: 1", false),
     ] {
         let client = WinRmClient { transport, password: password.to_owned(), ..lab.client(0) };

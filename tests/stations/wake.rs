@@ -19,7 +19,7 @@ async fn a_pc_that_is_off_refuses_connections_until_a_magic_packet_starts_it() {
     let port = lab.stations.wake_port();
     let own = lab.address(0).ip();
     for to in [own, Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(127, 255, 255, 255).into()] {
-        assert_eq!(lab.client(0).one(lab_station("power shutdown")).await.unwrap().exit_code, 0);
+        assert_eq!(lab.client(0).one(lab_station("power shutdown --delay=240")).await.unwrap().exit_code, 0);
         until("a PC that is off", PATIENCE, async || (lab.power(0) == Power::Off).then_some(())).await;
         until("a refused connection", PATIENCE, async || {
             std::net::TcpStream::connect(lab.address(0)).is_err().then_some(())
@@ -46,7 +46,7 @@ async fn a_pc_that_is_off_refuses_connections_until_a_magic_packet_starts_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reboot_closes_the_listener_for_as_long_as_windows_takes() {
     let lab = SimulatedStations::start(&[Role::Idle], 60.0).await;
-    let release = lab_station("release-session --reboot --reboot-timeout=30");
+    let release = lab_station("release-session --reboot --reboot-timeout=240");
     assert_eq!(lab.client(0).one(release).await.unwrap().exit_code, 0);
     until("a PC that goes down", PATIENCE, async || (lab.power(0) != Power::On).then_some(())).await;
     until("a PC that is back by itself", PATIENCE, async || (lab.power(0) == Power::On).then_some(())).await;
