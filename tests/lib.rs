@@ -27,6 +27,8 @@ pub mod mail_server;
 pub mod mariadb_server;
 #[path = "harness/programs.rs"]
 pub mod programs;
+#[path = "harness/simulated_stations.rs"]
+pub mod simulated_stations;
 #[path = "harness/station.rs"]
 pub mod station;
 #[path = "harness/tables.rs"]

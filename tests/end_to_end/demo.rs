@@ -1,11 +1,13 @@
 //! `up --demo`: whoever starts it for the first time sees a lab with a day behind it, and everything that can go wrong.
 
 use std::collections::BTreeSet;
+use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use stationkeeper_rules::Rule;
-use stationkeeper_store::ForcedLogoffFilter;
+use stationkeeper_store::{ForcedLogoffFilter, StationFilter};
+use stationkeeper_tests::simulated_stations::{WinRmClient, cmd, lab_station};
 
 use crate::harness::programs::stationkeeper_says;
 use crate::harness::until;
@@ -92,4 +94,52 @@ async fn a_second_start_makes_the_demo_anew() {
     assert_eq!(again.all("/api/v1/stations").await.len(), 2, "nothing of the first demo is left");
     let by_old_token = again.get_with("/api/v1/stations", &[("X-Lab-Manager-Token", &old_token)]).await;
     assert_eq!(by_old_token.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_station_of_the_demo_is_prepared_shut_down_and_woken_by_others() {
+    let folder = data_folder();
+    let mut up = Up::start_with(folder.path(), &["--demo", "1", "--speed", "60"], MAKING);
+    let simulated = up.line["simulated"].clone();
+    let address = simulated["stations"]["LAB-WS01"]["address"].as_str().unwrap().parse().unwrap();
+    let client = WinRmClient {
+        address,
+        password: simulated["password"].as_str().unwrap().to_owned(),
+        transport: "ntlm",
+        trust: None,
+        wait: 5,
+        patience: 30,
+    };
+    let shown = async |pointer: &str| up.all("/api/v1/stations").await[0].pointer(pointer).cloned().unwrap_or_default();
+    assert_eq!(client.one(cmd("hostname")).await.unwrap().text().trim(), "LAB-WS01");
+    let store = up.store().await;
+    let station = store.stations(&StationFilter::default(), None, 10).await.unwrap().remove(0);
+    assert_eq!(station.entry.address, Some(address.to_string()), "the catalog knows where it answers");
+    let mac = station.entry.mac.unwrap();
+
+    // Its script prepares now and then too, for the default user.
+    until("a heartbeat that shows the prepare", SHOWN, async || {
+        let said = client.one(lab_station("prepare-session --user=visitor")).await.unwrap();
+        assert_eq!(said.exit_code, 1, "done with warnings: {}", said.text());
+        (shown("/last_prepare/user").await == "visitor").then_some(())
+    })
+    .await;
+
+    assert_eq!(client.one(lab_station("power shutdown --delay=240 --reason=night")).await.unwrap().exit_code, 0);
+    until("a refused connection", SHOWN, async || std::net::TcpStream::connect(address).is_err().then_some(())).await;
+    // Five minutes of its time: whatever was under way has come.
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let last = shown("/timestamp_utc").await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(shown("/timestamp_utc").await, last, "a PC that is off sends no heartbeat");
+
+    let port = u16::try_from(simulated["wake_port"].as_u64().unwrap()).unwrap();
+    let mac: Vec<u8> = mac.split('-').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    let packet = [[0xff; 6].as_slice(), &mac.repeat(16)].concat();
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(&packet, ("127.0.0.1", port)).unwrap();
+    until("a station that answers", SHOWN, async || client.one(cmd("hostname")).await.ok()).await;
+    until("a heartbeat after the wake", SHOWN, async || (shown("/timestamp_utc").await != last).then_some(())).await;
+    assert_eq!(shown("/last_power_action/mode").await, "shutdown");
+    assert!(up.program.runs());
+    up.terminate();
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use stationkeeper_telemetry::{BadHost, HostName};
 
+use crate::live::LiveLab;
 use crate::oracle::{Beat, Case, expected_alerts};
 use crate::role::Role;
 use crate::scenario::{ExpectedSilence, Policy, Scenario, ScenarioHost, ScenarioReservation};
@@ -259,6 +260,17 @@ impl Emissions {
             .filter_map(|(index, head)| head.as_ref().map(|head| Reverse((head.upload.at, index))))
             .collect();
         Self { runs, heads, order }
+    }
+
+    /// The next emission, if it comes before that instant.
+    pub fn next_before(&mut self, at: DateTime<Utc>) -> Option<Emission> {
+        let Reverse((first, _)) = self.order.peek()?;
+        if *first < at { self.next() } else { None }
+    }
+
+    /// The same lab from here on, open to commands.
+    pub fn live(self) -> LiveLab {
+        LiveLab::of(self.runs.into_iter().zip(self.heads))
     }
 
     /// Lines written so far, by host and line.

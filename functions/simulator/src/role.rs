@@ -37,6 +37,8 @@ pub enum Role {
     /// Healthy and in use: session guards hold the loop, panels write beside it, one beat flaps, one in thousands is lost. Nothing of
     /// it is trouble. Only a lab that asks for it has such stations.
     EverydayUse,
+    /// Nothing ever happens at it but what it is told. Only a lab that asks for it has such stations.
+    Idle,
 }
 
 impl Role {
@@ -76,6 +78,7 @@ impl Role {
             Self::StuckLabStation => "stuck_lab_station",
             Self::ClockAhead => "clock_ahead",
             Self::EverydayUse => "everyday_use",
+            Self::Idle => "idle",
         }
     }
 
@@ -94,7 +97,8 @@ impl Role {
             | Self::OrderedShutdown
             | Self::Hostile
             | Self::StuckLabStation
-            | Self::ClockAhead => Profile::Server,
+            | Self::ClockAhead
+            | Self::Idle => Profile::Server,
         }
     }
 }

@@ -210,7 +210,7 @@ pub(crate) fn script(role: Role, cycle: &Cycle, alone: bool, has_fmu: bool, rand
                 at += TimeDelta::seconds(170);
             }
         }
-        Role::ClockAhead => {}
+        Role::ClockAhead | Role::Idle => {}
         Role::EverydayUse => everyday_use(&mut script, cycle, random),
     }
     if has_fmu {

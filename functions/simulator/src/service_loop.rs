@@ -1,11 +1,13 @@
 //! A station that runs: its service loop, the panel beside it, and the files they write, in time order.
 
+mod commanded;
+mod trail;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use stationkeeper_telemetry::HostEvent;
 
 use crate::hardware::Timeouts;
 use crate::heartbeat_builder::disconnected;
@@ -14,8 +16,9 @@ use crate::operation::{Logoff, Operation, PowerRun, SessionRun, WakeCheck};
 use crate::role::Role;
 use crate::script::{Act, Cycle, Doing, Guard, Script, Trouble};
 use crate::station::{Station, local_time};
-use crate::station_view::{BOM, FmuExecutor, SessionRow, StationView};
+use crate::station_view::{FmuExecutor, SessionRow, StationView};
 use crate::upload::{Document, Emission, TruthBeat, TruthEvent, Upload};
+use commanded::Unforeseen;
 
 /// A PC has booted and its first collection starts so long after it was off.
 const BOOT: TimeDelta = TimeDelta::seconds(25);
@@ -53,6 +56,7 @@ pub(crate) struct Run {
     sequence: u64,
     ready: VecDeque<Emission>,
     finished: bool,
+    unforeseen: Unforeseen,
 }
 
 /// When a changed file goes up.
@@ -94,6 +98,7 @@ impl Run {
             sequence: 0,
             ready: VecDeque::new(),
             finished: false,
+            unforeseen: Unforeseen::default(),
             station,
             end,
             random,
@@ -115,15 +120,23 @@ impl Run {
         at + self.station.clock_offset
     }
 
+    /// When a changed file goes up.
+    fn upload_due(&self) -> Option<DateTime<Utc>> {
+        let at = |pending| if let Pending::At(at) = pending { Some(at) } else { None };
+        [self.jsonl_upload, self.ini_upload].into_iter().filter_map(at).min()
+    }
+
+    /// When the next thing happens.
+    fn next_instant(&self) -> DateTime<Utc> {
+        let act = self.script.acts.get(self.next_act).map(|act| act.at);
+        let always = self.next_collection.min(self.cycle.end());
+        [self.upload_due(), act].into_iter().flatten().fold(always, DateTime::min)
+    }
+
     /// One thing more happens.
     fn step(&mut self) {
-        let due = [self.jsonl_upload, self.ini_upload]
-            .into_iter()
-            .filter_map(|pending| if let Pending::At(at) = pending { Some(at) } else { None })
-            .min();
-        let act = self.script.acts.get(self.next_act).map(|act| act.at);
-        let next = [due, act, Some(self.next_collection), Some(self.cycle.end())].into_iter().flatten().min();
-        let Some(next) = next else { return };
+        let (due, act) = (self.upload_due(), self.script.acts.get(self.next_act).map(|act| act.at));
+        let next = self.next_instant();
         if let Some(end) = self.end
             && next >= end
         {
@@ -175,7 +188,7 @@ impl Run {
 
     /// Files that wait for this instant. A PC that is off uploads after it is back.
     fn upload_changed(&mut self, at: DateTime<Utc>) {
-        let off = self.script.down_until(at);
+        let off = self.down_until(at);
         for document in [Document::ServiceState, Document::Events] {
             let pending = match document {
                 Document::Events => &mut self.jsonl_upload,
@@ -207,13 +220,13 @@ impl Run {
 
     /// The loop collects, and publishes 5 to 12 s later.
     fn collect(&mut self, at: DateTime<Utc>) {
-        if let Some(back) = self.script.silent_until(at) {
+        if let Some(back) = self.silent_until(at) {
             self.next_collection = back + BOOT;
             return;
         }
         let publish = at + TimeDelta::seconds(self.random.random_range(5..=12));
         let spacing = TimeDelta::seconds(self.random.random_range(60..=64));
-        if let Some(back) = self.script.silent_until(publish) {
+        if let Some(back) = self.silent_until(publish) {
             self.next_collection = back + BOOT;
             return;
         }
@@ -293,6 +306,7 @@ impl Run {
             answered_at: by_service
                 .then(|| at.timestamp() as f64 - 1.0 + f64::from(at.timestamp().rem_euclid(64) as u8) / 64.0),
         });
+        self.unforeseen.show(view, at);
         view.judge();
     }
 
@@ -341,7 +355,7 @@ impl Run {
         let by_loop = act.at.max(self.free_at + TimeDelta::seconds(1));
         match act.what {
             Doing::PanelHeartbeat => {
-                if self.script.silent_until(act.at).is_none() {
+                if self.silent_until(act.at).is_none() {
                     // Two heartbeats of one second would be one object.
                     let at = act.at.max(self.last_publish + TimeDelta::seconds(1));
                     self.look(at - TimeDelta::seconds(2), at, false);
@@ -365,7 +379,7 @@ impl Run {
                 self.torn = Some(guard);
                 return;
             }
-            _ if self.script.silent_until(act.at).is_some() => return,
+            _ if self.silent_until(act.at).is_some() => return,
             Doing::Guard(guard) => {
                 let grace = TimeDelta::milliseconds((guard.grace * 1000.0) as i64);
                 // The emitter's instants have whole seconds.
@@ -422,63 +436,6 @@ impl Run {
     fn hold_loop(&mut self, until: DateTime<Utc>) {
         self.free_at = until;
         self.next_collection = self.next_collection.max(until + AFTER_COMMAND);
-    }
-
-    /// A guard's traces: the INI first, then the lines. `torn`: the INI is only half-way, and no line is there yet.
-    fn log_off(&mut self, guard: &Guard, at: DateTime<Utc>, torn: bool) {
-        for (number, (user, session_id)) in guard.victims.iter().enumerate() {
-            let logoff = Logoff {
-                message: guard.message.to_owned(),
-                grace: guard.grace,
-                ..Logoff::new(self.stamp(at), user, *session_id)
-            };
-            let operation = Operation::ForcedLogoff(logoff.clone());
-            if torn {
-                if number + 1 == guard.victims.len() {
-                    self.view.operations.record_torn(&operation);
-                }
-                continue;
-            }
-            self.view.operations.record(&operation);
-            if !guard.lines_lost {
-                self.append_line(&logoff);
-            }
-        }
-        if torn {
-            return;
-        }
-        let soon = Pending::At(at.max(self.last_publish) + TimeDelta::seconds(3));
-        self.ini_upload = if self.random.random_bool(0.5) { soon } else { Pending::WithNextBeat };
-        if !guard.lines_lost && self.jsonl_upload == Pending::Nothing {
-            self.jsonl_upload = match self.random.random_range(0..10) {
-                0..5 => soon,
-                5..8 => Pending::WithNextBeat,
-                _ => Pending::At(at.max(self.last_publish) + TimeDelta::seconds(self.random.random_range(40..90))),
-            };
-        }
-    }
-
-    fn append_line(&mut self, logoff: &Logoff) {
-        if self.jsonl.is_empty() {
-            self.jsonl.extend_from_slice(BOM);
-        }
-        logoff.line(&mut self.jsonl);
-        self.lines += 1;
-        let text = |text: &str| if matches!(text, "" | "null") { None } else { Some(text.to_owned()) };
-        self.events.push(TruthEvent {
-            host: self.station.host.clone(),
-            event: HostEvent {
-                timestamp: logoff.at,
-                user: text(&logoff.user),
-                session_id: Some(logoff.session_id),
-                grace: Some(logoff.whole_grace()),
-                force: Some(logoff.force),
-                message: text(&logoff.message),
-                source: Some("session-guard".to_owned()),
-                line: self.lines,
-                state: text(&logoff.state),
-            },
-        });
     }
 }
 

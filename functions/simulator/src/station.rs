@@ -38,6 +38,11 @@ impl Station {
         stream(self.seed, self.index, 1)
     }
 
+    /// The randomness of commands, which changes nothing of the script's.
+    pub fn command_randomness(&self) -> ChaCha8Rng {
+        stream(self.seed, self.index, u64::from(u32::MAX))
+    }
+
     /// Draws what is fixed about a station. Streams of one key: another station changes nothing here.
     pub fn new(
         host: HostName,

@@ -10,6 +10,7 @@ pub mod place;
 pub mod progress;
 pub mod replay;
 pub mod settings_file;
+pub mod stations;
 pub mod temporary;
 pub mod up;
 

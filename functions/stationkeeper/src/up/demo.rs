@@ -1,10 +1,13 @@
-//! The demo: a simulated lab with a day of history that goes on in real time, through the real S3 endpoint.
+//! The demo: a simulated lab with a day of history that goes on in real time, through the real S3 endpoint. Its stations can be reached: they answer
+//! WS-Management and magic packets on loopback.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
 use stationkeeper_embedded_bucket::EmbeddedBucket;
 use stationkeeper_pipeline::QUARANTINE;
 use stationkeeper_pipeline::clock::{Clock, SimulatedClock};
@@ -13,10 +16,11 @@ use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::S3Bucket;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
-use stationkeeper_simulator::{Lab, LabPlan, ScenarioReservation, Upload};
+use stationkeeper_simulator::{Emissions, Lab, LabPlan, ScenarioReservation};
 use stationkeeper_store::{CatalogEntry, HostStatus, Store};
 use stationkeeper_telemetry::{HostName, Limits, ObjectKey};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::scaled_clock::ScaledClock;
 use super::work::UpIngest;
@@ -24,6 +28,7 @@ use crate::commands::simulate;
 use crate::connections::Connections;
 use crate::failure::{Exit, Failure};
 use crate::progress;
+use crate::stations::{Account, Options, Stations};
 
 /// How much history the demo has when it begins.
 const HISTORY: TimeDelta = TimeDelta::hours(24);
@@ -32,11 +37,53 @@ const SLICE: TimeDelta = TimeDelta::minutes(1);
 /// A reservation is known this long before it starts.
 const BOOKED_AHEAD: TimeDelta = TimeDelta::hours(2);
 
+/// Who commands the demo's stations.
+const STATION_USER: &str = "labadmin";
+
 /// A lab on its way.
 pub struct DemoLab {
     lab: Lab,
-    rest: Box<dyn Iterator<Item = Upload> + Send>,
+    stations: Stations,
     booked_until: DateTime<Utc>,
+}
+
+/// How the demo's stations are reached, all of it on loopback.
+#[derive(Debug, Serialize)]
+pub struct StationAccess {
+    /// Who commands them by WS-Management.
+    pub user: String,
+    /// Made anew with each start.
+    pub password: String,
+    /// UDP port of magic packets, at any address of loopback.
+    pub wake_port: u16,
+    /// By station.
+    pub stations: BTreeMap<HostName, StationPlace>,
+}
+
+/// Where a station of the demo answers.
+#[derive(Debug, Serialize)]
+pub struct StationPlace {
+    /// `https://ADDRESS/wsman`.
+    pub address: SocketAddr,
+    /// SHA-256 of its certificate, in hexadecimal digits.
+    pub certificate_sha256: String,
+}
+
+impl DemoLab {
+    /// How they are reached.
+    pub fn access(&self) -> StationAccess {
+        let account = self.stations.account();
+        let stations = self.stations.addresses().filter_map(|(host, address)| {
+            let certificate_sha256 = hex::encode(self.stations.certificate(host)?.sha256);
+            Some((host.clone(), StationPlace { address, certificate_sha256 }))
+        });
+        StationAccess {
+            user: account.user.clone(),
+            password: account.password.clone(),
+            wake_port: self.stations.wake_port(),
+            stations: stations.collect(),
+        }
+    }
 }
 
 /// Removes the files of an earlier demo, and nothing else.
@@ -67,13 +114,13 @@ pub async fn with_history(
     let start = now - HISTORY;
     let lab = Lab::new(LabPlan::new(stations as usize, start, None, seed))
         .map_err(|error| Failure::because(Exit::Rejected, "cannot name so many stations", &error))?;
-    save_catalog(store, &lab).await?;
+    save_catalog(store, &lab, None).await?;
     let bucket = Arc::new(MemoryBucket::default());
     let simulated = Arc::new(SimulatedClock::at(lab.plan().start));
     let ingest = Ingest::new(bucket.clone(), store.clone(), simulated.clone(), Limits::default(), Judging::default());
     let slices = u64::try_from(HISTORY.num_seconds() / SLICE.num_seconds()).unwrap_or_default();
     let bar = progress::bar(slices, "24 hours of history", quiet);
-    let mut uploads = lab.uploads().peekable();
+    let mut emissions = lab.emissions();
     let mut booked_until = lab.plan().start;
     let mut slice_end = lab.plan().start + SLICE;
     while slice_end <= now {
@@ -81,7 +128,8 @@ pub async fn with_history(
             booked_until = book(&ingest, &lab, booked_until, slice_end + BOOKED_AHEAD * 2).await?;
         }
         let mut batch = Vec::new();
-        while let Some(upload) = uploads.next_if(|upload| upload.at < slice_end) {
+        while let Some(emission) = emissions.next_before(slice_end) {
+            let upload = emission.upload;
             let key = ObjectKey::latest(&upload.host, simulate::kind(upload.document)).into_string();
             let body = bucket.put(&key, Bytes::from(upload.bytes), upload.at);
             batch.push(Delivery { id: batch.len().to_string(), body });
@@ -103,10 +151,29 @@ pub async fn with_history(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    Ok(DemoLab { lab, rest: Box::new(uploads), booked_until })
+    let stations = reachable(emissions, clock).await?;
+    save_catalog(store, &lab, Some(&stations)).await?;
+    Ok(DemoLab { lab, stations, booked_until })
 }
 
-async fn save_catalog(store: &Store, lab: &Lab) -> Result<(), Failure> {
+/// Opens the lab to commands.
+async fn reachable(emissions: Emissions, clock: ScaledClock) -> Result<Stations, Failure> {
+    let mut secret = [0; 12];
+    getrandom::fill(&mut secret)
+        .map_err(|error| Failure::because(Exit::Failed, "cannot make a password for the demo's stations", &error))?;
+    let account = Account { user: STATION_USER.to_owned(), password: hex::encode(secret) };
+    let options = Options { account, basic: false, wake_port: 0 };
+    Stations::open(emissions.live(), clock, options).await.map_err(|error| Failure::of(Exit::Unavailable, &error))
+}
+
+async fn save_catalog(store: &Store, lab: &Lab, stations: Option<&Stations>) -> Result<(), Failure> {
+    let mut places: HashMap<HostName, (String, Option<String>)> = HashMap::new();
+    if let Some(stations) = stations {
+        for (host, address) in stations.addresses() {
+            let mac = stations.with_lab(|lab, _| lab.mac(host).map(str::to_owned));
+            places.insert(host.clone(), (address.to_string(), mac));
+        }
+    }
     let cannot = |error: stationkeeper_store::StoreError| {
         Failure::because(Exit::Unavailable, "cannot write the catalog", &error)
     };
@@ -115,8 +182,8 @@ async fn save_catalog(store: &Store, lab: &Lab) -> Result<(), Failure> {
         .map(|(host, _)| CatalogEntry {
             host: host.clone(),
             lab: Some(lab.plan().lab.clone()),
-            address: None,
-            mac: None,
+            address: places.get(host).map(|(address, _)| address.clone()),
+            mac: places.get(host).and_then(|(_, mac)| mac.clone()),
             status: HostStatus::Active,
             created_at: lab.plan().start,
         })
@@ -158,7 +225,7 @@ fn reservation(one: ScenarioReservation, lab: &str) -> Option<Reservation> {
     })
 }
 
-/// Goes on with the lab until told to stop: each station uploads with its own access key.
+/// Goes on with the lab until told to stop: each station uploads with its own access key, and answers while its PC is on.
 pub async fn live(
     mut demo: DemoLab,
     bucket: Arc<EmbeddedBucket>,
@@ -167,35 +234,44 @@ pub async fn live(
     clock: ScaledClock,
     stop: CancellationToken,
 ) {
+    let answering = TaskTracker::new();
+    demo.stations.serve(&answering, &stop);
     let mut clients: HashMap<HostName, S3Bucket> = HashMap::new();
-    for upload in demo.rest.by_ref() {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(clock.until(upload.at)) => {}
-        }
+    loop {
+        let uploads = tokio::select! {
+            () = stop.cancelled() => break,
+            uploads = demo.stations.uploads() => uploads,
+        };
         if clock.now() + BOOKED_AHEAD > demo.booked_until {
             match book(&ingest, &demo.lab, demo.booked_until, clock.now() + BOOKED_AHEAD * 2).await {
                 Ok(until) => demo.booked_until = until,
                 Err(failure) => tracing::warn!(error = %failure, "the demo cannot book; it tries again"),
             }
         }
-        let client = match clients.get(&upload.host) {
-            Some(client) => client,
-            None => match bucket.credential_for_station(&upload.host).await {
-                Ok(credential) => {
-                    let endpoint = super::endpoint(&s3, &credential);
-                    let client = S3Bucket::at(&endpoint, bucket.name().to_owned()).for_uploads();
-                    clients.entry(upload.host.clone()).or_insert(client)
-                }
-                Err(error) => {
-                    tracing::warn!(error = crate::failure::chain(&error), "a demo station has no access key");
-                    continue;
-                }
-            },
-        };
-        // A hostile station's uploads are refused now and then: that is its part in the demo.
-        if let Err(failure) = simulate::put(client, &upload).await {
-            tracing::info!(error = %failure, "an upload of the demo was refused");
+        for upload in uploads {
+            if stop.is_cancelled() {
+                break;
+            }
+            let client = match clients.get(&upload.host) {
+                Some(client) => client,
+                None => match bucket.credential_for_station(&upload.host).await {
+                    Ok(credential) => {
+                        let endpoint = super::endpoint(&s3, &credential);
+                        let client = S3Bucket::at(&endpoint, bucket.name().to_owned()).for_uploads();
+                        clients.entry(upload.host.clone()).or_insert(client)
+                    }
+                    Err(error) => {
+                        tracing::warn!(error = crate::failure::chain(&error), "a demo station has no access key");
+                        continue;
+                    }
+                },
+            };
+            // A hostile station's uploads are refused now and then: that is its part in the demo.
+            if let Err(failure) = simulate::put(client, &upload).await {
+                tracing::info!(error = %failure, "an upload of the demo was refused");
+            }
         }
     }
+    answering.close();
+    answering.wait().await;
 }

@@ -57,6 +57,8 @@ struct Whereabouts {
     secret_access_key: Option<String>,
     admin_token: Option<String>,
     database: String,
+    /// Null where nothing is simulated.
+    simulated: Option<demo::StationAccess>,
 }
 
 /// Where `up` listens, for as long as it runs.
@@ -173,6 +175,7 @@ async fn round(
     tasks.spawn(notify::run(store.clone(), channels, clock, stop.clone()));
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
+    let simulated = lab.as_ref().map(demo::DemoLab::access);
     if let (Some(lab), Some(bucket)) = (lab, feed.embedded()) {
         let s3 = feed.endpoint().to_owned();
         tasks.spawn(demo::live(lab, bucket.clone(), s3, ingest.clone(), clock, stop.clone()));
@@ -189,6 +192,7 @@ async fn round(
             secret_access_key: feed.root().map(|root| root.secret.expose().to_owned()),
             admin_token,
             database: store.describe().to_owned(),
+            simulated,
         };
         tell(&whereabouts, arguments)?;
     }
@@ -307,7 +311,7 @@ fn tell(whereabouts: &Whereabouts, arguments: &cli::Up) -> Result<(), Failure> {
     if arguments.json {
         return print_json(whereabouts);
     }
-    let Whereabouts { page, api, s3, bucket, admin_token, database, .. } = whereabouts;
+    let Whereabouts { page, api, s3, bucket, admin_token, database, simulated, .. } = whereabouts;
     print_line(format_args!("Page      {page}/"))?;
     print_line(format_args!("API       {api}"))?;
     print_line(format_args!("Bucket    {s3}, name {bucket}"))?;
@@ -315,6 +319,16 @@ fn tell(whereabouts: &Whereabouts, arguments: &cli::Up) -> Result<(), Failure> {
     match admin_token {
         Some(token) => print_line(format_args!("Token     {token}   (admin; shown once, log in to the page with it)"))?,
         None => print_line("Token     the admin token that the first start showed")?,
+    }
+    if let Some(access) = simulated
+        && let Some((host, place)) = access.stations.first_key_value()
+    {
+        let (user, password, port) = (&access.user, &access.password, access.wake_port);
+        print_line(format_args!(
+            "Stations  {host} at https://{}/wsman and on, as {user} with {password}",
+            place.address
+        ))?;
+        print_line(format_args!("          magic packets at 127.0.0.1, UDP port {port}"))?;
     }
     print_line("")?;
     if arguments.demo.is_some() {
