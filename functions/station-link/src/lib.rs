@@ -1,0 +1,22 @@
+//! How a station is reached: magic packets wake it, probes say whether it answers, and WinRM runs Lab Station's commands. A command is made by its
+//! type or read from a caller's words; its line is quoted so that one command stays one.
+
+mod arguments;
+mod command;
+mod networks;
+mod probe;
+mod quoting;
+mod station_file;
+mod values;
+pub mod wake;
+
+pub use arguments::{AllowedCommands, CommandRefused};
+pub use command::{
+    CommandLine, CommandOutcome, LAB_STATION, Power, PowerMode, PrepareGuard, PrepareSession, RebootIfNeeded,
+    ReleaseSession, SessionGuard, StationCommand, StatusJson,
+};
+pub use networks::{AddressError, CheckedAddress, ManagementNetworks, NetworksError, Resolve, SystemResolver};
+pub use probe::{Probe, ProbeAnswer, probe};
+pub use quoting::{Unquotable, split};
+pub use station_file::{StationPath, StationPathError};
+pub use values::{AccountName, Grace, RebootTimeout, SentText, ValueError};
