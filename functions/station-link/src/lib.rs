@@ -9,6 +9,7 @@ mod quoting;
 mod station_file;
 mod values;
 pub mod wake;
+pub mod winrm;
 
 pub use arguments::{AllowedCommands, CommandRefused};
 pub use command::{

@@ -1,6 +1,7 @@
 //! Magic packets on networks of their own: a computer with two labs, each a network namespace behind a pair of veth interfaces. Where the system makes no
 //! namespaces (no root, no `ip`), the test says so and leaves it to the sockets on loopback, which are tested beside the sender.
 #![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs::File;
 use std::net::UdpSocket;
