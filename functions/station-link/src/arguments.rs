@@ -371,6 +371,7 @@ mod tests {
             ("service", &[], "command 'service' not allowed"),
             ("winrm", &[], "command 'winrm' not allowed"),
             ("read-file", &[], "command 'read-file' not allowed"),
+            ("set-local-mode", &[], "command 'set-local-mode' not allowed"),
             ("", &[], "command '' not allowed"),
             ("power & calc", &[], "command 'power & calc' not allowed"),
             ("Power", &["shutdown"], "command 'Power' not allowed"),

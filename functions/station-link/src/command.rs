@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::quoting::{Unquotable, inert, quote};
-use crate::station_file::{StationPath, encoded};
+use crate::station_file::{StationPath, encoded, local_mode_script};
 use crate::values::{AccountName, Grace, RebootTimeout, SentText};
 
 /// Lab Station's program.
@@ -26,6 +26,11 @@ pub enum StationCommand {
     StatusJson(StatusJson),
     /// The bytes of a file, by PowerShell.
     ReadFile(StationPath),
+    /// Local mode on or off: a file that Lab Station looks for. Lab Station has no command for it.
+    SetLocalMode {
+        /// On.
+        enabled: bool,
+    },
 }
 
 /// Options of `prepare-session`.
@@ -200,7 +205,7 @@ impl CommandOutcome {
 }
 
 impl StationCommand {
-    /// The words that select it, as `OPS_ALLOWED_COMMANDS` and operations name it. Reading a file is nobody's to ask for by name.
+    /// The word that selects it, as `OPS_ALLOWED_COMMANDS` and operations name it. The last two are nobody's to ask for by name.
     pub fn word(&self) -> &'static str {
         match self {
             Self::PrepareSession(_) => "prepare-session",
@@ -210,6 +215,7 @@ impl StationCommand {
             Self::RebootIfNeeded(_) => "recovery",
             Self::StatusJson(_) => "status-json",
             Self::ReadFile(_) => "read-file",
+            Self::SetLocalMode { .. } => "set-local-mode",
         }
     }
 
@@ -232,7 +238,7 @@ impl StationCommand {
             Self::Power(power) => MARGIN + seconds(power.delay_seconds.unwrap_or(0)),
             Self::RebootIfNeeded(reboot) => STATUS + reboot.timeout.unwrap_or_default().duration(),
             Self::StatusJson(_) => STATUS,
-            Self::ReadFile(_) => MARGIN,
+            Self::ReadFile(_) | Self::SetLocalMode { .. } => MARGIN,
         }
     }
 
@@ -241,7 +247,7 @@ impl StationCommand {
         match (self, exit_code) {
             (_, 0) => CommandOutcome::Done,
             (Self::Power(_) | Self::RebootIfNeeded(_), 1) => CommandOutcome::NotDone,
-            (Self::ReadFile(_), _) => CommandOutcome::Failed,
+            (Self::ReadFile(_) | Self::SetLocalMode { .. }, _) => CommandOutcome::Failed,
             (_, 1) => CommandOutcome::DoneWithWarnings,
             _ => CommandOutcome::Failed,
         }
@@ -306,9 +312,9 @@ impl StationCommand {
                 add("status-json");
                 path.iter().for_each(|path| add(path.as_str()));
             }
-            Self::ReadFile(path) => {
-                ["-NoProfile", "-NonInteractive", "-EncodedCommand"].into_iter().for_each(&mut add);
-                add(&encoded(&path.read_script()));
+            Self::ReadFile(path) => power_shell(&path.read_script()).iter().for_each(|argument| add(argument)),
+            Self::SetLocalMode { enabled } => {
+                power_shell(&local_mode_script(*enabled)).iter().for_each(|argument| add(argument))
             }
         }
         list
@@ -317,7 +323,7 @@ impl StationCommand {
     /// The line that the station's shell gets.
     pub fn command_line(&self) -> Result<CommandLine, Unquotable> {
         let program = match self {
-            Self::ReadFile(_) => "powershell",
+            Self::ReadFile(_) | Self::SetLocalMode { .. } => "powershell",
             _ => LAB_STATION,
         };
         let arguments = self.arguments().iter().map(|argument| quote(argument)).collect::<Result<_, _>>()?;
@@ -326,6 +332,10 @@ impl StationCommand {
         inert(&line.to_string())?;
         Ok(line)
     }
+}
+
+fn power_shell(script: &str) -> [String; 4] {
+    ["-NoProfile".to_owned(), "-NonInteractive".to_owned(), "-EncodedCommand".to_owned(), encoded(script)]
 }
 
 const MARGIN: Duration = Duration::from_secs(60);
@@ -416,17 +426,30 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_file_is_read_by_a_script_of_its_path_alone() {
-        let line = StationCommand::ReadFile(StationPath::HEARTBEAT.parse().unwrap()).command_line().unwrap();
+    fn script(command: &StationCommand) -> String {
+        let line = command.command_line().unwrap();
         assert_eq!(line.program, "powershell");
         assert_eq!(line.arguments[..3], ["-NoProfile", "-NonInteractive", "-EncodedCommand"]);
         let bytes = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, &line.arguments[3]).unwrap();
         let units: Vec<u16> = bytes.chunks(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-        let script = String::from_utf16(&units).unwrap();
-        assert!(
-            script.contains(&format!("[IO.File]::Open('{}','Open','Read','ReadWrite,Delete')", StationPath::HEARTBEAT))
-        );
+        String::from_utf16(&units).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_read_by_a_script_of_its_path_alone() {
+        let script = script(&StationCommand::ReadFile(StationPath::HEARTBEAT.parse().unwrap()));
+        let opened = format!("[IO.File]::Open('{}','Open','Read','ReadWrite,Delete')", StationPath::HEARTBEAT);
+        assert!(script.contains(&opened), "{script}");
+    }
+
+    #[test]
+    fn local_mode_is_a_file() {
+        for (enabled, begins) in [(true, "New-Item -ItemType File -Force"), (false, "Remove-Item -Force")] {
+            let command = StationCommand::SetLocalMode { enabled };
+            assert!(script(&command).starts_with(&format!("{begins} -Path '{}'", StationPath::LOCAL_MODE)));
+            assert_eq!((command.outcome(0), command.outcome(1), command.changes_station()), (Done, Failed, true));
+        }
+        assert!(StationPath::LOCAL_MODE.parse::<StationPath>().is_ok());
     }
 
     #[test]

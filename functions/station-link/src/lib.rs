@@ -6,6 +6,7 @@ mod command;
 mod networks;
 mod probe;
 mod quoting;
+mod slots;
 mod station_file;
 mod values;
 pub mod wake;
@@ -19,5 +20,6 @@ pub use command::{
 pub use networks::{AddressError, CheckedAddress, ManagementNetworks, NetworksError, Resolve, SystemResolver};
 pub use probe::{Probe, ProbeAnswer, probe};
 pub use quoting::{Unquotable, split};
+pub use slots::{CommandSlot, CommandSlots};
 pub use station_file::{StationPath, StationPathError};
 pub use values::{AccountName, Grace, RebootTimeout, SentText, ValueError};

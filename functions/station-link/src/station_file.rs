@@ -27,6 +27,9 @@ impl StationPath {
     /// Its events.
     pub const LEGACY_EVENTS: &str = r"C:\LabStation\data\telemetry\session-guard-events.jsonl";
 
+    /// The file whose presence is local mode.
+    pub const LOCAL_MODE: &str = r"C:\LabStation\labstation\data\local-mode.flag";
+
     /// As Windows writes it.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -47,6 +50,16 @@ impl StationPath {
              try{{$m=New-Object IO.MemoryStream;$f.CopyTo($m)}}finally{{$f.Close()}};\
              [Convert]::ToBase64String($m.ToArray())"
         )
+    }
+}
+
+/// Makes the flag of local mode, or takes it away; either may have been done before.
+pub(crate) fn local_mode_script(enabled: bool) -> String {
+    let flag = StationPath::LOCAL_MODE;
+    if enabled {
+        format!("New-Item -ItemType File -Force -Path '{flag}' -ErrorAction Stop | Out-Null")
+    } else {
+        format!("Remove-Item -Force -Path '{flag}' -ErrorAction SilentlyContinue;if(Test-Path '{flag}'){{exit 1}}")
     }
 }
 
