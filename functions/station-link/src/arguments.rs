@@ -1,9 +1,9 @@
 //! Commands as callers write them: a word and a list of arguments. Whatever is not known is refused.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use crate::allowed::AllowedCommands;
 use crate::command::{
     Power, PowerMode, PrepareGuard, PrepareSession, RebootIfNeeded, ReleaseSession, SessionGuard, StationCommand,
     StatusJson,
@@ -63,46 +63,6 @@ pub enum CommandRefused {
     Line(#[from] Unquotable),
 }
 
-/// The commands that callers may name here.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AllowedCommands(BTreeSet<&'static str>);
-
-impl AllowedCommands {
-    const ALL: [&str; 6] = ["prepare-session", "release-session", "session", "power", "recovery", "status-json"];
-
-    /// Only those of a list, by commas or spaces (`OPS_ALLOWED_COMMANDS`), and its words that mean nothing here. An empty list narrows nothing, and
-    /// none widens.
-    pub fn narrowed(list: &str) -> (Self, Vec<String>) {
-        let mut words = list.split([',', ';']).flat_map(str::split_whitespace).peekable();
-        if words.peek().is_none() {
-            return (Self::default(), Vec::new());
-        }
-        let mut allowed = BTreeSet::new();
-        let mut unknown = Vec::new();
-        for word in words {
-            match Self::ALL.into_iter().find(|known| known.eq_ignore_ascii_case(word)) {
-                Some(known) => {
-                    allowed.insert(known);
-                }
-                None => unknown.push(word.to_owned()),
-            }
-        }
-        (Self(allowed), unknown)
-    }
-
-    /// Whether a caller may name it.
-    pub fn allows(&self, command: &str) -> bool {
-        self.0.contains(command)
-    }
-}
-
-/// All that there are.
-impl Default for AllowedCommands {
-    fn default() -> Self {
-        Self(Self::ALL.into_iter().collect())
-    }
-}
-
 impl StationCommand {
     /// Reads a caller's command. An argument is one element, whatever spaces it has.
     pub fn parse(
@@ -116,15 +76,14 @@ impl StationCommand {
             let shown = word.chars().filter(|c| !c.is_control()).take(80).collect();
             return Err(CommandRefused::NotAllowed(shown));
         }
-        let arguments: Vec<&str> =
-            arguments.iter().map(|argument| argument.as_ref().trim()).filter(|one| !one.is_empty()).collect();
+        let arguments = &trimmed(arguments);
         let parsed = match word {
-            "prepare-session" => prepare_session(&arguments)?,
-            "release-session" => release_session(&arguments)?,
-            "session" => session(&arguments)?,
-            "power" => power(&arguments)?,
-            "recovery" => recovery(&arguments)?,
-            "status-json" => status_json(&arguments)?,
+            "prepare-session" => Self::PrepareSession(prepare_session(arguments, Grace::PREPARE)?),
+            "release-session" => Self::ReleaseSession(release_session(arguments)?),
+            "session" => Self::SessionGuard(session(arguments)?),
+            "power" => Self::Power(power(arguments)?),
+            "recovery" => Self::RebootIfNeeded(recovery(arguments)?),
+            "status-json" => Self::StatusJson(status_json(arguments)?),
             other => return Err(CommandRefused::NotAllowed(other.to_owned())),
         };
         parsed.command_line()?;
@@ -132,7 +91,41 @@ impl StationCommand {
     }
 }
 
-fn prepare_session(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
+/// The steps of a reservation take a caller's arguments too (`prepareArgs`, `releaseArgs`, `powerAction`).
+impl PrepareSession {
+    /// `grace` where the arguments say none.
+    pub fn from_arguments(arguments: &[impl AsRef<str>], grace: Grace) -> Result<Self, CommandRefused> {
+        let prepare = prepare_session(&trimmed(arguments), grace)?;
+        StationCommand::PrepareSession(prepare.clone()).command_line()?;
+        Ok(prepare)
+    }
+}
+
+impl ReleaseSession {
+    /// A reboot without a time gets one.
+    pub fn from_arguments(arguments: &[impl AsRef<str>]) -> Result<Self, CommandRefused> {
+        let release = release_session(&trimmed(arguments))?;
+        StationCommand::ReleaseSession(release.clone()).command_line()?;
+        Ok(release)
+    }
+}
+
+impl Power {
+    /// `mode` is `shutdown` or `hibernate`.
+    pub fn from_arguments(mode: &str, arguments: &[impl AsRef<str>]) -> Result<Self, CommandRefused> {
+        let mut all = vec![mode.trim()];
+        all.extend(trimmed(arguments));
+        let power = power(&all)?;
+        StationCommand::Power(power.clone()).command_line()?;
+        Ok(power)
+    }
+}
+
+fn trimmed(arguments: &[impl AsRef<str>]) -> Vec<&str> {
+    arguments.iter().map(|argument| argument.as_ref().trim()).filter(|argument| !argument.is_empty()).collect()
+}
+
+fn prepare_session(arguments: &[&str], default: Grace) -> Result<PrepareSession, CommandRefused> {
     let mut options = Options::read("prepare-session", arguments)?;
     let user = options.value("user")?;
     let grace = options.value::<Grace>("guard-grace")?;
@@ -143,21 +136,21 @@ fn prepare_session(arguments: &[&str]) -> Result<StationCommand, CommandRefused>
     let guard = if unguarded {
         PrepareGuard::Off
     } else {
-        PrepareGuard::Guarded { grace: grace.unwrap_or(Grace::PREPARE), message, silent }
+        PrepareGuard::Guarded { grace: grace.unwrap_or(default), message, silent }
     };
-    Ok(StationCommand::PrepareSession(PrepareSession { user, guard }))
+    Ok(PrepareSession { user, guard })
 }
 
-fn release_session(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
+fn release_session(arguments: &[&str]) -> Result<ReleaseSession, CommandRefused> {
     let mut options = Options::read("release-session", arguments)?;
     let user = options.value("user")?;
     let timeout = options.value::<RebootTimeout>("reboot-timeout")?;
     let reboot = options.switch("reboot")?.then(|| timeout.unwrap_or_default());
     options.end()?;
-    Ok(StationCommand::ReleaseSession(ReleaseSession { user, reboot }))
+    Ok(ReleaseSession { user, reboot })
 }
 
-fn session(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
+fn session(arguments: &[&str]) -> Result<SessionGuard, CommandRefused> {
     let rest = after("session", "guard", arguments)?;
     let mut options = Options::read("session guard", rest)?;
     let guard = SessionGuard {
@@ -168,10 +161,10 @@ fn session(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
         soft: options.switch("soft")?,
     };
     options.end()?;
-    Ok(StationCommand::SessionGuard(guard))
+    Ok(guard)
 }
 
-fn power(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
+fn power(arguments: &[&str]) -> Result<Power, CommandRefused> {
     let wrong = || CommandRefused::Subcommand { command: "power", wanted: "shutdown or hibernate" };
     let (mode, rest) = arguments.split_first().ok_or_else(wrong)?;
     let mode = PowerMode::from_word(mode).ok_or_else(wrong)?;
@@ -196,10 +189,10 @@ fn power(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
     if power.require_wake && power.skip_wake_check {
         return Err(CommandRefused::Excluded("require-wake", "skip-wake-check"));
     }
-    Ok(StationCommand::Power(power))
+    Ok(power)
 }
 
-fn recovery(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
+fn recovery(arguments: &[&str]) -> Result<RebootIfNeeded, CommandRefused> {
     let rest = after("recovery", "reboot-if-needed", arguments)?;
     let mut options = Options::read("recovery reboot-if-needed", rest)?;
     if options.has("reason") {
@@ -207,10 +200,10 @@ fn recovery(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
     }
     let reboot = RebootIfNeeded { force: options.switch("force")?, timeout: options.value("timeout")? };
     options.end()?;
-    Ok(StationCommand::RebootIfNeeded(reboot))
+    Ok(reboot)
 }
 
-fn status_json(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
+fn status_json(arguments: &[&str]) -> Result<StatusJson, CommandRefused> {
     let path = match arguments {
         [] => None,
         [path] if !path.starts_with("--") => {
@@ -224,7 +217,7 @@ fn status_json(arguments: &[&str]) -> Result<StationCommand, CommandRefused> {
     {
         return Err(CommandRefused::Path);
     }
-    Ok(StationCommand::StatusJson(StatusJson { path }))
+    Ok(StatusJson { path })
 }
 
 /// What follows the only subcommand of a command.
@@ -433,17 +426,27 @@ mod tests {
     }
 
     #[test]
-    fn a_list_narrows_and_never_widens() {
-        let (allowed, unknown) = AllowedCommands::narrowed("status-json, Power;account energy");
-        assert_eq!(unknown, ["account", "energy"]);
-        for (command, allows) in
-            [("status-json", true), ("power", true), ("prepare-session", false), ("account", false)]
+    fn the_steps_of_a_reservation_take_arguments_too() {
+        let grace = |arguments: &[&str]| match PrepareSession::from_arguments(arguments, Grace::seconds(45).unwrap())
+            .unwrap()
+            .guard
         {
-            assert_eq!(allowed.allows(command), allows, "{command}");
-        }
-        assert_eq!(AllowedCommands::narrowed(" , "), (AllowedCommands::default(), vec![]));
-        let (none, _) = AllowedCommands::narrowed("account");
-        assert!(!none.allows("power"));
+            PrepareGuard::Guarded { grace, .. } => Some(grace.to_string()),
+            PrepareGuard::Off => None,
+        };
+        assert_eq!(grace(&[]).as_deref(), Some("45"));
+        assert_eq!(grace(&["--guard-grace=100"]).as_deref(), Some("100"));
+        assert_eq!(grace(&["--no-guard"]), None);
+        let release = ReleaseSession::from_arguments(&["--reboot", "--reboot-timeout=1"]).unwrap();
+        assert_eq!(release.reboot.unwrap().to_string(), "15");
+        assert_eq!(Power::from_arguments("hibernate", &["--delay=5"]).unwrap().delay_seconds, Some(5));
+        assert!(Power::from_arguments("reboot", &[""; 0]).is_err());
+        assert!(ReleaseSession::from_arguments(&["&"]).is_err());
+    }
+
+    #[test]
+    fn a_command_outside_of_the_list_is_refused() {
+        let (allowed, _) = AllowedCommands::narrowed("status-json");
         let refused = StationCommand::parse("prepare-session", &[""; 0], &allowed);
         assert_eq!(refused, Err(CommandRefused::NotAllowed("prepare-session".into())));
     }

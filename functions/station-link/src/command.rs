@@ -184,26 +184,6 @@ impl std::fmt::Display for CommandLine {
     }
 }
 
-/// What came of a command, by its exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CommandOutcome {
-    /// All of it.
-    Done,
-    /// It was done; something is worth a look.
-    DoneWithWarnings,
-    /// It looked and did not do it.
-    NotDone,
-    /// It could not.
-    Failed,
-}
-
-impl CommandOutcome {
-    /// Whether what was asked has happened.
-    pub fn is_done(self) -> bool {
-        matches!(self, Self::Done | Self::DoneWithWarnings)
-    }
-}
-
 impl StationCommand {
     /// The word that selects it, as `OPS_ALLOWED_COMMANDS` and operations name it. The last two are nobody's to ask for by name.
     pub fn word(&self) -> &'static str {
@@ -239,17 +219,6 @@ impl StationCommand {
             Self::RebootIfNeeded(reboot) => STATUS + reboot.timeout.unwrap_or_default().duration(),
             Self::StatusJson(_) => STATUS,
             Self::ReadFile(_) | Self::SetLocalMode { .. } => MARGIN,
-        }
-    }
-
-    /// What an exit code of it means (gateway.md section 3).
-    pub fn outcome(&self, exit_code: i32) -> CommandOutcome {
-        match (self, exit_code) {
-            (_, 0) => CommandOutcome::Done,
-            (Self::Power(_) | Self::RebootIfNeeded(_), 1) => CommandOutcome::NotDone,
-            (Self::ReadFile(_) | Self::SetLocalMode { .. }, _) => CommandOutcome::Failed,
-            (_, 1) => CommandOutcome::DoneWithWarnings,
-            _ => CommandOutcome::Failed,
         }
     }
 
@@ -345,7 +314,6 @@ const RELEASE: Duration = Duration::from_secs(120);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use CommandOutcome::*;
 
     fn text(text: &str) -> SentText {
         text.parse().unwrap()
@@ -447,7 +415,7 @@ mod tests {
         for (enabled, begins) in [(true, "New-Item -ItemType File -Force"), (false, "Remove-Item -Force")] {
             let command = StationCommand::SetLocalMode { enabled };
             assert!(script(&command).starts_with(&format!("{begins} -Path '{}'", StationPath::LOCAL_MODE)));
-            assert_eq!((command.outcome(0), command.outcome(1), command.changes_station()), (Done, Failed, true));
+            assert!(command.changes_station());
         }
         assert!(StationPath::LOCAL_MODE.parse::<StationPath>().is_ok());
     }
@@ -465,32 +433,6 @@ mod tests {
             ..SessionGuard::default()
         });
         assert!(two.command_line().is_ok());
-    }
-
-    #[test]
-    fn an_exit_code_means_what_its_command_says() {
-        let released = StationCommand::ReleaseSession(ReleaseSession::default());
-        let guard = StationCommand::SessionGuard(SessionGuard::default());
-        let power = StationCommand::Power(Power::new(PowerMode::Hibernate));
-        let recovery = StationCommand::RebootIfNeeded(RebootIfNeeded::default());
-        let status = StationCommand::StatusJson(StatusJson::default());
-        let file = StationCommand::ReadFile(StationPath::EVENTS.parse().unwrap());
-        for (command, codes) in [
-            (prepare(PrepareGuard::Off), [Done, DoneWithWarnings, Failed]),
-            (released, [Done, DoneWithWarnings, Failed]),
-            (guard, [Done, DoneWithWarnings, Failed]),
-            (power, [Done, NotDone, Failed]),
-            (recovery, [Done, NotDone, Failed]),
-            (status, [Done, DoneWithWarnings, Failed]),
-            (file, [Done, Failed, Failed]),
-        ] {
-            for (code, outcome) in
-                [(0, codes[0]), (1, codes[1]), (2, codes[2]), (3, Failed), (9009, Failed), (-1_073_741_510, Failed)]
-            {
-                assert_eq!(command.outcome(code), outcome, "{} exits with {code}", command.word());
-            }
-        }
-        assert!(Done.is_done() && DoneWithWarnings.is_done() && !NotDone.is_done() && !Failed.is_done());
     }
 
     #[test]

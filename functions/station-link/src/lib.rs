@@ -1,9 +1,11 @@
 //! How a station is reached: magic packets wake it, probes say whether it answers, and WinRM runs Lab Station's commands. A command is made by its
 //! type or read from a caller's words; its line is quoted so that one command stays one.
 
+mod allowed;
 mod arguments;
 mod command;
 mod networks;
+mod outcome;
 mod probe;
 mod quoting;
 mod slots;
@@ -12,13 +14,15 @@ mod values;
 pub mod wake;
 pub mod winrm;
 
-pub use arguments::{AllowedCommands, CommandRefused};
+pub use allowed::AllowedCommands;
+pub use arguments::CommandRefused;
 pub use command::{
-    CommandLine, CommandOutcome, LAB_STATION, Power, PowerMode, PrepareGuard, PrepareSession, RebootIfNeeded,
-    ReleaseSession, SessionGuard, StationCommand, StatusJson,
+    CommandLine, LAB_STATION, Power, PowerMode, PrepareGuard, PrepareSession, RebootIfNeeded, ReleaseSession,
+    SessionGuard, StationCommand, StatusJson,
 };
 pub use networks::{AddressError, CheckedAddress, ManagementNetworks, NetworksError, Resolve, SystemResolver};
-pub use probe::{Probe, ProbeAnswer, probe};
+pub use outcome::CommandOutcome;
+pub use probe::{Probe, ProbeAnswer, probe, probe_until};
 pub use quoting::{Unquotable, split};
 pub use slots::{CommandSlot, CommandSlots};
 pub use station_file::{StationPath, StationPathError};

@@ -82,6 +82,25 @@ pub async fn probe(address: &CheckedAddress, port: u16, how: Probe, limit: Durat
     }
 }
 
+/// Asks again, a second apart, until it is answered or `limit` is over. The last answer says what a station that stays silent does instead.
+pub async fn probe_until(address: &CheckedAddress, port: u16, how: Probe, limit: Duration) -> ProbeAnswer {
+    let begun = Instant::now();
+    loop {
+        let left = limit.saturating_sub(begun.elapsed());
+        let answer = probe(address, port, how, left.min(ONE_PROBE)).await;
+        let left = limit.saturating_sub(begun.elapsed());
+        match answer {
+            ProbeAnswer::Answered(_) => return ProbeAnswer::Answered(begun.elapsed()),
+            _ if left <= APART => return answer,
+            _ => tokio::time::sleep(APART).await,
+        }
+    }
+}
+
+/// A station that is on answers sooner.
+const ONE_PROBE: Duration = Duration::from_secs(3);
+const APART: Duration = Duration::from_secs(1);
+
 async fn tcp(to: SocketAddr, limit: Duration) -> ProbeAnswer {
     let begun = Instant::now();
     match tokio::time::timeout(limit, TcpStream::connect(to)).await {
@@ -171,6 +190,26 @@ mod tests {
         // On loopback a computer refuses at once.
         drop(listener);
         assert!(matches!(probe(&address("127.0.0.9").await, port, Probe::Tcp, limit).await, ProbeAnswer::Refused));
+    }
+
+    #[tokio::test]
+    async fn a_station_that_comes_up_is_waited_for() {
+        let reserved = TcpListener::bind("127.0.0.11:0").await.unwrap();
+        let at = reserved.local_addr().unwrap();
+        drop(reserved);
+        let address = address("127.0.0.11").await;
+        let (wait, port) = (Duration::from_secs(30), at.port());
+        let comes_up = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let _listener = TcpListener::bind(at).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            answer = probe_until(&address, port, Probe::Tcp, wait) => assert!(answer.answered(), "{answer:?}"),
+            () = comes_up => {}
+        }
+        let stays_down = probe_until(&address, port, Probe::Tcp, Duration::from_millis(500)).await;
+        assert!(matches!(stays_down, ProbeAnswer::Refused), "{stays_down:?}");
     }
 
     #[tokio::test]

@@ -12,8 +12,9 @@ use super::connection::{Answer, Connection, Unanswered};
 use super::envelope::Heading;
 use super::error::WinRmError;
 use super::login::{Credential, Login};
-use crate::command::{CommandLine, CommandOutcome, StationCommand};
+use crate::command::{CommandLine, StationCommand};
 use crate::networks::CheckedAddress;
+use crate::outcome::CommandOutcome;
 use crate::station_file::{StationPath, decoded};
 
 /// Both streams together.

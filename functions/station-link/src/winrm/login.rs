@@ -207,6 +207,23 @@ mod tests {
         }
     }
 
+    /// A challenge that a station could send.
+    fn a_challenge(first: &str) -> Vec<u8> {
+        let mut server = Ntlm::new();
+        let mut identity = Some(AuthIdentityBuffers::from_utf8("operator", "", "secret"));
+        let mut input = [SecurityBuffer::new(STANDARD.decode(first).unwrap(), BufferType::Token)];
+        let mut output = [SecurityBuffer::new(Vec::new(), BufferType::Token)];
+        let builder = server
+            .accept_security_context()
+            .with_credentials_handle(&mut identity)
+            .with_context_requirements(sspi::ServerRequestFlags::ALLOCATE_MEMORY)
+            .with_target_data_representation(DataRepresentation::Native)
+            .with_input(&mut input)
+            .with_output(&mut output);
+        server.accept_security_context_impl(builder).unwrap().resolve_to_result().unwrap();
+        output[0].buffer.clone()
+    }
+
     #[test]
     fn a_binding_is_the_hash_of_the_certificate_by_its_signature() {
         for (algorithm, length) in [
@@ -228,6 +245,18 @@ mod tests {
             handshake.first().unwrap();
             let head: &[u8] = if signed { b"NTLMSSP\0\x02\0\0\0" } else { b"" };
             let _ = handshake.answer(&STANDARD.encode([head, &bytes].concat()), None);
+        }
+
+        #[test]
+        fn a_damaged_challenge_is_answered_or_refused(damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6), cut in 0_usize..40) {
+            let mut handshake = Handshake::new(&Credential::new("operator", "secret"));
+            let mut challenge = a_challenge(&handshake.first().unwrap());
+            for (place, byte) in damage {
+                let place = place.index(challenge.len());
+                challenge[place] = byte;
+            }
+            challenge.truncate(challenge.len() - cut.min(challenge.len()) * usize::from(cut > 20));
+            let _ = handshake.answer(&STANDARD.encode(&challenge), Some(b"tls-server-end-point:x"));
         }
 
         #[test]
