@@ -193,7 +193,7 @@ impl Connection {
         let stream = connector.connect(name, stream).await.map_err(|error| self.tls_failed(&error))?;
         let leaf = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let binding = leaf.and_then(|leaf| channel_binding(leaf));
-        let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(|error| self.unreachable(said(&error)))?;
+        let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(|error| self.lost(&error))?;
         let mut drivers = JoinSet::new();
         drivers.spawn(async {
             let _ = driver.await;
@@ -235,7 +235,7 @@ impl Connection {
                 self.link = None;
                 Ok(Sent::Stale)
             }
-            Err(error) => Err(self.unreachable(said(error.error()))),
+            Err(error) => Err(self.lost(error.error())),
         }
     }
 
@@ -258,7 +258,7 @@ impl Connection {
     async fn bounded(&self, mut response: Response<Incoming>) -> Result<Vec<u8>, WinRmError> {
         let mut body = Vec::new();
         while let Some(frame) = response.body_mut().frame().await {
-            let frame = frame.map_err(|error| self.unreachable(said(&error)))?;
+            let frame = frame.map_err(|error| self.lost(&error))?;
             body.extend(frame.into_data().unwrap_or_default());
             if body.len() > MAX_ANSWER_BYTES {
                 return Err(WinRmError::NotWinRm { host: self.host(), reason: "its answer does not end".to_owned() });
@@ -273,6 +273,16 @@ impl Connection {
 
     fn unreachable(&self, reason: String) -> WinRmError {
         WinRmError::Unreachable { host: self.host(), reason }
+    }
+
+    fn lost(&self, error: &hyper::Error) -> WinRmError {
+        if error.is_parse() {
+            return WinRmError::NotWinRm {
+                host: self.host(),
+                reason: format!("its answer is no HTTP ({})", said(error)),
+            };
+        }
+        self.unreachable(said(error))
     }
 
     fn refused(&self, response: &Response<Incoming>) -> WinRmError {

@@ -172,6 +172,7 @@ async fn each_fault_has_its_name_and_the_shell_is_closed() {
     let breaks = |at: &'static str| {
         move |action: &str, _: usize, _: &str| (action == at).then(|| Reply::Raw(500, "oops".into()))
     };
+    let noise = |at: &'static str| move |action: &str, _: usize, _: &str| (action == at).then_some(Reply::Noise);
     let refuses = |at: &'static str| {
         move |action: &str, _: usize, _: &str| (action == at).then(|| fault("w:AccessDenied", 5, "Access is denied."))
     };
@@ -181,6 +182,7 @@ async fn each_fault_has_its_name_and_the_shell_is_closed() {
         ("hangs up", Box::new(closes("Create")), "station_unreachable", false, "Create"),
         ("answers garbage", Box::new(garbage("Create")), "station_not_winrm", false, "Create"),
         ("answers 500", Box::new(breaks("Create")), "station_not_winrm", false, "Create"),
+        ("makes noise", Box::new(noise("Create")), "station_not_winrm", false, "Create"),
         ("refuses a shell", Box::new(refuses("Create")), "station_fault", false, "Create"),
         ("refuses the command", Box::new(refuses("Command")), "station_fault", false, "Create Command Delete"),
         ("never says that it began", Box::new(hangs("Command")), "outcome_unknown", true, "Create Command Delete"),
@@ -192,6 +194,7 @@ async fn each_fault_has_its_name_and_the_shell_is_closed() {
             "Create Command Delete",
         ),
         ("confirms with garbage", Box::new(garbage("Command")), "outcome_unknown", true, "Create Command Delete"),
+        ("confirms with noise", Box::new(noise("Command")), "outcome_unknown", true, "Create Command Delete"),
         ("breaks at the command", Box::new(breaks("Command")), "outcome_unknown", true, "Create Command Delete"),
         ("dies in mid-command", Box::new(closes("Receive")), "outcome_unknown", true, WHOLE),
         ("falls silent in mid-command", Box::new(hangs("Receive")), "outcome_unknown", true, WHOLE),

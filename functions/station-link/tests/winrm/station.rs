@@ -27,6 +27,8 @@ pub enum Reply {
     Body(String),
     /// Any status and bytes.
     Raw(u16, String),
+    /// Bytes that are no HTTP.
+    Noise,
     /// The connection stays open and silent.
     Silence,
     /// The connection ends.
@@ -204,6 +206,7 @@ async fn serve(
         match script(&action, before, &body).unwrap_or_else(|| in_good_order(&action)) {
             Reply::Body(body) => write(&mut stream, 200, "", &soap(&body)).await?,
             Reply::Raw(status, body) => write(&mut stream, status, "", &body).await?,
+            Reply::Noise => stream.write_all(b"\x16\x03\x01 nothing of this is HTTP\r\n\r\n").await?,
             Reply::Silence => std::future::pending().await,
             Reply::Close => return Ok(()),
         }
