@@ -144,7 +144,7 @@ impl WinRm {
         decoded(&report.stdout).ok_or_else(|| wrong("what PowerShell wrote is no base64".to_owned()))
     }
 
-    /// Waits until the shells are closed that nobody waits for. After it none is opened any more.
+    /// Waits until the shells are closed that nobody waits for: the last thing before a program ends.
     pub async fn close(&self) {
         self.closing.close();
         self.closing.wait().await;
