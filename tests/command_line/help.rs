@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 34] = [
+const COMMANDS: [&[&str]; 35] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -26,6 +26,7 @@ const COMMANDS: [&[&str]; 34] = [
     &["reserve"],
     &["reserve", "list"],
     &["reserve", "cancel"],
+    &["wake"],
     &["token", "add"],
     &["token", "pair"],
     &["token", "list"],

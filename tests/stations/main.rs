@@ -4,5 +4,6 @@
 
 mod commands;
 mod faults;
+mod link;
 mod logins;
 mod wake;

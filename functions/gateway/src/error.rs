@@ -74,6 +74,12 @@ pub(crate) enum ApiError {
     /// The alert cannot move so.
     #[error(transparent)]
     Life(LifeError),
+    /// No networks were named.
+    #[error("no station may be reached: name the networks they stand in by WINRM_MANAGEMENT_CIDRS")]
+    NoNetworks,
+    /// It was told to stop while the request waited for something.
+    #[error("the gateway is stopping: try again")]
+    Closing,
     /// It did not end in time.
     #[error("the request took too long: try again")]
     TooSlow,
@@ -153,6 +159,8 @@ impl ApiError {
             Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
             Self::Life(LifeError::EndsBeforeItBegins) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::NoNetworks => (StatusCode::SERVICE_UNAVAILABLE, "no_networks"),
+            Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
             Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
             Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
             Self::EventNotTaken => (StatusCode::SERVICE_UNAVAILABLE, "object_not_taken"),

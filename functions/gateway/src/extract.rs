@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use stationkeeper_api::Language;
 
 use crate::error::ApiError;
@@ -60,6 +61,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             return Err(ApiError::BadRequest("the body is not a JSON object".to_owned()));
         }
         serde_json::from_slice(bytes).map(Self).map_err(|error| ApiError::BadRequest(format!("body: {error}")))
+    }
+}
+
+/// A body as the older service reads it: whatever cannot be read counts as `{}`, so that the answer is what is missing in it; a JSON
+/// value that is no object is an error.
+pub(crate) struct OldBody(pub Map<String, Value>);
+
+impl<S: Send + Sync> FromRequest<S> for OldBody {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
+            _ => ApiError::BadRequest("the body could not be read".to_owned()),
+        })?;
+        match serde_json::from_slice(&bytes) {
+            Ok(Value::Object(body)) => Ok(Self(body)),
+            Ok(_) => Err(ApiError::BadRequest("the body is not a JSON object".to_owned())),
+            Err(_malformed) => Ok(Self(Map::new())),
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! What handlers share.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
+use stationkeeper_station_link::wake::WakeWay;
 use stationkeeper_store::Store;
+use stationkeeper_telemetry::HostName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -15,6 +18,7 @@ use crate::attempts::Attempts;
 use crate::events::EventReceiver;
 use crate::session::Sessions;
 use crate::vitals::Vitals;
+use crate::wake::StationReach;
 
 /// Tells the time. The binary passes the clock of its operating system, a test its own.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -31,11 +35,13 @@ pub struct GatewayOptions {
     pub speed: f64,
     /// Who takes what a bucket says by webhook; none: nothing is at its address.
     pub events: Option<EventReceiver>,
+    /// Which stations may be reached, and how. Default: none.
+    pub reach: StationReach,
 }
 
 impl Default for GatewayOptions {
     fn default() -> Self {
-        Self { tls: false, metrics: None, speed: 1.0, events: None }
+        Self { tls: false, metrics: None, speed: 1.0, events: None, reach: StationReach::default() }
     }
 }
 
@@ -51,6 +57,25 @@ pub(crate) struct Shared {
     pub sessions: Sessions,
     pub attempts: Attempts,
     pub started_at: DateTime<Utc>,
+    /// Ways that woke stations.
+    pub ways: Ways,
+    closing: watch::Sender<bool>,
+}
+
+/// By which way each station was woken the last time.
+#[derive(Default)]
+pub(crate) struct Ways(Mutex<HashMap<HostName, WakeWay>>);
+
+impl Ways {
+    /// Of this station.
+    pub fn of(&self, host: &HostName) -> Option<WakeWay> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host).cloned()
+    }
+
+    /// For the next time.
+    pub fn remember(&self, host: HostName, way: WakeWay) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host, way);
+    }
 }
 
 impl Gateway {
@@ -65,6 +90,8 @@ impl Gateway {
             sessions: Sessions::default(),
             attempts: Attempts::default(),
             started_at,
+            ways: Ways::default(),
+            closing: watch::Sender::new(false),
         }))
     }
 
@@ -77,8 +104,19 @@ impl Gateway {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
+        let closing = self.clone();
+        let shutdown = async move {
+            shutdown.await;
+            closing.0.closing.send_replace(true);
+        };
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+    }
+
+    /// Until the gateway is told to stop: what may take minutes ends then.
+    pub(crate) async fn closing(&self) {
+        // The sender is ours: it is there for as long as we are.
+        let _ = self.0.closing.subscribe().wait_for(|closing| *closing).await;
     }
 
     pub(crate) fn store(&self) -> &Store {

@@ -31,6 +31,8 @@ mod status_page;
 mod token;
 mod tokens;
 mod vitals;
+mod wake;
+mod wol;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
 pub use audit::view as audit_view;
@@ -44,3 +46,4 @@ pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};
 pub use token::mint_token;
 pub use tokens::{GiveAccessError, add_token, grant, offer_pairing, pairing_lasts, revoke_token, token_view};
 pub use vitals::{QueueVitals, Vitals};
+pub use wake::{StationReach, WakeOrder, WakeRefused, WakeReport, wake_station};

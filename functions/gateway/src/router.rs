@@ -11,13 +11,15 @@ use axum::routing::{delete, get, post};
 use crate::error::ApiError;
 use crate::{
     Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, login, metrics, observe, quarantine,
-    request_id, reservations, silences, stations, status_page, tokens,
+    request_id, reservations, silences, stations, status_page, tokens, wol,
 };
 
 /// Largest body, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 /// Longest that a request may take, its body included.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
+/// Ten attempts of a minute each, and what goes around them.
+const WAKING_LIMIT: Duration = Duration::from_secs(11 * 60);
 /// Names under which somebody might put a token into a query string.
 const TOKEN_NAMES: [&str; 6] = ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "authorization"];
 
@@ -25,6 +27,7 @@ impl Gateway {
     /// Everything that is answered. Paths of the API are accepted below `/api` and below `/ops/api`.
     pub fn router(&self) -> Router {
         let api = Router::new()
+            .route("/wol", post(wol::wake))
             .route("/v1/stations", get(stations::list::list))
             .route("/v1/stations/{host}", get(stations::one::one))
             .route("/v1/alerts", get(alerts::list::list))
@@ -69,7 +72,9 @@ impl Gateway {
 }
 
 async fn end_in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+    // Its own limits hold: attempts, and how long each waits.
+    let limit = if request.uri().path().ends_with("/api/wol") { WAKING_LIMIT } else { TIME_LIMIT };
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::TooSlow.into_response(),
     }

@@ -9,10 +9,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod alerting;
 mod notifications;
 mod people;
+mod stations;
 
 pub use alerting::*;
 pub use notifications::*;
 pub use people::*;
+pub use stations::*;
 
 /// Keeps the stations of remote laboratories ready for the next reservation.
 #[derive(Debug, Parser)]
@@ -91,6 +93,11 @@ pub enum Command {
         subcommand_negates_reqs = true
     )]
     Reserve(Box<Reserve>),
+    /// Wakes a station by magic packets and waits until it answers
+    #[command(
+        after_help = "Example:\n  stationkeeper wake LAB-WS01 --management-networks 10.20.0.0/16\n\nExit code 69: it does not answer."
+    )]
+    Wake(Wake),
     /// Who may do what over the API
     #[command(subcommand)]
     Token(TokenCommand),
@@ -155,6 +162,9 @@ pub struct Up {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub elsewhere: Elsewhere,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub networks: Networks,
     /// File with the connections of notifications: mail server, webhooks, dead man's switch (see README, Notifications)
     #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
     pub connections_file: Option<PathBuf>,

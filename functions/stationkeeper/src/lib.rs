@@ -65,6 +65,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
         Command::Silence(command) => commands::silence::run(&command).await,
         Command::Reserve(arguments) => commands::reserve::run(&arguments).await,
+        Command::Wake(arguments) => commands::wake::run(&arguments).await,
         Command::Token(command) => commands::access::token(&command).await,
         Command::Audit(arguments) => commands::access::audit(&arguments).await,
         Command::Notifications(arguments) => commands::notifications::run(&arguments).await,

@@ -31,11 +31,13 @@ pub enum AuditAction {
     PairingOffer,
     /// Got a token by a pairing code.
     PairingTake,
+    /// Ordered a station to wake.
+    StationWake,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -45,6 +47,7 @@ impl AuditAction {
         Self::TokenRevoke,
         Self::PairingOffer,
         Self::PairingTake,
+        Self::StationWake,
     ];
 
     /// The stable name.
@@ -59,6 +62,7 @@ impl AuditAction {
             Self::TokenRevoke => "token.revoke",
             Self::PairingOffer => "pairing.offer",
             Self::PairingTake => "pairing.take",
+            Self::StationWake => "station.wake",
         }
     }
 

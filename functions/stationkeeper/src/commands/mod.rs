@@ -19,3 +19,4 @@ pub mod station;
 pub mod status;
 pub mod summary;
 pub mod train_dictionary;
+pub mod wake;

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use stationkeeper_embedded_bucket::{BucketOptions, Credential};
-use stationkeeper_gateway::{Gateway, GatewayOptions, Vitals};
+use stationkeeper_gateway::{Gateway, GatewayOptions, StationReach, Vitals};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
@@ -32,6 +32,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli;
+use crate::commands::wake;
 use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::place;
@@ -157,6 +158,7 @@ async fn round(
         files,
     };
     tasks.spawn(vitals::publish(parts, observed.subscribe(), vitals_sender, clock, stop.clone()));
+    let simulated = lab.as_ref().map(demo::DemoLab::access);
     let gateway = Gateway::new(
         store.clone(),
         vitals_receiver,
@@ -165,6 +167,7 @@ async fn round(
             metrics: Some(metrics.clone()),
             speed: arguments.speed,
             events: feed.receiver(&ingest, &observed),
+            reach: reach(arguments, simulated.as_ref())?,
             ..GatewayOptions::default()
         },
     );
@@ -175,7 +178,6 @@ async fn round(
     tasks.spawn(notify::run(store.clone(), channels, clock, stop.clone()));
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
-    let simulated = lab.as_ref().map(demo::DemoLab::access);
     if let (Some(lab), Some(bucket)) = (lab, feed.embedded()) {
         let s3 = feed.endpoint().to_owned();
         tasks.spawn(demo::live(lab, bucket.clone(), s3, ingest.clone(), clock, stop.clone()));
@@ -214,6 +216,21 @@ async fn round(
     feed.close().await;
     database.close().await;
     ended
+}
+
+/// Which stations the gateway may reach: those of a demo are on this computer, and listen for packets on a port of their own.
+fn reach(arguments: &cli::Up, simulated: Option<&demo::StationAccess>) -> Result<StationReach, Failure> {
+    let named = arguments.networks.management_networks.as_deref().map(wake::networks).transpose()?;
+    Ok(match (named, simulated) {
+        (named, Some(simulated)) => StationReach {
+            networks: match named {
+                Some(networks) => networks,
+                None => wake::networks("127.0.0.0/8")?,
+            },
+            wake_ports: vec![simulated.wake_port],
+        },
+        (named, None) => StationReach { networks: named.unwrap_or_default(), ..StationReach::default() },
+    })
 }
 
 /// The database of a round.

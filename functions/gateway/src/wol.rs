@@ -1,0 +1,174 @@
+//! `POST /api/wol` of the older service: wakes a station and waits for it. Spellings, texts and defaults are that service's
+//! (gateway.md sections 1 and 6).
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+use stationkeeper_station_link::wake::MacAddress;
+use stationkeeper_store::{AuditAction, AuditEntry, CatalogEntry, StationFilter};
+use stationkeeper_telemetry::HostName;
+
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::error::ApiError;
+use crate::extract::OldBody;
+use crate::wake::{WakeOrder, WakeRefused, wake_station};
+
+/// More than a laboratory has.
+const MOST_STATIONS: u32 = 10_000;
+
+pub(crate) async fn wake(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    OldBody(body): OldBody,
+) -> Result<Json<Value>, ApiError> {
+    let host = match text(&body, &["host", "hostName"]) {
+        None => None,
+        Some(name) => Some(entry(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?),
+    };
+    actor.may_act_in(host.as_ref().and_then(|entry| entry.lab.as_deref()))?;
+    let asked_mac = text(&body, &["mac"]);
+    let mac = asked_mac.clone().or_else(|| host.as_ref().and_then(|entry| entry.mac.clone()));
+    let mac: MacAddress =
+        mac.ok_or_else(|| bad("mac is required"))?.parse().map_err(|_no_mac| bad("mac is invalid"))?;
+    let asked_target = text(&body, &["ping_target", "pingTarget"]);
+    let target = asked_target.clone().or_else(|| host.as_ref().and_then(|entry| entry.address.clone()));
+    let target = target.ok_or_else(|| bad("ping_target or host address is required"))?;
+    if asked_mac.is_some() || asked_target.is_some() {
+        only_of_the_catalog(&gateway, asked_mac.as_ref().map(|_| mac), asked_target.as_deref()).await?;
+    }
+    let order = WakeOrder {
+        mac,
+        target: target.clone(),
+        attempts: number(&body, "attempts", 3, 1, 10)?,
+        patience: Duration::from_secs(number(&body, "ping_timeout", 10, 1, 60)?.into()),
+        broadcast: text(&body, &["broadcast"])
+            .map(|address| address.parse::<Ipv4Addr>().map_err(|_no_address| bad("broadcast is invalid")))
+            .transpose()?,
+        port: body.get("port").map(|_| number(&body, "port", 9, 1, 65_535)).transpose()?.map(clamped),
+        remembered: host.as_ref().and_then(|entry| gateway.shared().ways.of(&entry.host)),
+    };
+    let audit = async {
+        let known = host.as_ref().map(|entry| &entry.host);
+        let what = known.map_or_else(|| mac.to_string(), ToString::to_string);
+        let entry = AuditEntry::done(&actor.author(), AuditAction::StationWake, what, gateway.now())
+            .of(known)
+            .with(json!({ "mac": mac.to_string(), "ping_target": target, "attempts": order.attempts }));
+        let mut work = gateway.store().begin().await?;
+        work.audit().append(&[entry]).await?;
+        work.commit().await
+    };
+    // Before the first packet: what was ordered is written down, whatever becomes of it.
+    audit.await?;
+    let reach = &gateway.shared().options.reach;
+    let report = tokio::select! {
+        report = wake_station(reach, &order, |_attempt| {}) => report,
+        () = gateway.closing() => return Err(ApiError::Closing),
+    };
+    let report = report.map_err(|refused| match refused {
+        WakeRefused::NoNetworks => ApiError::NoNetworks,
+        WakeRefused::Address(error) => {
+            tracing::warn!(error = %error, "a station is not woken");
+            bad("ping_target is invalid")
+        }
+    })?;
+    if let (Some(entry), Some(way)) = (&host, report.way.clone()) {
+        gateway.shared().ways.remember(entry.host.clone(), way);
+    }
+    tracing::info!(
+        host = host.as_ref().map(|entry| entry.host.as_str()),
+        answers = report.answers,
+        attempts = report.attempts,
+        "a station was woken"
+    );
+    Ok(Json(json!({
+        "success": report.answers,
+        "attempts_used": report.attempts,
+        "duration_ms": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+        "ping_target": target,
+        "problem": report.problem,
+    })))
+}
+
+fn bad(text: &str) -> ApiError {
+    ApiError::BadRequest(text.to_owned())
+}
+
+async fn entry(gateway: &Gateway, name: &str) -> Result<Option<CatalogEntry>, ApiError> {
+    let Ok(host) = HostName::parse(name) else { return Ok(None) };
+    Ok(gateway.store().station(&host).await?.map(|station| station.entry))
+}
+
+/// Nothing else of the network is woken or asked.
+async fn only_of_the_catalog(gateway: &Gateway, mac: Option<MacAddress>, target: Option<&str>) -> Result<(), ApiError> {
+    let stations = gateway.store().stations(&StationFilter::default(), None, MOST_STATIONS).await?;
+    let entries = || stations.iter().map(|station| &station.entry);
+    let is_mac = |entry: &CatalogEntry, mac| entry.mac.as_deref().and_then(|known| known.parse().ok()) == Some(mac);
+    if mac.is_some_and(|mac| !entries().any(|entry| is_mac(entry, mac))) {
+        return Err(bad("mac is not of a host in the catalog"));
+    }
+    let is_target = |entry: &CatalogEntry, target: &str| {
+        entry.address.as_deref() == Some(target) || HostName::parse(target).is_ok_and(|host| host == entry.host)
+    };
+    if target.is_some_and(|target| !entries().any(|entry| is_target(entry, target))) {
+        return Err(bad("ping_target is invalid"));
+    }
+    Ok(())
+}
+
+/// The first of these fields that says something.
+fn text(body: &Map<String, Value>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| match body.get(*name)? {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        _ => None,
+    })
+}
+
+/// A number, or its text, as callers of the older service send it.
+fn number(body: &Map<String, Value>, name: &str, default: u32, least: u32, most: u32) -> Result<u32, ApiError> {
+    let said = match body.get(name) {
+        None | Some(Value::Null) => return Ok(default),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => String::new(),
+    };
+    said.strip_suffix(".0")
+        .unwrap_or(&said)
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| ApiError::BadRequest(format!("{name} is a number from {least} to {most}")))
+}
+
+/// In range before.
+fn clamped(port: u32) -> u16 {
+    u16::try_from(port).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_come_as_numbers_or_as_texts_within_their_range() {
+        for (value, expected) in [
+            (json!({}), Some(3)),
+            (json!({ "attempts": null }), Some(3)),
+            (json!({ "attempts": 1 }), Some(1)),
+            (json!({ "attempts": " 10 " }), Some(10)),
+            (json!({ "attempts": 2.0 }), Some(2)),
+            (json!({ "attempts": 2.5 }), None),
+            (json!({ "attempts": 0 }), None),
+            (json!({ "attempts": "11" }), None),
+            (json!({ "attempts": -1 }), None),
+            (json!({ "attempts": true }), None),
+            (json!({ "attempts": "many" }), None),
+        ] {
+            let body = value.as_object().unwrap();
+            assert_eq!(number(body, "attempts", 3, 1, 10).ok(), expected, "{value}");
+        }
+    }
+}

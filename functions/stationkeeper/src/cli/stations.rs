@@ -1,0 +1,38 @@
+//! What can be said about reaching stations.
+
+use clap::Args;
+
+use super::Place;
+
+/// Which stations may be reached.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Networks {
+    /// Networks in which stations stand, such as `10.20.0.0/16,192.168.7.0/24`; nothing outside of them is woken or asked [default: none; of a demo 127.0.0.0/8]
+    #[arg(long, value_name = "CIDRS", env = "WINRM_MANAGEMENT_CIDRS")]
+    pub management_networks: Option<String>,
+}
+
+/// `wake`.
+#[derive(Debug, Args)]
+pub struct Wake {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// The station
+    pub host: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub networks: Networks,
+    /// How often magic packets are sent
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub attempts: u32,
+    /// How many seconds an answer is waited for after each
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=300))]
+    pub wait_seconds: u32,
+    /// UDP port of the packets [default: 9 and 7]
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// What came of it, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
