@@ -1,7 +1,8 @@
 """pywinrm, a client of WS-Management that is not ours: does what it is told and says what came of it.
 
 Standard input: {"endpoint", "user", "password", "transport", "trust": file or null, "wait", "patience", "jobs": [...]}; standard output: one answer a job.
-A job is {"do": "cmd", "command", "arguments", "code_page"?} or {"do": "ps", "script"}; what is printed comes back as base64.
+A job is {"do": "cmd", "command", "arguments"?, "code_page"?, "leave_open"?}, {"do": "ps", "script"}, or asks for output that nobody has
+({"do": "unknown_shell"}, {"do": "unknown_command"}); what is printed comes back as base64.
 """
 
 import base64
@@ -20,8 +21,12 @@ def run(session, job):
         answer = session.run_ps(job["script"])
         return answer.std_out, answer.std_err, answer.status_code
     protocol = session.protocol
+    if job["do"] == "unknown_shell":
+        return protocol.get_command_output("00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000000")
     shell = protocol.open_shell(codepage=job.get("code_page", 437))
     try:
+        if job["do"] == "unknown_command":
+            return protocol.get_command_output(shell, "00000000-0000-0000-0000-000000000000")
         command = protocol.run_command(shell, job["command"], job.get("arguments", []))
         said = protocol.get_command_output(shell, command)
         protocol.cleanup_command(shell, command)

@@ -1,6 +1,6 @@
 //! What a test can let go wrong with a station, and what pywinrm says of it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stationkeeper::stations::Fault;
 use stationkeeper_simulator::{Power, Role};
 use stationkeeper_tests::simulated_stations::{SimulatedStations, WinRmClient, cmd, lab_station};
@@ -33,7 +33,7 @@ async fn a_pc_that_falls_in_mid_command_takes_the_connection_with_it() {
     let lab = SimulatedStations::start(&[Role::Idle], 60.0).await;
     lab.stations.set_fault(&lab.host(0), Some(Fault::DiesInCommand));
     let error = lab.client(0).one(lab_station("prepare-session")).await.unwrap_err();
-    assert!(error.starts_with("ConnectionError"), "{error}");
+    assert!(is_cut(&error), "{error}");
     assert_eq!(lab.power(0), Power::Off);
     until("a refused connection", PATIENCE, async || {
         std::net::TcpStream::connect(lab.address(0)).is_err().then_some(())
@@ -50,7 +50,7 @@ async fn a_restart_during_prepare_leaves_no_trace_of_it() {
     lab.stations.set_fault(&host, Some(Fault::RebootsDuringPrepare));
     lab.stations.with_lab(|lab, now| lab.sit_down(&host, "ana", now));
     let error = lab.client(0).one(lab_station("prepare-session --guard-grace=600")).await.unwrap_err();
-    assert!(error.starts_with("ConnectionError"), "{error}");
+    assert!(is_cut(&error), "{error}");
     lab.stations.set_fault(&host, None);
     until("a PC that is back", PATIENCE, async || (lab.power(0) == Power::On).then_some(())).await;
     let before = lab.heartbeats(0).len();
@@ -67,7 +67,32 @@ async fn a_lost_reply_does_not_undo_the_command() {
     lab.stations.set_fault(&lab.host(0), Some(Fault::ReplyLost));
     assert_eq!(lab.client(0).one(cmd("hostname")).await.unwrap().exit_code, 0, "other commands are answered");
     let error = lab.client(0).one(lab_station("power shutdown")).await.unwrap_err();
-    assert!(error.starts_with("ConnectionError"), "{error}");
+    assert!(is_cut(&error), "{error}");
     until("a PC that is off", PATIENCE, async || (lab.power(0) == Power::Off).then_some(())).await;
+    lab.stop().await;
+}
+
+/// A connection that broke without a word, as the client sees it before or after it has sent all it wanted.
+fn is_cut(error: &str) -> bool {
+    ["ConnectionError", "SSLError"].iter().any(|name| error.starts_with(name))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_windows_refuses_is_refused() {
+    let lab = SimulatedStations::start(&[Role::Idle], 60.0).await;
+    let unknown = lab.client(0).one(json!({ "do": "unknown_shell" })).await.unwrap_err();
+    assert!(unknown.starts_with("WSManFaultError") && unknown.contains("shell was not found"), "{unknown}");
+    let unknown = lab.client(0).one(json!({ "do": "unknown_command" })).await.unwrap_err();
+    assert!(unknown.starts_with("WSManFaultError") && unknown.contains("no command"), "{unknown}");
+    let long = format!("echo {}", "x".repeat(600_000));
+    let error = lab.client(0).one(cmd(&long)).await.unwrap_err();
+    assert!(error.starts_with("WinRMTransportError") && error.contains("413"), "{error}");
+
+    let leaving = json!({ "do": "cmd", "command": "hostname", "leave_open": true });
+    let open: Vec<_> = lab.client(0).run(vec![leaving.clone(); 30]).await;
+    assert!(open.iter().all(Result::is_ok));
+    assert_eq!(lab.stations.open_shells(&lab.host(0)), 30);
+    let error = lab.client(0).one(leaving).await.unwrap_err();
+    assert!(error.contains("maximum number of 30 concurrent shells"), "{error}");
     lab.stop().await;
 }

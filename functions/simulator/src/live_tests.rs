@@ -109,14 +109,23 @@ fn what_is_next_is_never_missed_by_whoever_sleeps_until_then() {
     let lab = lab(&[Role::EverydayUse, Role::GoesDown], 2);
     let mut live = lab.emissions().live();
     let (mut now, mut uploads) = (start(), 0);
-    while now < after(3600) {
+    let hosts: Vec<HostName> = live.hosts().cloned().collect();
+    let mut dark = Vec::new();
+    while now < after(3 * 3600) {
         uploads += live.poll(now).len();
+        dark.extend(hosts.iter().filter(|host| live.power(host, now) == Some(Power::Off)).map(|_| now));
         let next = live.next_at(now).unwrap();
         assert!(now < next, "time goes on");
         now = next;
     }
-    let expected = lab.uploads().take_while(|upload| upload.at < after(3600)).count();
+    let expected = lab.uploads().take_while(|upload| upload.at < after(3 * 3600)).count();
     assert_eq!(uploads, expected);
+    let down = lab.scenario().hosts[1].down.clone();
+    let whole: Vec<_> = down.into_iter().filter(|(_, to)| *to < after(3 * 3600)).collect();
+    assert!(whole.len() > 1);
+    for (from, to) in whole {
+        assert!(dark.contains(&from) && !dark.contains(&to), "it is seen when the PC goes and comes");
+    }
 }
 
 #[test]

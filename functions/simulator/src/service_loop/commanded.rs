@@ -60,14 +60,14 @@ impl Run {
         due
     }
 
-    /// When something is due again.
+    /// When something is due again, or the PC goes down or comes up.
     pub fn due_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let made = self.made.keys().next().map(|(at, _)| *at);
         let ready = self.ready.front().map(|emission| emission.upload.at);
-        [made, ready, self.unforeseen.outages.next_after(now)]
-            .into_iter()
-            .flatten()
-            .fold(self.next_instant(), DateTime::min)
+        let down = self.script.spans.iter().filter(|span| span.trouble == Trouble::Down);
+        let turns = down.flat_map(|span| [span.from, span.to]).filter(|turn| now < *turn).min();
+        let outage = self.unforeseen.outages.next_after(now);
+        [made, ready, turns, outage].into_iter().flatten().fold(self.next_instant(), DateTime::min)
     }
 
     /// Until when the loop cannot write, as far as is known.
