@@ -1,9 +1,12 @@
-//! Reservations, tokens and the audit log by whoever has the database.
+//! Reservations, tokens, waking and the audit log by whoever has the database.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
+use stationkeeper_store::{Store, StoreOptions};
+use stationkeeper_telemetry::HostName;
 use stationkeeper_tests::binary::{Ran, run};
+use stationkeeper_tests::database::blocking;
 
 use crate::words;
 
@@ -103,4 +106,43 @@ fn a_token_is_shown_once_listed_and_revoked() {
     assert!(code.len() == 9 && code.as_bytes()[4] == b'-', "{code}");
     assert!(offered["expires_at"].is_string());
     assert!(stationkeeper(data, &["token", "add", "x", "--role", "root"]).code.is_some_and(|code| code != 0));
+}
+
+#[test]
+fn a_station_is_woken_and_waited_for() {
+    let folder = lab();
+    let data = folder.path();
+    let station = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let adapter = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let port = adapter.local_addr().expect("an address").port().to_string();
+    let address = station.local_addr().expect("an address").to_string();
+    blocking(async {
+        let store = Store::sqlite(&data.join("stationkeeper.sqlite"), StoreOptions::default()).await.expect("opens");
+        let host = HostName::parse("LAB-WS01").expect("a host");
+        let mut entry = store.station(&host).await.expect("reads").expect("is there").entry;
+        (entry.address, entry.mac) = (Some(address), Some("02-00-5E-00-53-01".to_owned()));
+        let mut work = store.begin().await.expect("begins");
+        work.states().save_catalog(&[entry]).await.expect("saves");
+        work.commit().await.expect("commits");
+        store.close().await;
+    });
+    let wake = |more: &[&str]| stationkeeper(data, &[&["wake", "lab-ws01", "--port", &port], more].concat());
+    let here = ["--management-networks", "127.0.0.0/8"];
+    let said = wake(&here).succeeded().text();
+    assert!(said.starts_with("Attempt 1 of 3: packets to ") && said.contains("LAB-WS01 answers"), "{said}");
+    let mut packet = [0; 200];
+    assert_eq!(adapter.recv(&mut packet).expect("a packet"), 102);
+    let json = wake(&[&here[..], &["--json"]].concat()).succeeded().json();
+    assert_eq!((&json["success"], &json["attempts_used"]), (&json!(true), &json!(1)));
+    assert!(wake(&[]).refused(78).contains("WINRM_MANAGEMENT_CIDRS"));
+    assert!(wake(&["--management-networks", "everywhere"]).refused(78).contains("everywhere"));
+    assert!(wake(&["--management-networks", "10.0.0.0/8"]).refused(65).contains("127.0.0.1"));
+    drop(station);
+    let silent = wake(&[&here[..], &["--attempts", "1", "--wait-seconds", "1"]].concat());
+    assert_eq!((silent.code, silent.text().contains("does not answer")), (Some(69), true), "{}", silent.text());
+    let missing = stationkeeper(data, &["wake", "LAB-WS02", here[0], here[1]]);
+    assert!(missing.refused(65).contains("no MAC address"));
+    assert!(stationkeeper(data, &["wake", "LAB-WS09", here[0], here[1]]).refused(66).contains("LAB-WS09"));
+    let log = stationkeeper(data, &["audit", "--host", "LAB-WS01", "--json"]).succeeded().json_lines();
+    assert!(log.iter().all(|entry| entry["action"] == "station.wake"), "{log:?}");
 }

@@ -10,7 +10,7 @@ use stationkeeper_pipeline::s3::{Endpoint, S3Bucket};
 use stationkeeper_store::{Store, StoreOptions};
 use tempfile::TempDir;
 
-use crate::http::{Answer, get};
+use crate::http::{Answer, get, post};
 use crate::programs::{Running, command, stationkeeper_says};
 use crate::waiting::until;
 
@@ -137,6 +137,12 @@ impl Up {
     /// Asks for a path, with the admin token.
     pub async fn get(&self, path: &str) -> Answer {
         get(&self.page, path, &[("Authorization", &format!("Bearer {}", self.token))]).await
+    }
+
+    /// Sends JSON to a path, with the admin token.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let token = format!("Bearer {}", self.token);
+        post(&self.page, path, &[("Authorization", &token)], body.to_string().as_bytes()).await
     }
 
     /// Asks for a path, as nobody.

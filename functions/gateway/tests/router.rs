@@ -5,6 +5,7 @@
 mod app;
 mod people;
 mod silences;
+mod waking;
 
 use app::{Answer, App};
 use axum::http::StatusCode;

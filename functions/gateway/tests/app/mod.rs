@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_gateway::{Gateway, GatewayOptions, QueueVitals, Vitals, mint_token};
+use stationkeeper_gateway::{Gateway, GatewayOptions, QueueVitals, StationReach, Vitals, mint_token};
 use stationkeeper_rules::notify::{Because, Decision, Step};
 use stationkeeper_rules::{
     Actor, Alert, AlertId, AlertKey, AlertState, Cause, FoundIn, Latest, ReservationId, Rule, Settings, StationState,
@@ -66,7 +66,9 @@ impl App {
         let now = "2026-11-24T10:00:00Z".parse().unwrap();
         let queue = Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 0 });
         let (vitals, seen) = watch::channel(Vitals { queue, ..Vitals::unseen(now) });
-        let gateway = Gateway::new(store.clone(), seen, Arc::new(move || now), GatewayOptions::default());
+        let reach = StationReach { networks: "127.0.0.0/8".parse().unwrap(), ..StationReach::default() };
+        let options = GatewayOptions { reach, ..GatewayOptions::default() };
+        let gateway = Gateway::new(store.clone(), seen, Arc::new(move || now), options);
         Self { gateway, store, vitals, now, admin: String::new(), _folder: folder }
     }
 
@@ -104,6 +106,15 @@ impl App {
         let mut work = self.store.begin().await.unwrap();
         work.states().save_catalog(&[entry]).await.unwrap();
         work.states().save(&[state]).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// What the catalog says of where it is.
+    pub async fn place(&self, host: &str, address: Option<&str>, mac: Option<&str>) {
+        let mut entry = self.store.station(&HostName::parse(host).unwrap()).await.unwrap().unwrap().entry;
+        (entry.address, entry.mac) = (address.map(str::to_owned), mac.map(str::to_owned));
+        let mut work = self.store.begin().await.unwrap();
+        work.states().save_catalog(&[entry]).await.unwrap();
         work.commit().await.unwrap();
     }
 
