@@ -37,6 +37,11 @@ impl Actor {
         Self { name: grant.name, role: grant.role, labs: grant.labs, token_id, request_id }
     }
 
+    /// Of the token.
+    pub fn token_id(&self) -> &str {
+        &self.token_id
+    }
+
     /// This token is the one that the request came by.
     pub fn holds(&self, token: &ApiToken) -> bool {
         self.token_id == token.token.id

@@ -13,9 +13,11 @@ use stationkeeper_store::Store;
 use stationkeeper_telemetry::HostName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::attempts::Attempts;
 use crate::events::EventReceiver;
+use crate::live::Feed;
 use crate::session::Sessions;
 use crate::vitals::Vitals;
 use crate::wake::StationReach;
@@ -59,6 +61,9 @@ pub(crate) struct Shared {
     pub started_at: DateTime<Utc>,
     /// Ways that woke stations.
     pub ways: Ways,
+    pub feed: Feed,
+    /// What runs beside requests; it ends when the gateway is told to stop.
+    pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
 }
 
@@ -91,6 +96,8 @@ impl Gateway {
             attempts: Attempts::default(),
             started_at,
             ways: Ways::default(),
+            feed: Feed::default(),
+            tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
     }
@@ -110,7 +117,11 @@ impl Gateway {
             closing.0.closing.send_replace(true);
         };
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        axum::serve(listener, service).with_graceful_shutdown(shutdown).await
+        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
+        self.0.closing.send_replace(true);
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        served
     }
 
     /// Until the gateway is told to stop: what may take minutes ends then.

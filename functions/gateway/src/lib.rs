@@ -16,6 +16,7 @@ mod forced_logoffs;
 mod gateway;
 mod headers;
 mod health;
+mod live;
 mod login;
 mod metrics;
 mod observe;

@@ -10,7 +10,7 @@ use axum::routing::{delete, get, post};
 
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, login, metrics, observe, quarantine,
+    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, quarantine,
     request_id, reservations, silences, stations, status_page, tokens, wol,
 };
 
@@ -42,6 +42,7 @@ impl Gateway {
             .route("/v1/tokens/{id}", delete(tokens::revoke))
             .route("/v1/pairing-codes", post(tokens::offer))
             .route("/v1/pair", post(tokens::pair))
+            .route("/v1/events", get(live::listen))
             .route("/v1/audit", get(audit::list))
             .route("/v1/forced-logoffs", get(forced_logoffs::list))
             .route("/v1/quarantine", get(quarantine::list));

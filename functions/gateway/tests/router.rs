@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has said what is wrong")]
 
 mod app;
+mod live;
 mod people;
 mod silences;
 mod waking;
@@ -27,6 +28,7 @@ async fn without_a_token_nothing_of_the_api_is_shown() {
         "/api/v1/reservations/x",
         "/api/v1/tokens",
         "/api/v1/audit",
+        "/api/v1/events",
         "/api/v1/forced-logoffs",
         "/api/v1/quarantine",
         "/metrics",

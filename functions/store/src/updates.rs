@@ -1,6 +1,7 @@
 //! What changed, a row with each commit (`updates`); kept for an hour.
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use stationkeeper_telemetry::HostName;
 
 use crate::database::Link;
@@ -71,6 +72,15 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Names the database that sequences belong to: one that was made anew has another.
+    pub async fn epoch(&self) -> Result<String, StoreError> {
+        let text = "select cast(min(installed_on) as char(64)) as epoch from _sqlx_migrations";
+        let statement = Statement::new("read when the database was made", text).of("_sqlx_migrations", &[]);
+        let made = self.reader().await?.fetch_optional(statement).await?;
+        let made = made.map_or(Ok(None), |row| row.optional_text("epoch"))?.unwrap_or_default();
+        Ok(hex::encode(&Sha256::digest(made.as_bytes())[..6]))
     }
 
     /// The greatest sequence so far; 0 when there is none.

@@ -158,6 +158,7 @@ conformance! {
         the_clock_and_the_sizes_are_told,
         settings_are_kept_whole,
         updates_are_read_after_a_sequence,
+        a_database_keeps_its_epoch,
         objects_are_known_once_they_are_marked,
         quarantine_keeps_the_first_record,
         the_overdue_check_remembers,

@@ -239,6 +239,11 @@ impl App {
         Request::builder().method(method).uri(path)
     }
 
+    /// An answer that goes on.
+    pub async fn stream(&self, request: Builder) -> axum::response::Response {
+        self.gateway.router().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    }
+
     pub async fn send(&self, request: Builder) -> Answer {
         self.send_body(request, Vec::new()).await
     }

@@ -145,6 +145,13 @@ pub async fn updates_are_read_after_a_sequence(lab: Lab) {
     assert_eq!(lab.store.updates_after(0, 10).await.unwrap(), all[2..]);
 }
 
+pub async fn a_database_keeps_its_epoch(lab: Lab) {
+    let epoch = lab.store.epoch().await.unwrap();
+    assert_eq!(epoch.len(), 12);
+    lab.store.migrate().await.unwrap();
+    assert_eq!(lab.store.epoch().await.unwrap(), epoch);
+}
+
 pub async fn objects_are_known_once_they_are_marked(lab: Lab) {
     let object = |key: &str, version: &str| ObjectVersion { key: key.to_owned(), version: version.to_owned() };
     let (one, two) = (object("stations/A/heartbeat.json", "1"), object("stations/A/heartbeat.json", "2"));
