@@ -116,8 +116,13 @@ impl AfterEnd {
 
     /// The timeout of the release's reboot; none: it does not reboot. Windows refuses a shutdown while a reboot is pending.
     pub fn reboot_timeout(&self) -> Option<u32> {
-        (self.reboot && self.power.is_none()).then(|| self.reboot_timeout_seconds.max(LEAST_REBOOT_TIMEOUT))
+        (self.reboot && self.power.is_none()).then(|| reboot_timeout(self.reboot_timeout_seconds))
     }
+}
+
+/// The timeout that is sent for one that was wished.
+pub(super) fn reboot_timeout(wished: u32) -> u32 {
+    wished.max(LEAST_REBOOT_TIMEOUT)
 }
 
 #[cfg(test)]
