@@ -1,5 +1,7 @@
 //! What a reservation needs of its station, and when: the pure part of the orchestrator.
 
+#[cfg(test)]
+mod crash_tests;
 mod known;
 mod operation;
 mod plan;

@@ -10,7 +10,7 @@ use stationkeeper_telemetry::HostName;
 use crate::{ReservationId, Rule};
 
 /// How a station is switched off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PowerMode {
     /// `power shutdown`.
@@ -35,7 +35,7 @@ impl PowerMode {
 }
 
 /// What an operation is: a step on a station, or the end of a scheduled run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum Action {
     /// Wake-on-LAN, until the station can be reached.
