@@ -27,6 +27,8 @@ struct World {
     prepared: Option<SessionOperation>,
     released: Option<SessionOperation>,
     powered: Option<PowerAction>,
+    /// The command that runs on it, and when it ends; no heartbeat is sent before that.
+    running: Option<(Work, DateTime<Utc>)>,
     /// Commands that reached it.
     sent: BTreeMap<(String, Action), u32>,
     /// Places passed at which a crash can happen, and those at which one does, with the time until somebody takes over.
@@ -52,6 +54,7 @@ impl World {
             prepared: None,
             released: None,
             powered: None,
+            running: None,
             sent: BTreeMap::new(),
             places: 0,
             crashes,
@@ -75,11 +78,15 @@ impl World {
         self.lab.state.skew = Some(TimeDelta::zero());
     }
 
-    /// Lets time pass; a station that is up sends a heartbeat every minute and one when it has booted.
+    /// Lets time pass: a command ends, and a station that is up sends a heartbeat every minute and one when it has booted.
     fn until(&mut self, then: DateTime<Utc>) {
         while self.now < then {
             self.now = (self.now + TimeDelta::seconds(1)).min(then);
-            if self.is_up() && (self.up_from == Some(self.now) || self.now - self.last_beat >= TimeDelta::seconds(60)) {
+            if let Some((work, _)) = self.running.take_if(|(_, ends_at)| *ends_at <= self.now) {
+                self.end(&work);
+            }
+            let due = self.up_from == Some(self.now) || self.now - self.last_beat >= TimeDelta::seconds(60);
+            if self.is_up() && due && self.running.is_none() {
                 self.beat();
             }
         }
@@ -101,37 +108,44 @@ impl World {
         }
     }
 
-    /// Does the work on the station; what it answers may never be read.
-    fn carry_out(&mut self, work: &Work, reservation: &str) -> Outcome {
+    /// Does the work on the station, which goes on with it whether anybody waits for the reply or not.
+    fn carry_out(&mut self, work: &Work, reservation: &str) -> Result<Outcome, Crash> {
+        if let Work::Wake(_) = work {
+            if self.is_up() {
+                return Ok(Outcome::reachable(0));
+            }
+            self.up_from = Some(self.up_from.map_or(self.now + BOOT, |from| from.max(self.now)));
+            self.place()?;
+            self.pass(60);
+            return Ok(Outcome::reachable(2));
+        }
+        if !self.is_up() {
+            return Ok(Outcome::not_sent("no route to host"));
+        }
+        assert!(self.running.is_none(), "two commands at once");
+        *self.sent.entry((reservation.to_owned(), work.action())).or_default() += 1;
+        // A prepare warns whoever is there.
+        let takes = if work.action() == Action::Prepare { 100 } else { 5 };
+        let ends_at = self.now + TimeDelta::seconds(takes);
+        self.running = Some((work.clone(), ends_at));
+        self.place()?;
+        self.until(ends_at);
+        Ok(Outcome::exited(Ending::Done, 0))
+    }
+
+    fn end(&mut self, work: &Work) {
         let session =
             |at| Some(SessionOperation { timestamp: Some(at), success: Some(true), duration_ms: None, user: None });
-        if work.action().changes_station() {
-            if !self.is_up() {
-                return Outcome::not_sent("no route to host");
-            }
-            *self.sent.entry((reservation.to_owned(), work.action())).or_default() += 1;
-        }
         match work {
-            Work::Wake(_) if self.is_up() => return Outcome::reachable(0),
-            Work::Wake(_) => {
-                self.up_from = Some(self.up_from.map_or(self.now + BOOT, |from| from.max(self.now)));
-                self.pass(60);
-                return Outcome::reachable(2);
-            }
-            Work::Prepare { .. } => {
-                self.pass(20);
-                self.prepared = session(self.now);
-            }
+            Work::Wake(_) => {}
+            Work::Prepare { .. } => self.prepared = session(self.now),
             Work::Release { reboot_timeout_seconds, .. } => {
-                self.pass(5);
                 self.released = session(self.now);
                 if reboot_timeout_seconds.is_some() {
-                    self.beat();
                     self.up_from = Some(self.now + BOOT);
                 }
             }
             Work::Power { mode, .. } => {
-                self.pass(2);
                 self.powered = Some(PowerAction {
                     timestamp: Some(self.now),
                     mode: Some(mode.as_str().to_owned()),
@@ -142,11 +156,10 @@ impl World {
                     reason: None,
                     wake_issues: None,
                 });
-                self.beat();
+                self.beat(); // its last words
                 self.up_from = None;
             }
         }
-        Outcome::exited(Ending::Done, 0)
     }
 
     /// One waking of the schedule, as its executor goes about it: what is decided is committed before it is done.
@@ -182,7 +195,7 @@ impl World {
                     let (id, reservation) = (operation.id.clone(), operation.reservation_id.0.clone());
                     self.lab.operations.push(operation);
                     self.place()?;
-                    let outcome = self.carry_out(&work, &reservation);
+                    let outcome = self.carry_out(&work, &reservation)?;
                     self.place()?;
                     self.settle(&id, outcome);
                     self.place()?;
@@ -279,6 +292,8 @@ fn a_crash_at_any_single_place_changes_nothing_of_what_is_sent() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
     #[test]
     fn crashes_at_any_places_send_each_command_once_and_the_reservation_ends_the_same(
         crashes in crashes(), after_end in after_ends(), up in any::<bool>(),
