@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use stationkeeper_telemetry::SessionOperation;
+use stationkeeper_telemetry::{SafeguardReboot, SessionOperation};
 
 use super::{OperationStatus, Timing, Work};
 use crate::judge::{newest, seconds};
@@ -69,7 +69,7 @@ pub(super) enum Record {
 
 impl Known<'_> {
     /// Station time as ours.
-    fn ours(&self, station_time: DateTime<Utc>) -> DateTime<Utc> {
+    pub(super) fn ours(&self, station_time: DateTime<Utc>) -> DateTime<Utc> {
         station_time.checked_sub_signed(self.state.skew.unwrap_or_default()).unwrap_or(station_time)
     }
 
@@ -143,6 +143,12 @@ impl Known<'_> {
             true => Record::Absent,
             false => Record::Silent,
         }
+    }
+
+    pub(super) fn last_safeguard_reboot(&self) -> Option<SafeguardReboot> {
+        let heartbeat = self.state.latest.as_ref().and_then(|latest| latest.snapshot.last_safeguard_reboot.as_ref());
+        let ini = self.state.service_state.as_ref().and_then(|(ini, _)| ini.last_safeguard_reboot.as_ref());
+        newest(heartbeat, ini, |reboot| reboot.timestamp)
     }
 
     fn last_release(&self) -> Option<SessionOperation> {

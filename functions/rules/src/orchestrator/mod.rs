@@ -1,5 +1,7 @@
 //! What a reservation needs of its station, and when: the pure part of the orchestrator.
 
+mod action;
+mod action_life;
 #[cfg(test)]
 mod crash_tests;
 mod known;
@@ -12,6 +14,8 @@ mod testing;
 mod timing;
 mod work;
 
+pub use action::*;
+pub use action_life::{ActionError, Surroundings};
 pub use known::{Block, Known};
 pub use operation::*;
 pub use plan::{Blocked, Decision, GaveUp, OpenRun, Scene, plan};
