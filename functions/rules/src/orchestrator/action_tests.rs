@@ -68,6 +68,8 @@ fn action(kind: ActionKind, state: ActionState) -> StationAction {
     }
 }
 
+type Go = fn(StationAction, &Lab, DateTime<Utc>) -> Result<StationAction, ActionError>;
+
 fn lease() -> TimeDelta {
     TimeDelta::seconds(60)
 }
@@ -77,7 +79,7 @@ fn each_step_of_a_life_is_possible_from_where_it_is_and_from_nowhere_else() {
     use ActionState::*;
     let lab = Lab::quiet();
     let now = instant("10:01:00");
-    let steps: [(&str, fn(StationAction, &Lab, DateTime<Utc>) -> Result<StationAction, ActionError>); 7] = [
+    let steps: [(&str, Go); 7] = [
         ("approve", |action, lab, now| action.approve("ana", &lab.around(), now)),
         ("withdraw", |action, _, now| action.withdraw("not needed", now)),
         ("claim", |action, lab, now| action.claim("gw-1", lease(), &lab.around(), now)),

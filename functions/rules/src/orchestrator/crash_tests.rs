@@ -193,7 +193,7 @@ impl World {
                         "opened twice: {operation:?}"
                     );
                     let (id, reservation) = (operation.id.clone(), operation.reservation_id.0.clone());
-                    self.lab.operations.push(operation);
+                    self.lab.operations.push(*operation);
                     self.place()?;
                     let outcome = self.carry_out(&work, &reservation)?;
                     self.place()?;

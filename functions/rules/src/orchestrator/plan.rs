@@ -114,11 +114,11 @@ pub fn plan(scene: &Scene<'_>, now: DateTime<Utc>) -> Decision {
     }
     let ending = match ending(scene, now) {
         Ok(found) => found,
-        Err(gave_up) => return Decision::GaveUp(gave_up),
+        Err(gave_up) => return Decision::GaveUp(*gave_up),
     };
     let starting = match starting(scene, ending.as_ref().map(|end| end.reservation), now) {
         Ok(found) => found,
-        Err(gave_up) => return Decision::GaveUp(gave_up),
+        Err(gave_up) => return Decision::GaveUp(*gave_up),
     };
     let block = scene.known.block(now, scene.timing);
     let next = starting.iter().min_by_key(|start| (start.reservation.start_at, &start.reservation.id));
@@ -169,7 +169,7 @@ pub fn plan(scene: &Scene<'_>, now: DateTime<Utc>) -> Decision {
 }
 
 /// The reservation for which the station was prepared last, if it is still to be released.
-fn ending<'a>(scene: &Scene<'a>, now: DateTime<Utc>) -> Result<Option<ToEnd<'a>>, GaveUp> {
+fn ending<'a>(scene: &Scene<'a>, now: DateTime<Utc>) -> Result<Option<ToEnd<'a>>, Box<GaveUp>> {
     let prepared = |reservation: &Reservation| {
         Trail::of(reservation, scene.operations).prepared_at().max(elsewhere(scene, reservation))
     };
@@ -204,7 +204,7 @@ fn starting<'a>(
     scene: &Scene<'a>,
     prepared: Option<&Reservation>,
     now: DateTime<Utc>,
-) -> Result<Vec<ToStart<'a>>, GaveUp> {
+) -> Result<Vec<ToStart<'a>>, Box<GaveUp>> {
     let mut found = Vec::new();
     let oldest = now - seconds(scene.timing.lookback_seconds);
     let begins = |one: &&Reservation| stands(one) && one.end_at > now && one.start_at >= oldest;
@@ -324,12 +324,12 @@ fn gave_up(
     failed: Option<Action>,
     message: Option<String>,
     now: DateTime<Utc>,
-) -> GaveUp {
+) -> Box<GaveUp> {
     let last = message.map(|message| format!(": {message}")).unwrap_or_default();
     let runs = if attempts == 1 { "1 run".to_owned() } else { format!("{attempts} runs") };
     let message = format!("Given up after {runs}{last}");
     let record = verdict(scene, side, reservation, OperationStatus::GaveUp, attempts, message, now);
-    GaveUp { reservation_id: reservation.id.clone(), side, attempts, failed, record }
+    Box::new(GaveUp { reservation_id: reservation.id.clone(), side, attempts, failed, record })
 }
 
 fn verdict(

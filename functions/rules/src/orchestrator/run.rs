@@ -27,7 +27,7 @@ pub enum Next {
     /// by somebody else: then do nothing.
     Issue {
         /// The row.
-        operation: Operation,
+        operation: Box<Operation>,
         /// The work.
         work: Work,
     },
@@ -158,7 +158,7 @@ impl Asked<'_> {
             let message = block.message().to_owned();
             return PartNext::Ended { status: block.status(), message, block: Some(block) };
         }
-        let operation = self.row(part, work.action(), attempt);
+        let operation = Box::new(self.row(part, work.action(), attempt));
         PartNext::Step(Next::Issue { operation, work: work.clone() })
     }
 
