@@ -100,7 +100,11 @@ pub(crate) fn seconds(number: u32) -> TimeDelta {
     TimeDelta::seconds(i64::from(number))
 }
 
-fn newest<T: Clone>(heartbeat: Option<&T>, ini: Option<&T>, at: impl Fn(&T) -> Option<DateTime<Utc>>) -> Option<T> {
+pub(crate) fn newest<T: Clone>(
+    heartbeat: Option<&T>,
+    ini: Option<&T>,
+    at: impl Fn(&T) -> Option<DateTime<Utc>>,
+) -> Option<T> {
     match (heartbeat, ini) {
         (Some(one), Some(other)) if at(other) > at(one) => Some(other.clone()),
         (Some(one), _) => Some(one.clone()),

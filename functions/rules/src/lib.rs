@@ -19,6 +19,7 @@ mod not_ready;
 mod notification;
 mod notification_settings;
 pub mod notify;
+pub mod orchestrator;
 mod quarantined_uploads;
 mod reservation;
 mod settings;
