@@ -186,7 +186,7 @@ impl World {
         self.place()?;
         loop {
             let known = Known { state: &self.lab.state, held: false };
-            match next(&run, &self.lab.operations, &known, None, &self.lab.timing, self.now) {
+            match next(&run, &self.lab.operations, &known, &[], &self.lab.timing, self.now) {
                 Next::Issue { operation, work } => {
                     assert!(
                         self.lab.operations.iter().all(|other| other.id != operation.id),

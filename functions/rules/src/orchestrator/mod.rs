@@ -33,6 +33,6 @@ pub use action_life::{ActionError, Surroundings};
 pub use known::{Block, Known};
 pub use operation::*;
 pub use plan::{Blocked, Decision, GaveUp, OpenRun, Scene, plan};
-pub use run::{Finished, Next, Stop, next};
+pub use run::{Finished, Next, Refusal, Stop, next, refused};
 pub use timing::*;
 pub use work::*;

@@ -4,20 +4,31 @@ use chrono::{DateTime, Utc};
 
 use super::known::Record;
 use super::{
-    Action, Block, Known, Operation, OperationId, OperationStatus, OrderedBy, Outcome, Part, Run, RunId, Timing, Work,
+    Action, Block, Known, Operation, OperationId, OperationStatus, OrderedBy, Outcome, Part, Run, RunId, Side, Timing,
+    Work,
 };
+use crate::ReservationId;
 use crate::judge::seconds;
 
-/// Why no further step is begun.
+/// Why no further step is begun. What was begun is still settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stop {
-    /// The reservation was cancelled.
-    Cancelled,
-    /// A person wants it.
+    /// This reservation was cancelled: it is not prepared any more. What is done at its end is done all the same.
+    Cancelled(ReservationId),
+    /// A person wants the whole run to end.
     Asked {
         /// By name.
         by: String,
     },
+}
+
+/// Why a run that is due cannot even be tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No station of that name, or none for that lab.
+    UnknownStation,
+    /// The reservation asks for what cannot be.
+    BadRequest,
 }
 
 /// What comes next.
@@ -74,11 +85,11 @@ pub fn next(
     run: &Run,
     operations: &[Operation],
     known: &Known<'_>,
-    stop: Option<&Stop>,
+    stops: &[Stop],
     timing: &Timing,
     now: DateTime<Utc>,
 ) -> Next {
-    let asked = Asked { run, operations, known, stop, timing, now };
+    let asked = Asked { run, operations, known, stops, timing, now };
     let mut finished = Finished { success: true, message: String::new(), blocked: None, closings: Vec::new() };
     for part in &run.parts {
         let (status, message, block) = match asked.part(part) {
@@ -99,7 +110,7 @@ struct Asked<'a> {
     run: &'a Run,
     operations: &'a [Operation],
     known: &'a Known<'a>,
-    stop: Option<&'a Stop>,
+    stops: &'a [Stop],
     timing: &'a Timing,
     now: DateTime<Utc>,
 }
@@ -134,10 +145,14 @@ impl Asked<'_> {
 
     /// Begins a step, if nothing stands in its way.
     fn begin(&self, part: &Part, work: &Work, attempt: u32) -> PartNext {
-        match self.stop {
-            Some(Stop::Cancelled) => return failed("The reservation was cancelled".to_owned()),
-            Some(Stop::Asked { by }) => return failed(format!("Stopped by {by}")),
-            None => {}
+        for stop in self.stops {
+            match stop {
+                Stop::Cancelled(id) if part.side == Side::Start && *id == part.reservation_id => {
+                    return failed("The reservation was cancelled".to_owned());
+                }
+                Stop::Cancelled(_) => {}
+                Stop::Asked { by } => return failed(format!("Stopped by {by}")),
+            }
         }
         if part.begins_before.is_some_and(|end| end <= self.now) {
             return failed("The reservation is over".to_owned());
@@ -213,27 +228,7 @@ impl Asked<'_> {
     }
 
     fn row(&self, part: &Part, action: Action, attempt: u32) -> Operation {
-        Operation {
-            id: OperationId::derive(&part.reservation_id, &part.run, action, attempt),
-            reservation_id: part.reservation_id.clone(),
-            host: self.run.host.clone(),
-            lab: part.lab.clone(),
-            run: part.run.clone(),
-            action,
-            attempt,
-            status: OperationStatus::Running,
-            success: None,
-            response_code: None,
-            message: None,
-            packets: None,
-            started_at: self.now,
-            finished_at: None,
-            ordered_by: self.ordered_by(part),
-        }
-    }
-
-    fn ordered_by(&self, part: &Part) -> OrderedBy {
-        part.overridden.as_ref().map_or_else(|| self.run.ordered_by.clone(), |one| OrderedBy::Person(one.by.clone()))
+        row(self.run, part, action, attempt, self.now)
     }
 
     /// Only what the schedule began is closed by a row of its own.
@@ -246,6 +241,37 @@ impl Asked<'_> {
         };
         let outcome = Outcome::new(status, code, message);
         Some(self.row(part, part.side.closing(), 1).settled(outcome, self.now))
+    }
+}
+
+/// The closing row of a scheduled run that is due and cannot even be tried. It counts as one that failed.
+pub fn refused(run: &Run, part: &Part, refusal: Refusal, message: &str, now: DateTime<Utc>) -> Operation {
+    let code = match refusal {
+        Refusal::UnknownStation => 404,
+        Refusal::BadRequest => 400,
+    };
+    let outcome = Outcome::new(OperationStatus::Failed, Some(code), message);
+    row(run, part, part.side.closing(), 1, now).settled(outcome, now)
+}
+
+fn row(run: &Run, part: &Part, action: Action, attempt: u32, now: DateTime<Utc>) -> Operation {
+    let person = part.overridden.as_ref().map(|one| OrderedBy::Person(one.by.clone()));
+    Operation {
+        id: OperationId::derive(&part.reservation_id, &part.run, action, attempt),
+        reservation_id: part.reservation_id.clone(),
+        host: run.host.clone(),
+        lab: part.lab.clone(),
+        run: part.run.clone(),
+        action,
+        attempt,
+        status: OperationStatus::Running,
+        success: None,
+        response_code: None,
+        message: None,
+        packets: None,
+        started_at: now,
+        finished_at: None,
+        ordered_by: person.unwrap_or_else(|| run.ordered_by.clone()),
     }
 }
 
