@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 35] = [
+const COMMANDS: [&[&str]; 36] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -27,6 +27,7 @@ const COMMANDS: [&[&str]; 35] = [
     &["reserve", "list"],
     &["reserve", "cancel"],
     &["wake"],
+    &["run"],
     &["token", "add"],
     &["token", "pair"],
     &["token", "list"],

@@ -141,3 +141,49 @@ async fn a_station_of_the_demo_is_prepared_shut_down_and_woken_by_others() {
     assert!(up.program.runs());
     up.terminate();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateway_runs_commands_on_the_stations_of_the_demo() {
+    let folder = data_folder();
+    let up = Up::start_with(folder.path(), &["--demo", "1", "--speed", "60"], MAKING);
+    let run = async |command: &str, arguments: Value| {
+        up.post("/api/winrm", &json!({ "host": "lab-ws01", "command": command, "args": arguments })).await
+    };
+    let status = run("status-json", json!([])).await;
+    assert_eq!((status.status, &status.json()["exit_code"]), (200, &json!(0)), "{}", status.text());
+    assert!(status.json()["stdout"].as_str().unwrap().contains("schemaVersion"), "{}", status.text());
+    let prepared = run("prepare-session", json!("--user=newcomer --guard-grace=30")).await;
+    assert_eq!((prepared.status, &prepared.json()["exit_code"]), (200, &json!(1)), "{}", prepared.text());
+    assert!(prepared.json()["duration_ms"].is_u64());
+
+    // The same from the command line, as somebody who has the database.
+    let simulated = &up.line["simulated"];
+    let station = &simulated["stations"]["LAB-WS01"];
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let ran = stationkeeper_tests::programs::command("stationkeeper")
+        .args(["run", "--data", folder.path().to_str().unwrap(), "--management-networks", "127.0.0.0/8"])
+        .args(["--pin", &text(&station["certificate_sha256"]), "lab-ws01", "recovery", "reboot-if-needed"])
+        .env("WINRM_USER", text(&simulated["user"]))
+        .env("WINRM_PASSWORD", text(&simulated["password"]))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    assert!(said.contains("Exit code 1: not done"), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    assert_eq!(ran.status.code(), Some(1));
+
+    let address: std::net::SocketAddr = text(&station["address"]).parse().unwrap();
+    let off = run("power", json!(["shutdown", "--delay=240", "--reason=Remote order"])).await;
+    assert_eq!((off.status, &off.json()["exit_code"]), (200, &json!(0)), "{}", off.text());
+    until("a refused connection", SHOWN, async || std::net::TcpStream::connect(address).is_err().then_some(())).await;
+    let silent = run("status-json", json!([])).await;
+    assert_eq!((silent.status, silent.json()["code"].as_str()), (502, Some("station_unreachable")));
+
+    let audited = up.all("/api/v1/audit").await;
+    let commands: Vec<_> = audited.iter().filter(|entry| entry["action"] == "station.command").collect();
+    let mut words: Vec<_> = commands.iter().map(|entry| text(&entry["detail"]["command"])).collect();
+    words.sort();
+    assert_eq!(words, ["power", "prepare-session", "recovery"], "what only reads leaves no row");
+    let password = text(&simulated["password"]);
+    assert!(!serde_json::to_string(&audited).unwrap().contains(&password) && !up.program.log().contains(&password));
+    up.terminate();
+}

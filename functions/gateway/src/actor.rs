@@ -89,6 +89,12 @@ impl Actor {
 
     /// # Errors
     /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_command(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
     pub fn may_see_audit(&self) -> Result<(), ApiError> {
         self.is_operator()
     }

@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
+use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 
 use crate::reservations::ReservationError;
@@ -77,6 +78,15 @@ pub(crate) enum ApiError {
     /// No networks were named.
     #[error("no station may be reached: name the networks they stand in by WINRM_MANAGEMENT_CIDRS")]
     NoNetworks,
+    /// Nobody logs in to stations.
+    #[error("no command can be run: say by WINRM_USER and WINRM_PASSWORD who logs in to stations")]
+    NoLogin,
+    /// No station of that name. The text is the older service's.
+    #[error("host '{0}' not found in config")]
+    NotInConfig(String),
+    /// Between here and a station's command.
+    #[error(transparent)]
+    Station(WinRmError),
     /// It was told to stop while the request waited for something.
     #[error("the gateway is stopping: try again")]
     Closing,
@@ -160,6 +170,21 @@ impl ApiError {
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
             Self::Life(LifeError::EndsBeforeItBegins) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::NoNetworks => (StatusCode::SERVICE_UNAVAILABLE, "no_networks"),
+            Self::NoLogin => (StatusCode::SERVICE_UNAVAILABLE, "no_login"),
+            Self::NotInConfig(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+            Self::Station(error) => match error {
+                WinRmError::Timeout { .. } | WinRmError::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, error.code()),
+                WinRmError::Command(_) => (StatusCode::BAD_REQUEST, error.code()),
+                WinRmError::Unreachable { .. }
+                | WinRmError::Unauthorized { .. }
+                | WinRmError::Certificate { .. }
+                | WinRmError::NotWinRm { .. }
+                | WinRmError::Fault { .. }
+                | WinRmError::OutcomeUnknown { .. }
+                | WinRmError::TooMuchOutput { .. }
+                | WinRmError::File { .. }
+                | WinRmError::Local { .. } => (StatusCode::BAD_GATEWAY, error.code()),
+            },
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
             Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
             Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),

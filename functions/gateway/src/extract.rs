@@ -84,6 +84,14 @@ impl<S: Send + Sync> FromRequest<S> for OldBody {
     }
 }
 
+/// The first of these fields that says something.
+pub(crate) fn first_text(body: &Map<String, Value>, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| match body.get(*name)? {
+        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        _ => None,
+    })
+}
+
 /// The language that the caller reads.
 pub(crate) struct Reader(pub Language);
 

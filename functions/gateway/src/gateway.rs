@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::attempts::Attempts;
+use crate::command::Commander;
 use crate::events::EventReceiver;
 use crate::live::Feed;
 use crate::session::Sessions;
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     /// Ways that woke stations.
     pub ways: Ways,
     pub feed: Feed,
+    pub commander: Commander,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -97,6 +99,7 @@ impl Gateway {
             started_at,
             ways: Ways::default(),
             feed: Feed::default(),
+            commander: Commander::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
@@ -121,6 +124,7 @@ impl Gateway {
         self.0.closing.send_replace(true);
         self.0.tasks.close();
         self.0.tasks.wait().await;
+        self.0.commander.close().await;
         served
     }
 

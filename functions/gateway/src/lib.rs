@@ -8,6 +8,7 @@ mod alerts;
 mod assets;
 mod attempts;
 mod audit;
+mod command;
 mod cursor;
 mod error;
 mod events;
@@ -33,10 +34,12 @@ mod token;
 mod tokens;
 mod vitals;
 mod wake;
+mod winrm;
 mod wol;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
 pub use audit::view as audit_view;
+pub use command::{CommandAccess, Commander, RunError};
 pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};
 pub use reservations::{

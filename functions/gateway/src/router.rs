@@ -11,15 +11,15 @@ use axum::routing::{delete, get, post};
 use crate::error::ApiError;
 use crate::{
     Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, quarantine,
-    request_id, reservations, silences, stations, status_page, tokens, wol,
+    request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
 const BODY_LIMIT: usize = 1024 * 1024;
 /// Longest that a request may take, its body included.
 const TIME_LIMIT: Duration = Duration::from_secs(15);
-/// Ten attempts of a minute each, and what goes around them.
-const WAKING_LIMIT: Duration = Duration::from_secs(11 * 60);
+/// Ten attempts of a minute each, or a command that waits for two others, and what goes around them.
+const STATION_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// Names under which somebody might put a token into a query string.
 const TOKEN_NAMES: [&str; 6] = ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "authorization"];
 
@@ -28,6 +28,7 @@ impl Gateway {
     pub fn router(&self) -> Router {
         let api = Router::new()
             .route("/wol", post(wol::wake))
+            .route("/winrm", post(winrm::run))
             .route("/v1/stations", get(stations::list::list))
             .route("/v1/stations/{host}", get(stations::one::one))
             .route("/v1/alerts", get(alerts::list::list))
@@ -73,8 +74,10 @@ impl Gateway {
 }
 
 async fn end_in_time(request: Request, next: Next) -> Response {
-    // Its own limits hold: attempts, and how long each waits.
-    let limit = if request.uri().path().ends_with("/api/wol") { WAKING_LIMIT } else { TIME_LIMIT };
+    // Their own limits hold: attempts and how long each waits, or the time of a command.
+    let path = request.uri().path();
+    let limit =
+        if ["/api/wol", "/api/winrm"].iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::TooSlow.into_response(),

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use stationkeeper_station_link::wake::{MacAddress, WakeError, WakeRequest, WakeWay, interfaces, plan, send};
 use stationkeeper_station_link::{AddressError, ManagementNetworks, Probe, SystemResolver, probe_until};
 
+use crate::command::CommandAccess;
+
 /// Where WinRM listens, which is what a probe asks for.
 const WINRM_PORT: u16 = 5986;
 
@@ -16,11 +18,13 @@ pub struct StationReach {
     pub networks: ManagementNetworks,
     /// UDP ports of magic packets.
     pub wake_ports: Vec<u16>,
+    /// How commands are run; none: none is.
+    pub commands: Option<CommandAccess>,
 }
 
 impl Default for StationReach {
     fn default() -> Self {
-        Self { networks: ManagementNetworks::default(), wake_ports: WakeRequest::PORTS.to_vec() }
+        Self { networks: ManagementNetworks::default(), wake_ports: WakeRequest::PORTS.to_vec(), commands: None }
     }
 }
 
@@ -123,7 +127,7 @@ fn said(error: &WakeError) -> String {
 }
 
 /// A catalog may hold `ADDRESS:PORT` where a station does not listen where WinRM does.
-fn host_and_port(target: &str) -> (&str, u16) {
+pub(crate) fn host_and_port(target: &str) -> (&str, u16) {
     if let Some((host, port)) = target.rsplit_once(':')
         && (!host.contains(':') || host.ends_with(']'))
         && let Ok(port) = port.parse()
@@ -176,7 +180,7 @@ mod tests {
     async fn packets_are_sent_until_it_answers_or_patience_ends() {
         let adapter = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let port = adapter.local_addr().unwrap().port();
-        let reach = StationReach { networks: "127.0.0.0/8".parse().unwrap(), wake_ports: vec![port] };
+        let reach = StationReach { networks: "127.0.0.0/8".parse().unwrap(), wake_ports: vec![port], commands: None };
         let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let target = closed.local_addr().unwrap();
         drop(closed);

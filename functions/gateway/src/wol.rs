@@ -14,7 +14,7 @@ use stationkeeper_telemetry::HostName;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
-use crate::extract::OldBody;
+use crate::extract::{OldBody, first_text};
 use crate::wake::{WakeOrder, WakeRefused, wake_station};
 
 /// More than a laboratory has.
@@ -25,16 +25,16 @@ pub(crate) async fn wake(
     actor: Actor,
     OldBody(body): OldBody,
 ) -> Result<Json<Value>, ApiError> {
-    let host = match text(&body, &["host", "hostName"]) {
+    let host = match first_text(&body, &["host", "hostName"]) {
         None => None,
         Some(name) => Some(entry(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?),
     };
     actor.may_act_in(host.as_ref().and_then(|entry| entry.lab.as_deref()))?;
-    let asked_mac = text(&body, &["mac"]);
+    let asked_mac = first_text(&body, &["mac"]);
     let mac = asked_mac.clone().or_else(|| host.as_ref().and_then(|entry| entry.mac.clone()));
     let mac: MacAddress =
         mac.ok_or_else(|| bad("mac is required"))?.parse().map_err(|_no_mac| bad("mac is invalid"))?;
-    let asked_target = text(&body, &["ping_target", "pingTarget"]);
+    let asked_target = first_text(&body, &["ping_target", "pingTarget"]);
     let target = asked_target.clone().or_else(|| host.as_ref().and_then(|entry| entry.address.clone()));
     let target = target.ok_or_else(|| bad("ping_target or host address is required"))?;
     if asked_mac.is_some() || asked_target.is_some() {
@@ -45,7 +45,7 @@ pub(crate) async fn wake(
         target: target.clone(),
         attempts: number(&body, "attempts", 3, 1, 10)?,
         patience: Duration::from_secs(number(&body, "ping_timeout", 10, 1, 60)?.into()),
-        broadcast: text(&body, &["broadcast"])
+        broadcast: first_text(&body, &["broadcast"])
             .map(|address| address.parse::<Ipv4Addr>().map_err(|_no_address| bad("broadcast is invalid")))
             .transpose()?,
         port: body.get("port").map(|_| number(&body, "port", 9, 1, 65_535)).transpose()?.map(clamped),
@@ -117,14 +117,6 @@ async fn only_of_the_catalog(gateway: &Gateway, mac: Option<MacAddress>, target:
         return Err(bad("ping_target is invalid"));
     }
     Ok(())
-}
-
-/// The first of these fields that says something.
-fn text(body: &Map<String, Value>, names: &[&str]) -> Option<String> {
-    names.iter().find_map(|name| match body.get(*name)? {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        _ => None,
-    })
 }
 
 /// A number, or its text, as callers of the older service send it.

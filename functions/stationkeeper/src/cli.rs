@@ -98,6 +98,11 @@ pub enum Command {
         after_help = "Example:\n  stationkeeper wake LAB-WS01 --management-networks 10.20.0.0/16\n\nExit code 69: it does not answer."
     )]
     Wake(Wake),
+    /// Runs a command of Lab Station on a station, by WinRM
+    #[command(
+        after_help = "Example:\n  WINRM_USER=labadmin WINRM_PASSWORD_FILE=password stationkeeper run --management-networks 10.20.0.0/16 LAB-WS01 prepare-session --guard-grace=90\n\nOptions stand before the station; what follows the command is the command's. WINRM_CA_FILE names the authority of the stations' certificates, WINRM_TRANSPORT is ntlm or basic.\n\nExit code 1: it was not done. 69: the station does not answer."
+    )]
+    Run(Box<Run>),
     /// Who may do what over the API
     #[command(subcommand)]
     Token(TokenCommand),

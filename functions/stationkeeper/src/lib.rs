@@ -10,6 +10,7 @@ pub mod place;
 pub mod progress;
 pub mod replay;
 pub mod settings_file;
+mod station_access;
 pub mod stations;
 pub mod temporary;
 pub mod up;
@@ -66,6 +67,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Silence(command) => commands::silence::run(&command).await,
         Command::Reserve(arguments) => commands::reserve::run(&arguments).await,
         Command::Wake(arguments) => commands::wake::run(&arguments).await,
+        Command::Run(arguments) => commands::run::run(&arguments).await,
         Command::Token(command) => commands::access::token(&command).await,
         Command::Audit(arguments) => commands::access::audit(&arguments).await,
         Command::Notifications(arguments) => commands::notifications::run(&arguments).await,

@@ -33,11 +33,13 @@ pub enum AuditAction {
     PairingTake,
     /// Ordered a station to wake.
     StationWake,
+    /// Ran a command that changes a station.
+    StationCommand,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -48,6 +50,7 @@ impl AuditAction {
         Self::PairingOffer,
         Self::PairingTake,
         Self::StationWake,
+        Self::StationCommand,
     ];
 
     /// The stable name.
@@ -63,6 +66,7 @@ impl AuditAction {
             Self::PairingOffer => "pairing.offer",
             Self::PairingTake => "pairing.take",
             Self::StationWake => "station.wake",
+            Self::StationCommand => "station.command",
         }
     }
 

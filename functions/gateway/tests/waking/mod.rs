@@ -1,4 +1,4 @@
-//! `POST /api/wol`: what a client of the older service sees.
+//! `POST /api/wol` and `POST /api/winrm`: what a client of the older service sees.
 
 use std::collections::BTreeSet;
 
@@ -107,6 +107,33 @@ async fn who_may_wake_and_where() {
     for (token, code) in [(&viewer, "forbidden"), (&ana, "other_lab")] {
         let refused = app.post_as(token, "/api/wol", r#"{"host":"LAB-01"}"#).await;
         assert_eq!((refused.status.as_u16(), refused.json()["code"].as_str()), (403, Some(code)));
+    }
+    assert!(audited(&app).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_be_run_says_so_as_the_older_service_does() {
+    let app = lab("127.0.0.1").await;
+    for (body, status, said) in [
+        ("", 400, "host and command are required"),
+        ("[]", 400, "the body is not a JSON object"),
+        (r#"{"host":"LAB-01"}"#, 400, "host and command are required"),
+        (r#"{"command":"status-json"}"#, 400, "host and command are required"),
+        (r#"{"host":"LAB-99","command":"account"}"#, 400, "command 'account' not allowed"),
+        (r#"{"host":"LAB-99","command":"calc.exe"}"#, 400, "command 'calc.exe' not allowed"),
+        (r#"{"host":"LAB-99","command":"status-json"}"#, 404, "host 'LAB-99' not found in config"),
+        (r#"{"host":"LAB-01","command":"status-json","args":[{}]}"#, 400, "args is a list of texts"),
+        (r#"{"host":"LAB-01","command":"power","args":["sleep"]}"#, 400, "power wants shutdown or hibernate first"),
+    ] {
+        let answer = app.post("/api/winrm", body).await;
+        assert_eq!((answer.status.as_u16(), answer.json()["error"].as_str()), (status, Some(said)), "{body}");
+    }
+    let nobody = app.post("/api/winrm", r#"{"host":"LAB-01","command":"status-json"}"#).await;
+    assert_eq!((nobody.status.as_u16(), nobody.json()["code"].as_str()), (503, Some("no_login")));
+    for role in [TokenRole::Viewer, TokenRole::Instructor] {
+        let token = app.add_token("somebody", role).await;
+        let refused = app.post_as(&token, "/api/winrm", r#"{"host":"LAB-01","command":"status-json"}"#).await;
+        assert_eq!(refused.status, 403);
     }
     assert!(audited(&app).await.is_empty());
 }

@@ -36,3 +36,27 @@ pub struct Wake {
     #[arg(long)]
     pub json: bool,
 }
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub networks: Networks,
+    /// SHA-256 of the station's certificate, where no authority vouches for it
+    #[arg(long, value_name = "HEX")]
+    pub pin: Option<String>,
+    /// What came of it, as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The station
+    pub host: String,
+    /// Lab Station's command: `prepare-session`, `release-session`, `session`, `power`, `recovery` or `status-json`
+    pub command: String,
+    /// Its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}

@@ -12,6 +12,7 @@ pub mod queue;
 pub mod raw;
 pub mod replay;
 pub mod reserve;
+pub mod run;
 pub mod share;
 pub mod silence;
 pub mod simulate;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use stationkeeper_gateway::{StationReach, WakeOrder, WakeRefused, wake_station};
-use stationkeeper_station_link::ManagementNetworks;
 use stationkeeper_store::{AuditAction, AuditEntry, Author, StoreError};
 use stationkeeper_telemetry::HostName;
 
@@ -12,6 +11,7 @@ use crate::cli::Wake;
 use crate::environment;
 use crate::failure::{Exit, Failure, print_json, print_line};
 use crate::place;
+use crate::station_access;
 
 #[derive(Serialize)]
 struct Woken<'a> {
@@ -23,15 +23,16 @@ struct Woken<'a> {
     problem: Option<&'a str>,
 }
 
-/// Networks as somebody writes them.
-pub fn networks(text: &str) -> Result<ManagementNetworks, Failure> {
-    text.parse().map_err(|error| Failure::because(Exit::Configuration, "these are no networks", &error))
-}
-
 /// Runs `wake`.
 pub async fn run(arguments: &Wake) -> Result<Option<Exit>, Failure> {
     let host = place::host(&arguments.host)?;
-    let networks = arguments.networks.management_networks.as_deref().map(networks).transpose()?.unwrap_or_default();
+    let networks = arguments
+        .networks
+        .management_networks
+        .as_deref()
+        .map(station_access::networks)
+        .transpose()?
+        .unwrap_or_default();
     let store = place::existing_store(&arguments.place).await?;
     let failed = |error: StoreError| Failure::because(Exit::Unavailable, "cannot wake the station", &error);
     let Some(station) = store.station(&host).await.map_err(failed)? else {

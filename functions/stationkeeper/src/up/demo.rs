@@ -9,6 +9,7 @@ use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use stationkeeper_embedded_bucket::EmbeddedBucket;
+use stationkeeper_gateway::CommandAccess;
 use stationkeeper_pipeline::QUARANTINE;
 use stationkeeper_pipeline::clock::{Clock, SimulatedClock};
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
@@ -17,6 +18,7 @@ use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::S3Bucket;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
 use stationkeeper_simulator::{Emissions, Lab, LabPlan, ScenarioReservation};
+use stationkeeper_station_link::winrm::{CertificatePolicy, Credential, Login};
 use stationkeeper_store::{CatalogEntry, HostStatus, Store};
 use stationkeeper_telemetry::{HostName, Limits, ObjectKey};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +30,7 @@ use crate::commands::simulate;
 use crate::connections::Connections;
 use crate::failure::{Exit, Failure};
 use crate::progress;
+use crate::station_access;
 use crate::stations::{Account, Options, Stations};
 
 /// How much history the demo has when it begins.
@@ -67,6 +70,23 @@ pub struct StationPlace {
     pub address: SocketAddr,
     /// SHA-256 of its certificate, in hexadecimal digits.
     pub certificate_sha256: String,
+}
+
+impl StationAccess {
+    /// How a gateway logs in to them.
+    pub fn commands(&self) -> Result<CommandAccess, Failure> {
+        let pinned = |(host, place): (&HostName, &StationPlace)| {
+            let policy = CertificatePolicy::pin(&place.certificate_sha256);
+            policy.map(|policy| (host.clone(), policy)).map_err(|error| Failure::of(Exit::Failed, &error))
+        };
+        Ok(CommandAccess {
+            credential: Credential::new(&self.user, &self.password),
+            login: Login::Ntlm,
+            certificate: CertificatePolicy::Roots,
+            pins: self.stations.iter().map(pinned).collect::<Result<_, _>>()?,
+            allowed: station_access::allowed()?,
+        })
+    }
 }
 
 impl DemoLab {

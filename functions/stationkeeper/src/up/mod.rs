@@ -32,10 +32,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::cli;
-use crate::commands::wake;
 use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::place;
+use crate::station_access;
 use feed::Feed;
 use lab_server::Options;
 use reconcile::Reach;
@@ -220,17 +220,17 @@ async fn round(
 
 /// Which stations the gateway may reach: those of a demo are on this computer, and listen for packets on a port of their own.
 fn reach(arguments: &cli::Up, simulated: Option<&demo::StationAccess>) -> Result<StationReach, Failure> {
-    let named = arguments.networks.management_networks.as_deref().map(wake::networks).transpose()?;
-    Ok(match (named, simulated) {
-        (named, Some(simulated)) => StationReach {
-            networks: match named {
-                Some(networks) => networks,
-                None => wake::networks("127.0.0.0/8")?,
-            },
-            wake_ports: vec![simulated.wake_port],
-        },
-        (named, None) => StationReach { networks: named.unwrap_or_default(), ..StationReach::default() },
-    })
+    let named = arguments.networks.management_networks.as_deref().map(station_access::networks).transpose()?;
+    let Some(simulated) = simulated else {
+        let commands = station_access::of_environment()?;
+        return Ok(StationReach { networks: named.unwrap_or_default(), commands, ..StationReach::default() });
+    };
+    let networks = match named {
+        Some(networks) => networks,
+        None => station_access::networks("127.0.0.0/8")?,
+    };
+    let commands = Some(simulated.commands()?);
+    Ok(StationReach { networks, wake_ports: vec![simulated.wake_port], commands })
 }
 
 /// The database of a round.

@@ -1,0 +1,67 @@
+//! Who logs in to stations, from the environment: `WINRM_USER`, `WINRM_PASSWORD`, `WINRM_TRANSPORT` (`ntlm` or `basic`), `WINRM_CA_FILE`
+//! (PEM; without it the public roots hold) and `OPS_ALLOWED_COMMANDS`. A password may also stand in a file: `WINRM_PASSWORD_FILE`.
+
+use std::collections::HashMap;
+
+use stationkeeper_gateway::CommandAccess;
+use stationkeeper_station_link::winrm::{CertificatePolicy, Credential, Login};
+use stationkeeper_station_link::{AllowedCommands, ManagementNetworks};
+
+use crate::environment::variable;
+use crate::failure::{Exit, Failure};
+
+/// Networks as somebody writes them.
+pub fn networks(text: &str) -> Result<ManagementNetworks, Failure> {
+    text.parse().map_err(|error| Failure::because(Exit::Configuration, "these are no networks", &error))
+}
+
+/// None: no user is named.
+pub fn of_environment() -> Result<Option<CommandAccess>, Failure> {
+    let Some(user) = variable("WINRM_USER") else { return Ok(None) };
+    let password = match (variable("WINRM_PASSWORD"), variable("WINRM_PASSWORD_FILE")) {
+        (Some(_), Some(_)) => {
+            let said = "WINRM_PASSWORD and WINRM_PASSWORD_FILE are both set: keep the one that is meant";
+            return Err(Failure::new(Exit::Configuration, said));
+        }
+        (Some(password), None) => password,
+        (None, Some(path)) => read(&path, "WINRM_PASSWORD_FILE")?.trim_end_matches(['\r', '\n']).to_owned(),
+        (None, None) => {
+            let said = "WINRM_USER is set, and neither WINRM_PASSWORD nor WINRM_PASSWORD_FILE";
+            return Err(Failure::new(Exit::Configuration, said));
+        }
+    };
+    let login = match variable("WINRM_TRANSPORT").as_deref() {
+        None | Some("ntlm") => Login::Ntlm,
+        Some("basic") => Login::Basic,
+        Some(_) => return Err(Failure::new(Exit::Configuration, "WINRM_TRANSPORT is ntlm or basic")),
+    };
+    let certificate = match variable("WINRM_CA_FILE") {
+        None => CertificatePolicy::Roots,
+        Some(path) => CertificatePolicy::authority(read(&path, "WINRM_CA_FILE")?.as_bytes())
+            .map_err(|error| Failure::because(Exit::Configuration, format_args!("WINRM_CA_FILE, {path}"), &error))?,
+    };
+    Ok(Some(CommandAccess {
+        credential: Credential::new(user, password),
+        login,
+        certificate,
+        pins: HashMap::new(),
+        allowed: allowed()?,
+    }))
+}
+
+/// What callers may name.
+pub fn allowed() -> Result<AllowedCommands, Failure> {
+    let (allowed, unknown) = AllowedCommands::narrowed(&variable("OPS_ALLOWED_COMMANDS").unwrap_or_default());
+    match unknown.first() {
+        None => Ok(allowed),
+        Some(word) => {
+            let said = format!("OPS_ALLOWED_COMMANDS names {word:?}, which may not be run on a station by others");
+            Err(Failure::new(Exit::Configuration, said))
+        }
+    }
+}
+
+fn read(path: &str, variable: &str) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::because(Exit::Configuration, format_args!("cannot read {path} ({variable})"), &error))
+}
