@@ -11,4 +11,5 @@ mod lab_server;
 mod lambda;
 mod notifications;
 mod notify_lambda;
+mod reservations;
 mod up;

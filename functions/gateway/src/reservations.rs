@@ -174,22 +174,24 @@ async fn once(
     let settings = store.settings().await?;
     let place = placed(store, asked).await?;
     let mut work = store.begin().await?;
+    let seen = work.reservations().by_id(std::slice::from_ref(id)).await?.into_iter().next();
+    let wanted = merged(id, asked, place.clone(), seen.as_ref())?;
+    // As whoever judges the station does; then nobody else moves it, and what it is by now is what is changed.
+    let mut hosts = vec![wanted.host];
+    hosts.extend(seen.map(|seen| seen.host));
+    work.states().ensure(&hosts, now).await?;
+    work.states().lock(&hosts).await?;
     let known = work.reservations().by_id(std::slice::from_ref(id)).await?.into_iter().next();
     let reservation = merged(id, asked, place, known.as_ref())?;
-    // As whoever judges the station does; then the reservation is read again, and nobody else moves it.
-    let mut hosts = vec![reservation.host.clone()];
-    hosts.extend(known.iter().map(|known| known.host.clone()));
-    work.states().ensure(&hosts, now).await?;
-    let states = work.states().lock(&hosts).await?;
-    let known = work.reservations().by_id(std::slice::from_ref(id)).await?.into_iter().next();
+    let states = work.states().lock(std::slice::from_ref(&reservation.host)).await?;
     if !asked.expected.as_ref().is_none_or(|expected| expected.holds(known.as_ref())) {
         return Err(ReservationError::Changed.into());
     }
     if known.as_ref() == Some(&reservation) {
         return Ok(PutReservation { reservation, is_new: false });
     }
-    let local = states.iter().find(|state| state.host == reservation.host).and_then(|state| state.latest.as_ref());
-    let in_local_mode = local.is_some_and(|latest| latest.snapshot.local_mode_enabled == Some(true));
+    let latest = states.iter().find_map(|state| state.latest.as_ref());
+    let in_local_mode = latest.is_some_and(|latest| latest.snapshot.local_mode_enabled == Some(true));
     let is_new_there = known.as_ref().is_none_or(|known| {
         !is_to_come(known, now)
             || (&known.host, known.start_at, known.end_at)

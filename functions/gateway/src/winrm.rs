@@ -33,10 +33,10 @@ pub(crate) async fn run(
     actor.may_reserve_in(entry.lab.as_deref())?;
     let address = entry.address.ok_or_else(|| ApiError::BadRequest(format!("the catalog has no address of {host}")))?;
     let audit = async |outcome: AuditOutcome, detail: Value| {
-        let mut entry = AuditEntry::done(&actor.author(), AuditAction::StationCommand, host.as_str(), gateway.now())
+        let entry = AuditEntry::done(&actor.author(), AuditAction::StationCommand, host.as_str(), gateway.now())
             .of(Some(&host))
-            .with(detail);
-        entry.outcome = outcome;
+            .with(detail)
+            .came_to(outcome);
         let mut work = gateway.store().begin().await?;
         work.audit().append(&[entry]).await?;
         work.commit().await

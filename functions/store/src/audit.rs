@@ -10,6 +10,9 @@ use crate::statement::{Statement, Value};
 use crate::tokens::TokenRole;
 use crate::{Store, StoreError};
 
+/// Longest name of a person, in characters: what is said beyond it is not kept.
+const LONGEST_NAME: usize = 64;
+
 /// What somebody did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AuditAction {
@@ -117,7 +120,8 @@ pub struct Author {
 impl Author {
     /// Whoever has the database may do everything.
     pub fn of_command_line(name: Option<&str>) -> Self {
-        Self { name: name.unwrap_or("command line").to_owned(), role: None, request_id: None }
+        let name = name.unwrap_or("command line").chars().take(LONGEST_NAME).collect();
+        Self { name, role: None, request_id: None }
     }
 }
 
@@ -146,13 +150,8 @@ impl AuditEntry {
     /// Something that is done, together with its row.
     pub fn done(author: &Author, action: AuditAction, target: impl Into<String>, at: DateTime<Utc>) -> Self {
         let target = target.into();
-        let mut hash = Sha256::new();
         let request = author.request_id.as_deref().unwrap_or_default();
-        for part in [&at.to_rfc3339(), &author.name, request, action.as_str(), &target] {
-            hash.update(part.as_bytes());
-            hash.update([0]);
-        }
-        let id = hex::encode(&hash.finalize()[..16]);
+        let id = derive(&[&at.to_rfc3339(), &author.name, request, action.as_str(), &target]);
         Self { id, at, author: author.clone(), action, target, host: None, outcome: AuditOutcome::Done, detail: None }
     }
 
@@ -166,9 +165,27 @@ impl AuditEntry {
     /// With what is needed to understand it.
     #[must_use]
     pub fn with(mut self, detail: serde_json::Value) -> Self {
+        self.id = derive(&[&self.id, &detail.to_string()]);
         self.detail = Some(detail);
         self
     }
+
+    /// With another outcome.
+    #[must_use]
+    pub fn came_to(mut self, outcome: AuditOutcome) -> Self {
+        self.id = derive(&[&self.id, outcome.as_str()]);
+        self.outcome = outcome;
+        self
+    }
+}
+
+fn derive(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.as_bytes());
+        hash.update([0]);
+    }
+    hex::encode(&hash.finalize()[..16])
 }
 
 /// Which entries to list.
