@@ -25,9 +25,13 @@ pub(super) async fn resume(store: &Store, epoch: &str, last: Option<&str>) -> Re
     let sequence = last.rsplit_once('-').filter(|(of, _)| *of == epoch).and_then(|(_, sequence)| sequence.parse().ok());
     let Some(sequence): Option<u64> = sequence else { return Ok(Resumed::Reset) };
     let newest = store.last_update().await?;
-    if newest <= sequence {
-        // All that was there may have been forgotten since, which takes an hour: then nothing happened in it.
+    // All that was there may have been forgotten since, which takes an hour: then nothing happened in it.
+    if newest == sequence || newest == 0 {
         return Ok(Resumed::Nothing);
+    }
+    // They have seen what is not there any more: an older copy of the database was put in its place.
+    if newest < sequence {
+        return Ok(Resumed::Reset);
     }
     let from = sequence.saturating_sub(LOOKED_AT_AGAIN);
     let updates = store.updates_after(from, MOST).await?;

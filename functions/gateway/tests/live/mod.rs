@@ -115,7 +115,8 @@ async fn whoever_comes_back_is_told_what_they_missed_or_to_begin_anew() {
     let mut nothing = Ear::of(&app, &app.admin, Some(&seen)).await;
     assert_eq!(nothing.next().await.unwrap().name, "hello");
     assert_eq!(nothing.next().await.unwrap().name, "tick", "it has missed nothing");
-    for odd in ["0123456789ab-1", "x", "-", "1"] {
+    let ahead = format!("{}-999", seen.split('-').next().unwrap());
+    for odd in ["0123456789ab-1", "x", "-", "1", ahead.as_str()] {
         let mut lost = Ear::of(&app, &app.admin, Some(odd)).await;
         assert_eq!(lost.next().await.unwrap().name, "hello", "{odd}");
         assert_eq!(lost.next().await.unwrap().name, "reset", "{odd}");
