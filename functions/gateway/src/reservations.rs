@@ -174,15 +174,25 @@ async fn once(
     let settings = store.settings().await?;
     let place = placed(store, asked).await?;
     let mut work = store.begin().await?;
-    let seen = work.reservations().by_id(std::slice::from_ref(id)).await?.into_iter().next();
-    let wanted = merged(id, asked, place.clone(), seen.as_ref())?;
-    // As whoever judges the station does; then nobody else moves it, and what it is by now is what is changed.
-    let mut hosts = vec![wanted.host];
-    hosts.extend(seen.map(|seen| seen.host));
-    work.states().ensure(&hosts, now).await?;
-    work.states().lock(&hosts).await?;
-    let known = work.reservations().by_id(std::slice::from_ref(id)).await?.into_iter().next();
-    let reservation = merged(id, asked, place, known.as_ref())?;
+    // Its stations are locked, as whoever judges them does, and whoever else changes it. Where it has been moved meanwhile, also that one.
+    let mut locked: Vec<HostName> = Vec::new();
+    let (known, reservation) = loop {
+        let known = work.reservations().by_id(std::slice::from_ref(id)).await?.into_iter().next();
+        let reservation = merged(id, asked, place.clone(), known.as_ref())?;
+        let hosts: Vec<_> = known
+            .iter()
+            .chain([&reservation])
+            .map(|one| &one.host)
+            .filter(|host| !locked.contains(host))
+            .cloned()
+            .collect();
+        if hosts.is_empty() {
+            break (known, reservation);
+        }
+        work.states().ensure(&hosts, now).await?;
+        work.states().lock(&hosts).await?;
+        locked.extend(hosts);
+    };
     let states = work.states().lock(std::slice::from_ref(&reservation.host)).await?;
     if !asked.expected.as_ref().is_none_or(|expected| expected.holds(known.as_ref())) {
         return Err(ReservationError::Changed.into());
