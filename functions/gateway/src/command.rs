@@ -6,12 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use stationkeeper_station_link::winrm::{
     CertificatePolicy, CodePage, CommandReport, Credential, Login, Timings, WinRm, WinRmError, WinRmTarget,
 };
-use stationkeeper_station_link::{
-    AddressError, AllowedCommands, CommandSlots, ManagementNetworks, StationCommand, SystemResolver,
-};
+use stationkeeper_station_link::{AllowedCommands, CommandSlots, StationCommand};
 use stationkeeper_telemetry::HostName;
 
-use crate::wake::host_and_port;
+use crate::reach::Reachable;
 
 /// How the gateway logs in to stations.
 #[derive(Debug, Clone)]
@@ -28,23 +26,6 @@ pub struct CommandAccess {
     pub allowed: AllowedCommands,
 }
 
-/// Why a command was not run, or not to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum RunError {
-    /// No networks were named.
-    #[error("no station may be reached: name the networks they stand in by WINRM_MANAGEMENT_CIDRS")]
-    NoNetworks,
-    /// Nobody logs in to stations.
-    #[error("no command can be run: say by WINRM_USER and WINRM_PASSWORD who logs in to stations")]
-    NoLogin,
-    /// The station is not in the networks, or nowhere.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// WinRM.
-    #[error(transparent)]
-    WinRm(#[from] WinRmError),
-}
-
 /// Runs commands, with places for two at once on each station, of which one may change it.
 #[derive(Default)]
 pub struct Commander {
@@ -56,22 +37,17 @@ impl Commander {
     /// Runs a command to its end, or to the end of its time.
     ///
     /// # Errors
-    /// The station may not be reached, or WinRM says why there is no exit code.
+    /// WinRM says why there is no exit code.
     pub async fn run(
         &self,
-        networks: &ManagementNetworks,
-        access: Option<&CommandAccess>,
-        (host, address): (&HostName, &str),
+        access: &CommandAccess,
+        host: &HostName,
+        station: &Reachable,
         command: &StationCommand,
-    ) -> Result<CommandReport, RunError> {
-        let access = access.ok_or(RunError::NoLogin)?;
-        if networks.is_empty() {
-            return Err(RunError::NoNetworks);
-        }
-        let (name, port) = host_and_port(address);
+    ) -> Result<CommandReport, WinRmError> {
         let target = WinRmTarget {
-            address: networks.check(name, &SystemResolver).await?,
-            port,
+            address: station.address.clone(),
+            port: station.port,
             credential: access.credential.clone(),
             login: access.login,
             certificate: access.pins.get(host).unwrap_or(&access.certificate).clone(),
@@ -80,7 +56,7 @@ impl Commander {
         };
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(host.clone()).or_default().clone();
         let _slot = slots.take(command).await;
-        Ok(self.winrm.run(&target, command).await?)
+        self.winrm.run(&target, command).await
     }
 
     /// Waits until the shells are closed that nobody waits for: the last thing before a program ends.

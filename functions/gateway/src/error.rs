@@ -7,6 +7,7 @@ use stationkeeper_rules::notify::SilenceError;
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 
+use crate::reach::ReachError;
 use crate::reservations::ReservationError;
 
 /// Why a request was not answered as asked.
@@ -76,8 +77,8 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     Life(LifeError),
     /// No networks were named.
-    #[error("no station may be reached: name the networks they stand in by WINRM_MANAGEMENT_CIDRS")]
-    NoNetworks,
+    #[error(transparent)]
+    NoNetworks(ReachError),
     /// Nobody logs in to stations.
     #[error("no command can be run: say by WINRM_USER and WINRM_PASSWORD who logs in to stations")]
     NoLogin,
@@ -169,7 +170,7 @@ impl ApiError {
             Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
             Self::Life(LifeError::EndsBeforeItBegins) => (StatusCode::BAD_REQUEST, "bad_request"),
-            Self::NoNetworks => (StatusCode::SERVICE_UNAVAILABLE, "no_networks"),
+            Self::NoNetworks(_) => (StatusCode::SERVICE_UNAVAILABLE, "no_networks"),
             Self::NoLogin => (StatusCode::SERVICE_UNAVAILABLE, "no_login"),
             Self::NotInConfig(_) => (StatusCode::NOT_FOUND, "unknown_station"),
             Self::Station(error) => match error {

@@ -19,9 +19,9 @@ use crate::attempts::Attempts;
 use crate::command::Commander;
 use crate::events::EventReceiver;
 use crate::live::Feed;
+use crate::reach::StationReach;
 use crate::session::Sessions;
 use crate::vitals::Vitals;
-use crate::wake::StationReach;
 
 /// Tells the time. The binary passes the clock of its operating system, a test its own.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;

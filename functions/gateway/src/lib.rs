@@ -23,6 +23,7 @@ mod metrics;
 mod observe;
 mod origin;
 mod quarantine;
+mod reach;
 mod request_id;
 mod reservations;
 mod router;
@@ -39,9 +40,10 @@ mod wol;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
 pub use audit::view as audit_view;
-pub use command::{CommandAccess, Commander, RunError};
+pub use command::{CommandAccess, Commander};
 pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};
+pub use reach::{ReachError, Reachable, StationReach};
 pub use reservations::{
     AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
     record_view as reservation_view,
@@ -50,4 +52,4 @@ pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};
 pub use token::mint_token;
 pub use tokens::{GiveAccessError, add_token, grant, offer_pairing, pairing_lasts, revoke_token, token_view};
 pub use vitals::{QueueVitals, Vitals};
-pub use wake::{StationReach, WakeOrder, WakeRefused, WakeReport, wake_station};
+pub use wake::{WakeOrder, WakeReport, wake_station};

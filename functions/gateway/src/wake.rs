@@ -4,37 +4,15 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use stationkeeper_station_link::wake::{MacAddress, WakeError, WakeRequest, WakeWay, interfaces, plan, send};
-use stationkeeper_station_link::{AddressError, ManagementNetworks, Probe, SystemResolver, probe_until};
+use stationkeeper_station_link::{Probe, probe_until};
 
-use crate::command::CommandAccess;
-
-/// Where WinRM listens, which is what a probe asks for.
-const WINRM_PORT: u16 = 5986;
-
-/// How far the gateway may reach.
-#[derive(Debug, Clone)]
-pub struct StationReach {
-    /// The networks in which stations stand; none: no station may be reached.
-    pub networks: ManagementNetworks,
-    /// UDP ports of magic packets.
-    pub wake_ports: Vec<u16>,
-    /// How commands are run; none: none is.
-    pub commands: Option<CommandAccess>,
-}
-
-impl Default for StationReach {
-    fn default() -> Self {
-        Self { networks: ManagementNetworks::default(), wake_ports: WakeRequest::PORTS.to_vec(), commands: None }
-    }
-}
+use crate::reach::{Reachable, StationReach};
 
 /// Whom to wake, and how patiently.
 #[derive(Debug, Clone)]
 pub struct WakeOrder {
     /// Its adapter.
     pub mac: MacAddress,
-    /// What answers when it is on: a name or an address, with a port where it is not WinRM's own.
-    pub target: String,
     /// How often packets are sent.
     pub attempts: u32,
     /// How long an answer is waited for after each attempt.
@@ -62,34 +40,16 @@ pub struct WakeReport {
     pub problem: Option<String>,
 }
 
-/// Why nothing was tried.
-#[derive(Debug, thiserror::Error)]
-pub enum WakeRefused {
-    /// No networks were named.
-    #[error("no station may be reached: name the networks they stand in by WINRM_MANAGEMENT_CIDRS")]
-    NoNetworks,
-    /// The target is not in them, or nowhere.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-}
-
 /// Sends packets and waits, attempt by attempt. `tell` is called before each attempt with its number.
-///
-/// # Errors
-/// The target may not be reached: nothing was sent.
 pub async fn wake_station(
     reach: &StationReach,
+    station: &Reachable,
     order: &WakeOrder,
     mut tell: impl FnMut(u32),
-) -> Result<WakeReport, WakeRefused> {
-    if reach.networks.is_empty() {
-        return Err(WakeRefused::NoNetworks);
-    }
-    let (host, port) = host_and_port(&order.target);
-    let address = reach.networks.check(host, &SystemResolver).await?;
+) -> WakeReport {
     let begun = Instant::now();
     let request = WakeRequest {
-        address: address.ipv4(),
+        address: station.address.ipv4(),
         broadcast: order.broadcast,
         ports: order.port.map_or_else(|| reach.wake_ports.clone(), |port| vec![port]),
         ..WakeRequest::new(order.mac)
@@ -112,11 +72,11 @@ pub async fn wake_station(
                 None
             }
         };
-        if probe_until(&address, port, Probe::Tcp, order.patience).await.answered() {
-            return Ok(WakeReport { answers: true, attempts: attempt, took: begun.elapsed(), way, problem: None });
+        if probe_until(&station.address, station.port, Probe::Tcp, order.patience).await.answered() {
+            return WakeReport { answers: true, attempts: attempt, took: begun.elapsed(), way, problem: None };
         }
     }
-    Ok(WakeReport { answers: false, attempts: order.attempts.max(1), took: begun.elapsed(), way: None, problem })
+    WakeReport { answers: false, attempts: order.attempts.max(1), took: begun.elapsed(), way: None, problem }
 }
 
 fn said(error: &WakeError) -> String {
@@ -126,54 +86,19 @@ fn said(error: &WakeError) -> String {
     }
 }
 
-/// A catalog may hold `ADDRESS:PORT` where a station does not listen where WinRM does.
-pub(crate) fn host_and_port(target: &str) -> (&str, u16) {
-    if let Some((host, port)) = target.rsplit_once(':')
-        && (!host.contains(':') || host.ends_with(']'))
-        && let Ok(port) = port.parse()
-    {
-        return (host, port);
-    }
-    (target, WINRM_PORT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_target_may_name_its_port() {
-        for (target, host, port) in [
-            ("lab-ws01", "lab-ws01", 5986),
-            ("10.0.0.7", "10.0.0.7", 5986),
-            ("127.3.0.1:40001", "127.3.0.1", 40_001),
-            ("fe80::1", "fe80::1", 5986),
-            ("[fe80::1]:443", "[fe80::1]", 443),
-            ("lab-ws01:x", "lab-ws01:x", 5986),
-        ] {
-            assert_eq!(host_and_port(target), (host, port), "{target}");
-        }
-    }
-
-    fn order(target: &str) -> WakeOrder {
+    fn order() -> WakeOrder {
         WakeOrder {
             mac: "02:00:00:00:00:01".parse().unwrap(),
-            target: target.to_owned(),
             attempts: 2,
             patience: Duration::from_millis(200),
             broadcast: None,
             port: None,
             remembered: None,
         }
-    }
-
-    #[tokio::test]
-    async fn without_networks_or_outside_of_them_nothing_is_sent() {
-        let nothing = wake_station(&StationReach::default(), &order("127.0.0.1"), |_| {}).await;
-        assert!(matches!(nothing, Err(WakeRefused::NoNetworks)));
-        let reach = StationReach { networks: "10.9.0.0/16".parse().unwrap(), ..StationReach::default() };
-        let outside = wake_station(&reach, &order("127.0.0.1"), |_| {}).await;
-        assert!(matches!(outside, Err(WakeRefused::Address(AddressError::Outside { .. }))), "{outside:?}");
     }
 
     #[tokio::test]
@@ -185,13 +110,14 @@ mod tests {
         let target = closed.local_addr().unwrap();
         drop(closed);
         let mut told = Vec::new();
-        let silent = wake_station(&reach, &order(&target.to_string()), |attempt| told.push(attempt)).await.unwrap();
+        let station = reach.check(&target.to_string()).await.unwrap();
+        let silent = wake_station(&reach, &station, &order(), |attempt| told.push(attempt)).await;
         assert_eq!((silent.answers, silent.attempts, told), (false, 2, vec![1, 2]));
         let mut packet = [0; 200];
         let length = adapter.recv(&mut packet).await.unwrap();
         assert_eq!((length, &packet[..8]), (102, &[255, 255, 255, 255, 255, 255, 2, 0][..]));
         let listener = tokio::net::TcpListener::bind(target).await.unwrap();
-        let up = wake_station(&reach, &order(&target.to_string()), |_| {}).await.unwrap();
+        let up = wake_station(&reach, &station, &order(), |_| {}).await;
         assert_eq!((up.answers, up.attempts), (true, 1));
         drop(listener);
     }

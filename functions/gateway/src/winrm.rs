@@ -10,9 +10,9 @@ use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::command::RunError;
 use crate::error::ApiError;
 use crate::extract::{OldBody, first_text};
+use crate::reach::ReachError;
 
 pub(crate) async fn run(
     State(gateway): State<Gateway>,
@@ -32,14 +32,17 @@ pub(crate) async fn run(
     let entry = gateway.store().station(&host).await?.ok_or_else(unknown)?.entry;
     actor.may_reserve_in(entry.lab.as_deref())?;
     let address = entry.address.ok_or_else(|| ApiError::BadRequest(format!("the catalog has no address of {host}")))?;
+    let access = reach.commands.as_ref().ok_or(ApiError::NoLogin)?;
+    let station = reach.check(&address).await.map_err(|refused| match refused {
+        ReachError::NoNetworks => ApiError::NoNetworks(refused),
+        ReachError::Address(error) => ApiError::BadRequest(error.to_string()),
+    })?;
     let audit = async |outcome: AuditOutcome, detail: Value| {
         let entry = AuditEntry::done(&actor.author(), AuditAction::StationCommand, host.as_str(), gateway.now())
             .of(Some(&host))
             .with(detail)
             .came_to(outcome);
-        let mut work = gateway.store().begin().await?;
-        work.audit().append(&[entry]).await?;
-        work.commit().await
+        gateway.store().append_audit(&entry).await
     };
     let words = json!({ "command": word, "arguments": command.arguments() });
     // Before it is issued: what was ordered is written down, whatever becomes of it.
@@ -48,7 +51,7 @@ pub(crate) async fn run(
     }
     let commander = &gateway.shared().commander;
     let ran = tokio::select! {
-        ran = commander.run(&reach.networks, reach.commands.as_ref(), (&host, &address), &command) => ran,
+        ran = commander.run(access, &host, &station, &command) => ran,
         () = gateway.closing() => return Err(ApiError::Closing),
     };
     let report = match ran {
@@ -59,7 +62,7 @@ pub(crate) async fn run(
                 detail["error"] = Value::String(error.to_string());
                 audit(AuditOutcome::Failed, detail).await?;
             }
-            return Err(refusal(error));
+            return Err(ApiError::Station(error));
         }
     };
     tracing::info!(%host, command = word, exit_code = report.exit_code, "a command was run");
@@ -69,15 +72,6 @@ pub(crate) async fn run(
         "stderr": report.stderr,
         "duration_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
     })))
-}
-
-fn refusal(error: RunError) -> ApiError {
-    match error {
-        RunError::NoNetworks => ApiError::NoNetworks,
-        RunError::NoLogin => ApiError::NoLogin,
-        RunError::Address(error) => ApiError::BadRequest(error.to_string()),
-        RunError::WinRm(error) => ApiError::Station(error),
-    }
 }
 
 /// The command with its arguments, which come as a list, or as one text as a person would type it.

@@ -15,7 +15,8 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{OldBody, first_text};
-use crate::wake::{WakeOrder, WakeRefused, wake_station};
+use crate::reach::ReachError;
+use crate::wake::{WakeOrder, wake_station};
 
 /// More than a laboratory has.
 const MOST_STATIONS: u32 = 10_000;
@@ -42,7 +43,6 @@ pub(crate) async fn wake(
     }
     let order = WakeOrder {
         mac,
-        target: target.clone(),
         attempts: number(&body, "attempts", 3, 1, 10)?,
         patience: Duration::from_secs(number(&body, "ping_timeout", 10, 1, 60)?.into()),
         broadcast: first_text(&body, &["broadcast"])
@@ -51,30 +51,27 @@ pub(crate) async fn wake(
         port: body.get("port").map(|_| number(&body, "port", 9, 1, 65_535)).transpose()?.map(clamped),
         remembered: host.as_ref().and_then(|entry| gateway.shared().ways.of(&entry.host)),
     };
-    let audit = async {
-        let known = host.as_ref().map(|entry| &entry.host);
-        let what = known.map_or_else(|| mac.to_string(), ToString::to_string);
-        let entry = AuditEntry::done(&actor.author(), AuditAction::StationWake, what, gateway.now())
-            .of(known)
-            .with(json!({ "mac": mac.to_string(), "ping_target": target, "attempts": order.attempts }));
-        let mut work = gateway.store().begin().await?;
-        work.audit().append(&[entry]).await?;
-        work.commit().await
-    };
-    // Before the first packet: what was ordered is written down, whatever becomes of it.
-    audit.await?;
     let reach = &gateway.shared().options.reach;
-    let report = tokio::select! {
-        report = wake_station(reach, &order, |_attempt| {}) => report,
-        () = gateway.closing() => return Err(ApiError::Closing),
-    };
-    let report = report.map_err(|refused| match refused {
-        WakeRefused::NoNetworks => ApiError::NoNetworks,
-        WakeRefused::Address(error) => {
+    let station = reach.check(&target).await.map_err(|refused| match refused {
+        ReachError::NoNetworks => ApiError::NoNetworks(refused),
+        ReachError::Address(error) => {
             tracing::warn!(error = %error, "a station is not woken");
             bad("ping_target is invalid")
         }
     })?;
+    let entry = {
+        let known = host.as_ref().map(|entry| &entry.host);
+        let what = known.map_or_else(|| mac.to_string(), ToString::to_string);
+        AuditEntry::done(&actor.author(), AuditAction::StationWake, what, gateway.now())
+            .of(known)
+            .with(json!({ "mac": mac.to_string(), "ping_target": target, "attempts": order.attempts }))
+    };
+    // Before the first packet: what was ordered is written down, whatever becomes of it.
+    gateway.store().append_audit(&entry).await?;
+    let report = tokio::select! {
+        report = wake_station(reach, &station, &order, |_attempt| {}) => report,
+        () = gateway.closing() => return Err(ApiError::Closing),
+    };
     if let (Some(entry), Some(way)) = (&host, report.way.clone()) {
         gateway.shared().ways.remember(entry.host.clone(), way);
     }

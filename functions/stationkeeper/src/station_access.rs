@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use stationkeeper_gateway::CommandAccess;
+use stationkeeper_gateway::{CommandAccess, ReachError, Reachable, StationReach};
 use stationkeeper_station_link::winrm::{CertificatePolicy, Credential, Login};
 use stationkeeper_station_link::{AllowedCommands, ManagementNetworks};
+use stationkeeper_telemetry::HostName;
 
 use crate::environment::variable;
 use crate::failure::{Exit, Failure};
@@ -13,6 +14,17 @@ use crate::failure::{Exit, Failure};
 /// Networks as somebody writes them.
 pub fn networks(text: &str) -> Result<ManagementNetworks, Failure> {
     text.parse().map_err(|error| Failure::because(Exit::Configuration, "these are no networks", &error))
+}
+
+/// A station that may be reached.
+pub async fn check(reach: &StationReach, host: &HostName, address: &str) -> Result<Reachable, Failure> {
+    reach.check(address).await.map_err(|error| {
+        let exit = match &error {
+            ReachError::NoNetworks => Exit::Configuration,
+            ReachError::Address(_) => Exit::Rejected,
+        };
+        Failure::because(exit, format_args!("cannot reach {host}"), &error)
+    })
 }
 
 /// None: no user is named.

@@ -238,6 +238,13 @@ impl Audit<'_> {
 }
 
 impl Store {
+    /// [`Audit::append`] of one entry, by itself: for what leaves the process.
+    pub async fn append_audit(&self, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut link = self.writer().await?;
+        Audit(&mut link).append(std::slice::from_ref(entry)).await?;
+        link.commit().await
+    }
+
     /// The audit log, the newest first, after `after`.
     pub async fn audit_log(
         &self,

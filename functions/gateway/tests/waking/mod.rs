@@ -96,6 +96,7 @@ async fn what_is_missing_or_wrong_is_said_as_the_older_service_says_it() {
         let answer = app.post("/api/wol", body).await;
         assert_eq!((answer.status.as_u16(), answer.json()["error"].as_str()), (status, Some(said)), "{body}");
     }
+    assert!(audited(&app).await.is_empty(), "nothing was ordered");
 }
 
 #[tokio::test]
@@ -128,7 +129,7 @@ async fn a_command_that_cannot_be_run_says_so_as_the_older_service_does() {
         let answer = app.post("/api/winrm", body).await;
         assert_eq!((answer.status.as_u16(), answer.json()["error"].as_str()), (status, Some(said)), "{body}");
     }
-    let nobody = app.post("/api/winrm", r#"{"host":"LAB-01","command":"status-json"}"#).await;
+    let nobody = app.post("/api/winrm", r#"{"host":"LAB-01","command":"prepare-session"}"#).await;
     assert_eq!((nobody.status.as_u16(), nobody.json()["code"].as_str()), (503, Some("no_login")));
     for role in [TokenRole::Viewer, TokenRole::Instructor] {
         let token = app.add_token("somebody", role).await;

@@ -1,7 +1,7 @@
 //! `run`: a command of Lab Station on a station, by WinRM from this computer.
 
 use serde::Serialize;
-use stationkeeper_gateway::{CommandAccess, Commander, RunError};
+use stationkeeper_gateway::{CommandAccess, Commander, StationReach};
 use stationkeeper_station_link::winrm::{CertificatePolicy, WinRmError};
 use stationkeeper_station_link::{CommandOutcome, StationCommand};
 use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome, Author, Store, StoreError};
@@ -43,11 +43,17 @@ pub async fn run(arguments: &Run) -> Result<Option<Exit>, Failure> {
     let Some(address) = station.entry.address else {
         return Err(Failure::new(Exit::Rejected, format!("the catalog has no address of {host}")));
     };
+    let Some(access) = access else {
+        let said = "no command can be run: say by WINRM_USER and WINRM_PASSWORD who logs in to stations";
+        return Err(Failure::new(Exit::Configuration, said));
+    };
+    let reach = StationReach { networks, ..StationReach::default() };
+    let target = station_access::check(&reach, &host, &address).await?;
     if command.changes_station() {
         audit(&store, &host, &command, AuditOutcome::Done).await.map_err(failed)?;
     }
     let commander = Commander::default();
-    let ran = commander.run(&networks, access.as_ref(), (&host, &address), &command).await;
+    let ran = commander.run(&access, &host, &target, &command).await;
     commander.close().await;
     let report = match ran {
         Ok(report) => report,
@@ -56,9 +62,8 @@ pub async fn run(arguments: &Run) -> Result<Option<Exit>, Failure> {
                 audit(&store, &host, &command, AuditOutcome::Failed).await.map_err(failed)?;
             }
             let exit = match &error {
-                RunError::NoNetworks | RunError::NoLogin => Exit::Configuration,
-                RunError::Address(_) | RunError::WinRm(WinRmError::Command(_)) => Exit::Rejected,
-                RunError::WinRm(_) => Exit::Unavailable,
+                WinRmError::Command(_) => Exit::Rejected,
+                _ => Exit::Unavailable,
             };
             return Err(Failure::because(exit, format_args!("cannot run {} on {host}", command.word()), &error));
         }
@@ -107,7 +112,5 @@ async fn audit(
     let mut entry =
         AuditEntry::done(&author, AuditAction::StationCommand, host.as_str(), place::now()).of(Some(host)).with(detail);
     entry.outcome = outcome;
-    let mut work = store.begin().await?;
-    work.audit().append(&[entry]).await?;
-    work.commit().await
+    store.append_audit(&entry).await
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-use stationkeeper_gateway::{StationReach, WakeOrder, WakeRefused, wake_station};
+use stationkeeper_gateway::{StationReach, WakeOrder, wake_station};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, StoreError};
 use stationkeeper_telemetry::HostName;
 
@@ -46,36 +46,25 @@ pub async fn run(arguments: &Wake) -> Result<Option<Exit>, Failure> {
     })?;
     let order = WakeOrder {
         mac,
-        target: station.entry.address.ok_or_else(|| missing("address"))?,
         attempts: arguments.attempts,
         patience: Duration::from_secs(arguments.wait_seconds.into()),
         broadcast: None,
         port: arguments.port,
         remembered: None,
     };
-    if networks.is_empty() {
-        let said = "name the networks in which stations stand by --management-networks or WINRM_MANAGEMENT_CIDRS";
-        return Err(Failure::new(Exit::Configuration, said));
-    }
+    let reach = StationReach { networks, ..StationReach::default() };
+    let address = station.entry.address.ok_or_else(|| missing("address"))?;
+    let target = station_access::check(&reach, &host, &address).await?;
     let author = Author::of_command_line(environment::variable("USER").as_deref());
-    let mut work = store.begin().await.map_err(failed)?;
     let entry = AuditEntry::done(&author, AuditAction::StationWake, host.as_str(), place::now()).of(Some(&host));
-    work.audit().append(&[entry]).await.map_err(failed)?;
-    work.commit().await.map_err(failed)?;
+    store.append_audit(&entry).await.map_err(failed)?;
     let told = |attempt: u32| {
         if !arguments.json {
             let _ =
                 print_line(format_args!("Attempt {attempt} of {}: packets to {mac}, waiting …", arguments.attempts));
         }
     };
-    let reach = StationReach { networks, ..StationReach::default() };
-    let report = wake_station(&reach, &order, told).await.map_err(|error| {
-        let exit = match &error {
-            WakeRefused::NoNetworks => Exit::Configuration,
-            WakeRefused::Address(_) => Exit::Rejected,
-        };
-        Failure::because(exit, format_args!("cannot wake {host}"), &error)
-    })?;
+    let report = wake_station(&reach, &target, &order, told).await;
     if arguments.json {
         print_json(&Woken {
             host: &host,
