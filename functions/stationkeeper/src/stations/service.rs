@@ -20,6 +20,8 @@ use super::{Station, Stations, locked, ntlm};
 
 /// What Windows takes in one envelope, in bytes.
 const LONGEST_REQUEST: usize = 500 << 10;
+/// What is read of one that is longer, in bytes, before it is refused.
+const LONGEST_REFUSED: usize = 8 << 20;
 /// Output is looked for this often where a fault may come between.
 const LOOK: Duration = Duration::from_millis(50);
 /// How far a `prepare-session` gets before Windows restarts, where a test asks for that.
@@ -51,9 +53,12 @@ impl From<SoapFault> for Reply {
 /// Answers a request. An error closes the connection without an answer.
 pub(super) async fn answer(peer: &Peer, request: Request<Incoming>) -> io::Result<Answer> {
     let station = peer.station();
-    let (head, body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     // Read in any case: a connection with an unread body cannot be used again, and a login needs one connection.
-    let Ok(body) = Limited::new(body, LONGEST_REQUEST).collect().await else {
+    let Ok(body) = Limited::new(&mut body, LONGEST_REQUEST).collect().await else {
+        // A client whose request is cut off while it still writes sees a broken connection, and never the answer.
+        let mut rest = Limited::new(body, LONGEST_REFUSED);
+        while rest.frame().await.is_some_and(|frame| frame.is_ok()) {}
         return Ok(plain(StatusCode::PAYLOAD_TOO_LARGE, "the envelope is too long"));
     };
     match station.fault() {
