@@ -46,7 +46,7 @@ pub fn settings() -> Settings {
     let receivers = [("ops".to_owned(), receiver()), ("dean".to_owned(), receiver())].into();
     let dean = Route { severity: Some(Severity::Critical), ..route("dean") };
     let notifications = NotificationSettings { receivers, routes: vec![route("ops"), dean], ..Default::default() };
-    let madrid = LabSettings { time_zone: TimeZone::parse("Europe/Madrid").unwrap() };
+    let madrid = LabSettings { time_zone: TimeZone::parse("Europe/Madrid").unwrap(), ..LabSettings::default() };
     Settings { notifications, labs: [("redes".to_owned(), madrid)].into(), ..Settings::default() }
 }
 

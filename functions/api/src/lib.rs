@@ -24,4 +24,4 @@ pub use operation_view::{ForcedLogoffOperationView, PowerActionView, SafeguardRe
 pub use page::{ErrorBody, Page};
 pub use reservation_view::ReservationRecordView;
 pub use station_view::{ReservationView, StationView};
-pub use text::{Language, issue_text, phrase, rule_text, severity_text, text, word_text};
+pub use text::{Language, issue_text, phrase, rule_text, severity_text, step_text, text, word_text};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};
+use stationkeeper_rules::orchestrator::Action;
 use stationkeeper_rules::{Cause, NicDeviation, Rule, Severity, StationWord};
 
 /// The languages that there are.
@@ -129,11 +130,28 @@ pub fn text(language: Language, cause: &Cause) -> String {
             let name = Rule::parse(rule).map_or_else(|| rule.clone(), |rule| rule_text(language, rule));
             say("alert_open", &[("rule", &name)])
         }
+        Cause::GivenUp { step, runs, message } => {
+            let step = step.as_deref().map_or_else(|| say("no_step", &[]), |step| step_text(language, step));
+            let values = [("step", step.as_str()), ("runs", &runs.to_string())];
+            match message {
+                Some(message) => say("given_up", &[values[0], values[1], ("message", message)]),
+                None => say("given_up_unsaid", &values),
+            }
+        }
+        Cause::DoneAfterAll { step } => say("done_after_all", &[("step", &step_text(language, step))]),
         Cause::ByHand => say("by_hand", &[]),
         Cause::AcknowledgementOver { by: Some(by) } => say("acknowledgement_over", &[("by", by)]),
         Cause::AcknowledgementOver { by: None } => say("acknowledgement_over_unsaid", &[]),
         Cause::NeverHeard => say("never_heard", &[]),
         Cause::Late { since } => say("late", &[("since", &minute(*since))]),
+    }
+}
+
+/// What a step of a reservation is called; one that is not known is called as it is.
+pub fn step_text(language: Language, step: &str) -> String {
+    match Action::parse(step) {
+        Some(action) => phrase(language, "step", action.as_str(), &[]),
+        None => step.to_owned(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::attempts::Attempts;
 use crate::command::Commander;
 use crate::events::EventReceiver;
 use crate::live::Feed;
+use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
 use crate::session::Sessions;
 use crate::vitals::Vitals;
@@ -64,6 +65,7 @@ pub(crate) struct Shared {
     pub ways: Ways,
     pub feed: Feed,
     pub commander: Commander,
+    pub orchestrator: Orchestrator,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -100,6 +102,7 @@ impl Gateway {
             ways: Ways::default(),
             feed: Feed::default(),
             commander: Commander::default(),
+            orchestrator: Orchestrator::new(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
@@ -119,6 +122,10 @@ impl Gateway {
             shutdown.await;
             closing.0.closing.send_replace(true);
         };
+        let reach = &self.0.options.reach;
+        if reach.commands.is_some() && !reach.networks.is_empty() {
+            self.0.tasks.spawn(orchestrator::run(self.clone()));
+        }
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
         self.0.closing.send_replace(true);
@@ -132,6 +139,10 @@ impl Gateway {
     pub(crate) async fn closing(&self) {
         // The sender is ours: it is there for as long as we are.
         let _ = self.0.closing.subscribe().wait_for(|closing| *closing).await;
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.0.closing.borrow()
     }
 
     pub(crate) fn store(&self) -> &Store {

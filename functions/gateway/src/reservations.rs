@@ -415,6 +415,7 @@ pub(crate) async fn set(
     let id = ReservationId(id);
     allow(&gateway, &actor, &id, &asked).await?;
     let done = put_reservation(gateway.store(), &id, &asked, &actor.author(), gateway.now()).await?;
+    gateway.shared().orchestrator.poke();
     Ok(answer(if done.is_new { StatusCode::CREATED } else { StatusCode::OK }, &done.reservation))
 }
 
@@ -447,5 +448,6 @@ pub(crate) async fn cancel(
         ..AskedReservation::default()
     };
     let done = put_reservation(gateway.store(), &id, &asked, &actor.author(), gateway.now()).await?;
+    gateway.shared().orchestrator.poke();
     Ok(answer(StatusCode::OK, &done.reservation))
 }

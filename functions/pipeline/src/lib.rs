@@ -21,6 +21,7 @@ mod logoffs;
 mod lost;
 pub mod memory;
 mod observe;
+pub mod orchestrate;
 mod overdue;
 mod pace;
 pub mod plan;

@@ -37,11 +37,17 @@ pub enum Rule {
     PowerWakeNotReady,
     /// It is off although a reservation needs it.
     ShouldBeOn,
+    /// It was not woken for a reservation, and nothing more is tried.
+    WakeFailed,
+    /// It was not prepared for a reservation, and nothing more is tried.
+    PrepareFailed,
+    /// It was not released after a reservation, and nothing more is tried.
+    ReleaseFailed,
 }
 
 impl Rule {
     /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::NotReady,
         Self::LocalSessionBeforeReservation,
         Self::LocalModePendingReservation,
@@ -54,6 +60,9 @@ impl Rule {
         Self::QuarantinedUploads,
         Self::PowerWakeNotReady,
         Self::ShouldBeOn,
+        Self::WakeFailed,
+        Self::PrepareFailed,
+        Self::ReleaseFailed,
     ];
 
     /// The five that the mission names.
@@ -80,6 +89,9 @@ impl Rule {
             Self::QuarantinedUploads => "quarantined_uploads",
             Self::PowerWakeNotReady => "power_wake_not_ready",
             Self::ShouldBeOn => "should_be_on",
+            Self::WakeFailed => "wake_failed",
+            Self::PrepareFailed => "prepare_failed",
+            Self::ReleaseFailed => "release_failed",
         }
     }
 
@@ -91,13 +103,18 @@ impl Rule {
     /// How urgent it is.
     pub const fn severity(self) -> Severity {
         match self {
-            Self::HeartbeatMissing | Self::IngestStalled | Self::ShouldBeOn => Severity::Critical,
+            Self::HeartbeatMissing
+            | Self::IngestStalled
+            | Self::ShouldBeOn
+            | Self::WakeFailed
+            | Self::PrepareFailed => Severity::Critical,
             Self::NotReady
             | Self::LocalSessionBeforeReservation
             | Self::LocalModePendingReservation
             | Self::StaleForcedLogoff
             | Self::QuarantinedUploads
-            | Self::PowerWakeNotReady => Severity::Warning,
+            | Self::PowerWakeNotReady
+            | Self::ReleaseFailed => Severity::Warning,
             Self::NicPolicyChanged | Self::PowerDrift | Self::ClockSkew => Severity::Notice,
         }
     }

@@ -142,6 +142,20 @@ pub enum Cause {
         /// The rule's name.
         rule: String,
     },
+    /// What a reservation needs was tried and is not tried any more.
+    GivenUp {
+        /// The step that failed last, such as `prepare`; none: none was begun.
+        step: Option<String>,
+        /// Runs that were made.
+        runs: u32,
+        /// What was said of the last.
+        message: Option<String>,
+    },
+    /// It was done after all.
+    DoneAfterAll {
+        /// The step.
+        step: String,
+    },
     /// A person did it.
     ByHand,
     /// Somebody had taken it for a while that is over.

@@ -209,6 +209,11 @@ impl<'a> Judged<'a> {
             );
             self.answer(Rule::ShouldBeOn, Some(reservation), should_be_on(self.state, reservation, now, self.context));
         }
+        for over in reservations.iter().filter(|reservation| reservation.end_at <= now) {
+            for rule in [Rule::WakeFailed, Rule::PrepareFailed] {
+                self.answer(rule, Some(over), Verdict::Clear { at: over.end_at, cause: Cause::WindowPassed });
+            }
+        }
         // One alert for the next that has not ended; it passes on to its successor.
         let next = next_to_end(reservations, now);
         let turn_at = reservations.iter().map(|one| one.end_at).filter(|end_at| *end_at <= now).max();
@@ -226,6 +231,10 @@ impl<'a> Judged<'a> {
     /// Alerts whose reservation is gone: cancelled, moved to another station, or long over.
     fn orphans(&mut self, now: DateTime<Utc>) {
         for alert in self.context.unresolved {
+            // What was left behind is there until somebody cleans up.
+            if alert.key.rule == Rule::ReleaseFailed {
+                continue;
+            }
             let Some(id) = &alert.key.reservation_id else { continue };
             let gone = self.context.reservations.iter().all(|reservation| reservation.id != *id);
             if gone && self.context.rules.has(alert.key.rule) {

@@ -6,6 +6,7 @@ use std::fmt;
 use chrono::{NaiveTime, TimeDelta};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::orchestrator::AfterEnd;
 use crate::{Channel, Language, Rule, Severity};
 
 /// Who is told, and after which waits. Without receivers nobody is.
@@ -85,6 +86,9 @@ pub struct Route {
 pub struct LabSettings {
     /// Where it is, such as `Europe/Madrid`. Default `UTC`.
     pub time_zone: TimeZone,
+    /// What is done to its stations after a reservation; left out: as everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after_end: Option<AfterEnd>,
 }
 
 /// A zone of the IANA database.

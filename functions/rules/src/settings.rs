@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
+use crate::orchestrator::{AfterEnd, Timing};
 use crate::{LabSettings, NotificationSettings, TimeZone};
 
 /// The settings of verdicts, links and retention. Every key may be left out.
@@ -23,12 +24,21 @@ pub struct Settings {
     pub labs: BTreeMap<String, LabSettings>,
     /// Who is told what.
     pub notifications: NotificationSettings,
+    /// When stations are prepared and released, and how often that is tried.
+    pub orchestrator: Timing,
+    /// What is done to a station after a reservation, where its laboratory says nothing else.
+    pub after_end: AfterEnd,
 }
 
 impl Settings {
     /// Where a laboratory is; UTC where nobody said.
     pub fn time_zone(&self, lab: Option<&str>) -> TimeZone {
         lab.and_then(|lab| self.labs.get(lab)).map_or_else(TimeZone::default, |lab| lab.time_zone)
+    }
+
+    /// What is done to a station of that laboratory after a reservation.
+    pub fn after_end(&self, lab: Option<&str>) -> &AfterEnd {
+        lab.and_then(|lab| self.labs.get(lab)?.after_end.as_ref()).unwrap_or(&self.after_end)
     }
 }
 

@@ -14,9 +14,11 @@ pub enum ConfigFile {
 }
 
 /// Sections of a settings file.
-const SECTIONS: [&str; 6] = ["alerts", "reservations", "history", "ignored_issue_codes", "labs", "notifications"];
+const SECTIONS: [&str; 8] =
+    ["alerts", "reservations", "history", "ignored_issue_codes", "labs", "notifications", "orchestrator", "after_end"];
 /// Keys that no default shows, because they stand in tables of any name.
-const INNER_KEYS: [&str; 18] = [
+const INNER_KEYS: [&str; 19] = [
+    "power",
     "channel",
     "to",
     "connection",
@@ -72,7 +74,7 @@ pub fn parse(text: &str) -> Result<ConfigFile, String> {
 
 /// What types cannot say.
 fn check(settings: &Settings) -> Result<(), String> {
-    let (alerts, told) = (&settings.alerts, &settings.notifications);
+    let (alerts, told, times) = (&settings.alerts, &settings.notifications, &settings.orchestrator);
     let limits = [
         ("alerts.interval_seconds", alerts.interval_seconds, 10, 3_600),
         ("alerts.missing_after_intervals", alerts.missing_after_intervals, 2, 1_000),
@@ -81,6 +83,14 @@ fn check(settings: &Settings) -> Result<(), String> {
         ("alerts.quarantined_uploads_within_seconds", alerts.quarantined_uploads_within_seconds, 1, 86_400),
         ("history.retention_days", settings.history.retention_days, 1, 36_500),
         ("history.audit_retention_days", settings.history.audit_retention_days, 1, 36_500),
+        ("orchestrator.start_lead_seconds", times.start_lead_seconds, 0, 7_200),
+        ("orchestrator.end_delay_seconds", times.end_delay_seconds, 0, 7_200),
+        ("orchestrator.lookback_seconds", times.lookback_seconds, 60, 172_800),
+        ("orchestrator.guard_grace_seconds", times.guard_grace_seconds, 30, 3_600),
+        ("orchestrator.attempts", times.attempts, 1, 100),
+        ("orchestrator.fresh_seconds", times.fresh_seconds, 30, 3_600),
+        ("orchestrator.ready_within_seconds", times.ready_within_seconds, 10, 3_600),
+        ("orchestrator.settle_within_seconds", times.settle_within_seconds, 60, 7_200),
         ("notifications.group_wait_seconds", told.group_wait_seconds, 0, 3_600),
         ("notifications.group_wait_most_seconds", told.group_wait_most_seconds, told.group_wait_seconds, 3_600),
         ("notifications.reminder_minutes", told.reminder_minutes, 1, 10_080),

@@ -25,13 +25,13 @@ impl Store {
     }
 
     /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs, silences, resolved alerts (with their transitions
-    /// and all that was decided about them), messages that were sent or given up, and the audit log, all of them over before an instant.
+    /// and all that was decided about them), messages that were sent or given up, operations and the audit log, all of them over before an instant.
     pub async fn prune_audit(&self, before: DateTime<Utc>, limit: u32) -> Result<Pruned, StoreError> {
         let mut pruned = Pruned::default();
         for table in [HOST_EVENTS, FORCED_LOGOFFS, SIGHTINGS, STATE_RUNS] {
             pruned.add(self.prune_by_host(table, before, limit).await?);
         }
-        for table in [ALERTS, SILENCES, NOTIFICATIONS, AUDIT] {
+        for table in [ALERTS, SILENCES, NOTIFICATIONS, AUDIT, OPERATIONS, OVERRIDES] {
             pruned.add(self.prune(table, before.into(), limit).await?);
         }
         Ok(pruned)
@@ -156,5 +156,8 @@ const ALERTS: Prunable = prunable!("prune resolved alerts", "alerts", "id", "sta
 const NOTIFICATIONS: Prunable = prunable!("prune settled notifications", "notifications", "id", "settled_at < ?");
 const SILENCES: Prunable = prunable!("prune silences", "silences", "id", "coalesce(ended_at, over_at) < ?");
 const AUDIT: Prunable = prunable!("prune the audit log", "audit_log", "id", "at < ?");
+const OPERATIONS: Prunable =
+    prunable!("prune operations", "reservation_operations", "id", "started_at < ? and finished_at is not null");
+const OVERRIDES: Prunable = prunable!("prune overrides", "reservation_overrides", "reservation_id", "said_at < ?");
 const UPDATES: Prunable = prunable!("prune updates", "updates", "sequence", "at < ?");
 const INGESTED: Prunable = prunable!("forget ingested objects", "ingested_objects", "object_hash", "ingested_on < ?");

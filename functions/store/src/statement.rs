@@ -13,6 +13,7 @@
 //! | `{new COLUMN}` | `excluded.COLUMN` | `values(COLUMN)` |
 //! | `{keep KEY = COLUMN}` | `on conflict (KEY) do nothing` | `on duplicate key update COLUMN = COLUMN` |
 //! | `{for update}` | nothing: a writer is alone | `for update` |
+//! | `{epoch}` | seconds since 1970, by the database's clock | the same |
 //!
 //! `insert ignore` is not among them: it would also pass over values that do not fit.
 
@@ -286,6 +287,8 @@ impl Statement {
                     Dialect::MySql => out.push_str(&format!("on duplicate key update {column} = {column}")),
                 }
             }
+            ("epoch", Dialect::Sqlite) => out.push_str("cast(strftime('%s', 'now') as integer)"),
+            ("epoch", Dialect::MySql) => out.push_str("unix_timestamp()"),
             ("for", Dialect::Sqlite) => {}
             ("for", Dialect::MySql) => out.push_str("for update"),
             // Left as it is: the database refuses it, and says where.
@@ -379,6 +382,7 @@ mod tests {
             ("{keep a, b = a}", "on conflict (a, b) do nothing", "on duplicate key update a = a"),
             ("{keep a}", "on conflict (a) do nothing", "on duplicate key update a = a"),
             ("x {for update}", "x ", "x for update"),
+            ("{epoch} + ?", "cast(strftime('%s', 'now') as integer) + ?", "unix_timestamp() + ?"),
             ("where 1 = 1{filters}", "where 1 = 1", "where 1 = 1"),
         ] {
             let statement = Statement::new("test", text).rows(vec![vec![Value::Null; 2]; 2]);

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::database::Link;
 use crate::raw::Codec;
 use crate::{
-    Alerts, Audit, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Notifications, Objects, OverdueCheckRow,
-    OwedNews, PlannerRow, Reservations, Silences, StateRuns, States, StoreError, Tokens, Updates,
+    Alerts, Audit, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Leases, Notifications, Objects,
+    Operations, OverdueCheckRow, OwedNews, PlannerRow, Reservations, Silences, StateRuns, States, StoreError, Tokens,
+    Updates,
 };
 
 /// One unit of work. Dropped without [`commit`](Self::commit), nothing of it happened.
@@ -116,5 +117,15 @@ impl Transaction {
     /// Who changed what (`audit_log`).
     pub fn audit(&mut self) -> Audit<'_> {
         Audit(&mut self.link)
+    }
+
+    /// What is done to stations for reservations (`reservation_operations`, `reservation_overrides`).
+    pub fn operations(&mut self) -> Operations<'_> {
+        Operations(&mut self.link)
+    }
+
+    /// Who acts on a station now (`station_leases`).
+    pub fn leases(&mut self) -> Leases<'_> {
+        Leases(&mut self.link)
     }
 }

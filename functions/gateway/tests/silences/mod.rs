@@ -95,7 +95,7 @@ async fn a_silence_of_a_station_recurs_by_the_time_zone_of_its_lab() {
     let app = App::start().await;
     app.station("LAB-01", Some("Redes"), StationWord::Ready).await;
     let time_zone = TimeZone::parse("Europe/Madrid").unwrap();
-    let labs = [("Redes".to_owned(), LabSettings { time_zone })].into();
+    let labs = [("Redes".to_owned(), LabSettings { time_zone, ..LabSettings::default() })].into();
     app.apply_settings(&Settings { labs, ..Settings::default() }).await;
     let body = r#"{"host":"lab-01","until":"2026-11-24T12:00:00Z","recurring":"FREQ=DAILY","reason":"cleaning"}"#;
     let set = app.post("/api/v1/silences", body).await.json();

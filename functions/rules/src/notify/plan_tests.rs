@@ -4,7 +4,7 @@ use super::*;
 use crate::notify::testing::at;
 use crate::{
     Cause, Channel, LabSettings, Language, MessageKind, NotificationSettings, QuietHours, Receiver, Route, Rule,
-    TimeOfDay, TimeZone,
+    TimeOfDay,
 };
 
 /// Stations of a laboratory and who is told of them, told as a story. Its day is 2026-11-24, in UTC.
@@ -38,7 +38,7 @@ impl Story {
             routes: vec![route("ops")],
             ..NotificationSettings::default()
         };
-        let labs = [("redes".to_owned(), LabSettings { time_zone: TimeZone::default() })].into();
+        let labs = [("redes".to_owned(), LabSettings::default())].into();
         let settings = Settings { notifications, labs, ..Settings::default() };
         let (alerts, owed, silences) = (Vec::new(), Vec::new(), Vec::new());
         Self { settings, alerts, owed, silences, hearings: Vec::new(), decisions: Vec::new(), told: Vec::new() }

@@ -18,6 +18,7 @@ mod action;
 mod action_life;
 #[cfg(test)]
 mod crash_tests;
+mod given_up;
 mod known;
 mod operation;
 mod plan;
@@ -30,6 +31,7 @@ mod work;
 
 pub use action::*;
 pub use action_life::{ActionError, Surroundings};
+pub use given_up::{alert_of, done_after_all};
 pub use known::{Block, Known};
 pub use operation::*;
 pub use plan::{Blocked, Decision, GaveUp, OpenRun, Scene, plan};

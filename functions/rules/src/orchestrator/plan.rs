@@ -84,6 +84,8 @@ pub struct GaveUp {
     pub attempts: u32,
     /// The step that failed last.
     pub failed: Option<Action>,
+    /// What was said of it.
+    pub message: Option<String>,
     /// The row that says so.
     pub record: Operation,
 }
@@ -325,11 +327,11 @@ fn gave_up(
     message: Option<String>,
     now: DateTime<Utc>,
 ) -> Box<GaveUp> {
-    let last = message.map(|message| format!(": {message}")).unwrap_or_default();
+    let last = message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
     let runs = if attempts == 1 { "1 run".to_owned() } else { format!("{attempts} runs") };
-    let message = format!("Given up after {runs}{last}");
-    let record = verdict(scene, side, reservation, OperationStatus::GaveUp, attempts, message, now);
-    Box::new(GaveUp { reservation_id: reservation.id.clone(), side, attempts, failed, record })
+    let said = format!("Given up after {runs}{last}");
+    let record = verdict(scene, side, reservation, OperationStatus::GaveUp, attempts, said, now);
+    Box::new(GaveUp { reservation_id: reservation.id.clone(), side, attempts, failed, message, record })
 }
 
 fn verdict(

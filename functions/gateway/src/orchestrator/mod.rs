@@ -1,0 +1,193 @@
+//! Prepares and releases stations around their reservations: carries out what `rules` plan, under leases that all gateways share.
+//!
+//! A scan looks at the stations that a reservation concerns; for each with something to do a task takes the lease and goes step by step.
+//! One station that hangs holds up itself alone.
+
+mod perform;
+mod run;
+
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::{StreamExt, stream};
+use stationkeeper_pipeline::IngestError;
+use stationkeeper_pipeline::orchestrate::{AHEAD, Acting, Begun};
+use stationkeeper_rules::Settings;
+use stationkeeper_rules::orchestrator::Decision;
+use stationkeeper_telemetry::HostName;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
+
+use crate::Gateway;
+pub(crate) use run::drive;
+
+/// The longest time between two scans.
+const SCAN: Duration = Duration::from_secs(30);
+/// The shortest.
+const PAUSE: Duration = Duration::from_secs(1);
+/// After a scan that failed.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Stations that are looked at at once.
+const LOOKS: usize = 4;
+/// Stations that are acted on at once: each may wait for minutes, and costs little meanwhile.
+const RUNS: usize = 64;
+/// Decisions in a row about one station; more would be one that goes in circles.
+const DECISIONS: usize = 16;
+
+/// Who acts, and on which stations.
+pub(crate) struct Orchestrator {
+    /// Our name among all who act: no two processes have the same.
+    pub(crate) holder: String,
+    busy: Mutex<HashSet<HostName>>,
+    places: Arc<Semaphore>,
+    poked: Notify,
+}
+
+/// A station that this process acts on, until this is dropped.
+pub(crate) struct Place {
+    gateway: Gateway,
+    host: HostName,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let orchestrator = &self.gateway.shared().orchestrator;
+        orchestrator.busy().remove(&self.host);
+        orchestrator.poke();
+    }
+}
+
+impl Orchestrator {
+    pub(crate) fn new() -> Self {
+        Self { holder: name(), busy: Mutex::default(), places: Arc::new(Semaphore::new(RUNS)), poked: Notify::new() }
+    }
+
+    /// Something has changed: look again soon.
+    pub(crate) fn poke(&self) {
+        self.poked.notify_one();
+    }
+
+    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<HostName>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What nobody else is called.
+fn name() -> String {
+    let mut bytes = [0; 16];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => hex::encode(bytes),
+        // The standard library has its own way to the same source.
+        Err(_no_random) => format!("{:x}-{:016x}", std::process::id(), RandomState::new().hash_one(bytes)),
+    }
+}
+
+impl Gateway {
+    /// The station is ours to act on within this process; none: this process acts on it already.
+    pub(crate) fn take_place(&self, host: &HostName) -> Option<Place> {
+        let is_free = self.shared().orchestrator.busy().insert(host.clone());
+        is_free.then(|| Place { gateway: self.clone(), host: host.clone() })
+    }
+
+    pub(crate) fn acting<'a>(&'a self, host: &'a HostName, settings: &'a Settings) -> Acting<'a> {
+        Acting { store: self.store(), settings, host, holder: &self.shared().orchestrator.holder, now: self.now() }
+    }
+
+    /// How long a person waits until this instant of our clock.
+    pub(crate) fn until(&self, at: DateTime<Utc>) -> Duration {
+        let speed = self.shared().options.speed.max(1.0);
+        (at - self.now()).max(TimeDelta::zero()).to_std().unwrap_or_default().div_f64(speed)
+    }
+}
+
+/// Looks and acts until the gateway is told to stop.
+pub(crate) async fn run(gateway: Gateway) {
+    let orchestrator = &gateway.shared().orchestrator;
+    loop {
+        let began = Instant::now();
+        let wait = match scan(&gateway).await {
+            Ok(None) => SCAN,
+            Ok(Some(at)) => gateway.until(at).min(SCAN),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot see what stations need; trying again");
+                AGAIN
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(wait.max(PAUSE)) => {}
+            () = async {
+                orchestrator.poked.notified().await;
+                tokio::time::sleep_until(began + PAUSE).await;
+            } => {}
+            () = gateway.closing() => return,
+        }
+    }
+}
+
+/// Begins what is due. When the next is.
+async fn scan(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, IngestError> {
+    let settings = Arc::new(gateway.store().settings().await?);
+    let now = gateway.now();
+    let lookback = TimeDelta::seconds(i64::from(settings.orchestrator.lookback_seconds));
+    let mut hosts = gateway.store().hosts_to_serve(now - lookback, now + AHEAD).await?;
+    hosts.retain(|host| !gateway.shared().orchestrator.busy().contains(host));
+    let looks = hosts.into_iter().map(|host| {
+        let settings = &settings;
+        async move {
+            let decision = gateway.acting(&host, settings).decide().await;
+            (host, decision)
+        }
+    });
+    let mut looks = stream::iter(looks).buffer_unordered(LOOKS);
+    let mut next: Option<DateTime<Utc>> = None;
+    let mut failed = None;
+    while let Some((host, decision)) = looks.next().await {
+        match decision {
+            Ok(Decision::Nothing { look_again_at }) => next = earlier(next, look_again_at),
+            Ok(_) => {
+                if let Some(place) = gateway.take_place(&host) {
+                    let task = serve(gateway.clone(), place, settings.clone());
+                    gateway.shared().tasks.spawn(task);
+                }
+            }
+            // The others are looked at all the same.
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(next), Err)
+}
+
+fn earlier(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> Option<DateTime<Utc>> {
+    one.into_iter().chain(other).min()
+}
+
+/// Does what one station needs, until it needs nothing.
+async fn serve(gateway: Gateway, place: Place, settings: Arc<Settings>) {
+    let permit = tokio::select! {
+        permit = gateway.shared().orchestrator.places.clone().acquire_owned() => permit,
+        () = gateway.closing() => return,
+    };
+    // Never closed: an error would only mean that nothing limits us.
+    let _permit = permit.ok();
+    for _ in 0..DECISIONS {
+        match gateway.acting(&place.host, &settings).begin().await {
+            Ok(Begun::Nothing { .. }) => return,
+            Ok(Begun::Noted) => {}
+            Ok(Begun::Run(run)) => {
+                tracing::info!(host = %place.host, turnover = run.is_turnover(), "a station is served");
+                if drive(&gateway, &place.host, &settings).await.is_none() {
+                    return;
+                }
+            }
+            Err(error) if error.is_conflict() => {}
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(host = %place.host, error, "cannot decide what a station needs; trying again");
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Goes through a run step by step, keeping the lease meanwhile.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use stationkeeper_pipeline::IngestError;
+use stationkeeper_pipeline::orchestrate::{LEASE, Step};
+use stationkeeper_rules::Settings;
+use stationkeeper_rules::orchestrator::Finished;
+use stationkeeper_telemetry::HostName;
+
+use super::perform::perform;
+use crate::Gateway;
+
+/// A lease is lengthened this often: two failures in a row lose nothing.
+const RENEWAL: Duration = Duration::from_secs(20);
+/// A heartbeat that is waited for is looked for this often.
+const LOOK: Duration = Duration::from_secs(2);
+/// A database that is away is asked again after so long at most.
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
+/// What was done is worth writing down for this long.
+const WORTH_WRITING: Duration = Duration::from_secs(15 * 60);
+/// A step that runs when the gateway is told to stop has this long to end. Whoever comes next settles it.
+const LAST_GRACE: Duration = Duration::from_secs(10);
+
+/// Goes through the run whose lease this process holds. None: the lease is another's by now, or the gateway stops.
+pub(crate) async fn drive(gateway: &Gateway, host: &HostName, settings: &Settings) -> Option<Finished> {
+    let mut failures = 0;
+    loop {
+        if gateway.is_closing() {
+            hand_over(gateway, host).await;
+            return None;
+        }
+        let step = match gateway.acting(host, settings).step().await {
+            Ok(step) => step,
+            Err(error) => {
+                failures += 1;
+                again(gateway, host, &error, failures).await?;
+                continue;
+            }
+        };
+        failures = 0;
+        match step {
+            Step::Do { operation, work } => {
+                let performing = keeping(gateway, host, perform(gateway, host, &work));
+                let Some(performed) = within_grace(gateway, performing).await else {
+                    hand_over(gateway, host).await;
+                    return None;
+                };
+                // Nobody knows how it ended: it stays running, and the station's heartbeat tells.
+                let Some(outcome) = performed.outcome else {
+                    tracing::warn!(%host, action = %operation.action, "the reply to a step was lost");
+                    continue;
+                };
+                tracing::info!(%host, action = %operation.action, status = outcome.status.as_str(), "a step ended");
+                let began = tokio::time::Instant::now();
+                let mut failures = 0;
+                loop {
+                    let acting = gateway.acting(host, settings);
+                    match acting.settle(&operation, outcome.clone(), performed.output.as_ref()).await {
+                        Ok(()) => break,
+                        Err(error) if began.elapsed() < WORTH_WRITING => {
+                            failures += 1;
+                            again(gateway, host, &error, failures).await?;
+                        }
+                        Err(error) => {
+                            let error = &error as &dyn std::error::Error;
+                            tracing::error!(%host, error, "how a step ended could not be written down");
+                            return None;
+                        }
+                    }
+                }
+            }
+            Step::Wait { until } => {
+                let wait = gateway.until(until).clamp(Duration::from_millis(10), LOOK);
+                let waiting = keeping(gateway, host, tokio::time::sleep(wait));
+                tokio::select! {
+                    () = waiting => {}
+                    () = gateway.closing() => {}
+                }
+            }
+            Step::Again => {}
+            Step::Finished(finished) => {
+                tracing::info!(%host, success = finished.success, message = finished.message, "a run ended");
+                return Some(finished);
+            }
+            Step::Lost => {
+                tracing::warn!(%host, "another gateway has taken over a station");
+                return None;
+            }
+        }
+    }
+}
+
+/// Waits a little longer after each failure; none: it will not pass by itself, or the gateway stops.
+async fn again(gateway: &Gateway, host: &HostName, error: &IngestError, failures: u32) -> Option<()> {
+    if !error.is_conflict() {
+        let error = error as &dyn std::error::Error;
+        tracing::warn!(%host, error, failures, "the database does not take what is done to a station; trying again");
+    }
+    if !error.is_transient() && !error.is_conflict() {
+        return None;
+    }
+    let wait = Duration::from_millis(50).saturating_mul(1 << failures.min(10)).min(LONGEST_BACKOFF);
+    tokio::select! {
+        () = tokio::time::sleep(wait) => Some(()),
+        () = gateway.closing() => None,
+    }
+}
+
+/// Keeps the lease while something takes its time. One that is lost is noticed before the next step.
+async fn keeping<T>(gateway: &Gateway, host: &HostName, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    tokio::select! {
+        done = &mut work => done,
+        never = renew(gateway, host) => match never {},
+    }
+}
+
+async fn renew(gateway: &Gateway, host: &HostName) -> Infallible {
+    loop {
+        tokio::time::sleep(RENEWAL).await;
+        let holder = &gateway.shared().orchestrator.holder;
+        if let Err(error) = gateway.store().renew_lease(host, holder, LEASE).await {
+            tracing::warn!(%host, error = &error as &dyn std::error::Error, "a lease could not be lengthened");
+        }
+    }
+}
+
+/// Once the gateway stops, only so long; none: it took longer.
+async fn within_grace<T>(gateway: &Gateway, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        done = work => Some(done),
+        () = async { gateway.closing().await; tokio::time::sleep(LAST_GRACE).await } => None,
+    }
+}
+
+/// Whoever comes next need not wait for the lease to end.
+async fn hand_over(gateway: &Gateway, host: &HostName) {
+    let holder = &gateway.shared().orchestrator.holder;
+    if let Err(error) = gateway.store().renew_lease(host, holder, Duration::ZERO).await {
+        tracing::warn!(%host, error = &error as &dyn std::error::Error, "a lease ends by itself");
+    }
+}
