@@ -21,6 +21,7 @@ mod live;
 mod login;
 mod metrics;
 mod observe;
+mod openapi;
 mod origin;
 mod quarantine;
 mod reach;
