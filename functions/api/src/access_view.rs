@@ -6,6 +6,7 @@ use crate::Instant;
 
 /// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TokenView {
     /// Names it where the secret must not be.
     pub id: String,
@@ -23,6 +24,7 @@ pub struct TokenView {
 
 /// A token that was just made. Its secret is shown this once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MintedTokenView {
     /// What is kept of it.
     #[serde(flatten)]
@@ -33,6 +35,7 @@ pub struct MintedTokenView {
 
 /// A code that an app changes into a token of its own, once.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PairingCodeView {
     /// As a person types it.
     pub code: String,
@@ -42,6 +45,7 @@ pub struct PairingCodeView {
 
 /// Who changed what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AuditView {
     /// Of the entry.
     pub id: String,

@@ -8,6 +8,7 @@ use crate::{Instant, Language, text};
 
 /// One alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AlertView {
     /// 32 hex digits.
     pub id: String,
@@ -46,6 +47,7 @@ pub struct AlertView {
 
 /// One step of an alert's life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TransitionView {
     /// Where it stood; null when it opened.
     pub from: Option<AlertState>,

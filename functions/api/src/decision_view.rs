@@ -10,6 +10,7 @@ use crate::{AlertView, Instant, Language, phrase, rule_text};
 
 /// A silence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SilenceView {
     /// 16 hex digits.
     pub id: String,
@@ -37,6 +38,7 @@ pub struct SilenceView {
 
 /// A decision about a transition of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DecisionView {
     /// When the transition became true.
     pub at: Instant,
@@ -56,6 +58,7 @@ pub struct DecisionView {
 
 /// An alert with its life, and what was decided about each step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExplanationView {
     /// The alert.
     #[serde(flatten)]

@@ -8,6 +8,7 @@ use crate::Instant;
 
 /// A forced logoff with the trail that proves it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ForcedLogoffView {
     /// The station.
     pub host: HostName,
@@ -35,6 +36,7 @@ pub struct ForcedLogoffView {
 
 /// An upload that can never be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct QuarantinedObjectView {
     /// Where it was put.
     pub key: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// All of it, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum HealthStatus {
     /// Every part is.
@@ -14,6 +15,7 @@ pub enum HealthStatus {
 
 /// The answer of `/health`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HealthView {
     /// The worst of the parts.
     pub status: HealthStatus,
@@ -29,6 +31,7 @@ pub struct HealthView {
 
 /// The parts that can be wrong by themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartsView {
     /// It answers a query.
     pub database: PartView,
@@ -46,6 +49,7 @@ pub struct PartsView {
 
 /// One part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PartView {
     /// Nothing is wrong with it.
     pub ok: bool,

@@ -8,6 +8,7 @@ use stationkeeper_telemetry::format_instant;
 
 /// RFC 3339 in UTC with `Z`: whole seconds, or a fraction of at most 6 digits without trailing zeros.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(example = "2026-11-24T08:54:10Z"))]
 pub struct Instant(pub DateTime<Utc>);
 
 impl From<DateTime<Utc>> for Instant {

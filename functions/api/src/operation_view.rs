@@ -8,6 +8,7 @@ use crate::Instant;
 
 /// A prepare or a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionOperationView {
     /// When it ended, by the station's clock.
     pub timestamp: Option<Instant>,
@@ -21,6 +22,7 @@ pub struct SessionOperationView {
 
 /// The last forced logoff, as far as heartbeat and INI know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ForcedLogoffOperationView {
     /// When, by the station's clock.
     pub timestamp: Option<Instant>,
@@ -40,6 +42,7 @@ pub struct ForcedLogoffOperationView {
 
 /// The last shutdown or hibernate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PowerActionView {
     /// When it was ordered, by the station's clock.
     pub timestamp: Option<Instant>,
@@ -55,6 +58,7 @@ pub struct PowerActionView {
 
 /// The last `recovery reboot-if-needed`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SafeguardRebootView {
     /// When, by the station's clock.
     pub timestamp: Option<Instant>,

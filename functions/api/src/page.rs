@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A list. `next` is the `cursor` of the following page; none: this was the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Page<T> {
     /// In the list's own order.
     pub items: Vec<T>,
@@ -13,6 +14,7 @@ pub struct Page<T> {
 
 /// Every answer that is not a success.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ErrorBody {
     /// A sentence to show.
     pub error: String,

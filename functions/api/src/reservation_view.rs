@@ -7,6 +7,7 @@ use crate::Instant;
 
 /// A reservation as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReservationRecordView {
     /// The booking system's.
     pub id: String,

@@ -12,6 +12,7 @@ use crate::{
 
 /// One station with its latest state. What the station never said is null, never a guess.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StationView {
     /// Upper case.
     pub host: HostName,
@@ -71,6 +72,7 @@ pub struct StationView {
 
 /// A reservation, as far as a station's row shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ReservationView {
     /// The booking system's.
     pub id: String,

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use stationkeeper_api::{AuditView, Page};
+use stationkeeper_api::{AuditView, ErrorBody, Page};
 use stationkeeper_store::{AuditAction, AuditCursor, AuditEntry, AuditFilter, TokenRole};
+use utoipa::IntoParams;
 
 use crate::Gateway;
 use crate::actor::Actor;
@@ -14,14 +15,22 @@ use crate::error::ApiError;
 use crate::extract::Query;
 use crate::stations::list::host;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// By whoever has this name.
     actor: Option<String>,
+    /// Of this kind.
     action: Option<String>,
+    /// On this id.
     target: Option<String>,
+    /// Of this station.
     host: Option<String>,
+    /// How many at most: 1 to 500, otherwise 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -29,6 +38,17 @@ pub(crate) struct Parameters {
 #[derive(Debug, Serialize, Deserialize)]
 struct After(i64, String);
 
+/// Who changed what.
+///
+/// Role: operator.
+#[utoipa::path(
+    get, path = "/v1/audit", operation_id = "list_audit", tag = "access",
+    params(Parameters),
+    responses(
+        (status = OK, description = "The newest first", body = Page<AuditView>),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     actor: Actor,

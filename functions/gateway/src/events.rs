@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
+use stationkeeper_api::ErrorBody;
 use subtle::ConstantTimeEq;
 
 use crate::Gateway;
@@ -55,7 +56,17 @@ impl fmt::Debug for EventReceiver {
     }
 }
 
-/// The token is looked at before a byte of the body is read.
+/// What a bucket says of its objects.
+///
+/// It comes with a token of its own (`STATIONKEEPER_EVENTS_TOKEN`), which is looked at before a byte of the body is read.
+#[utoipa::path(
+    post, path = "/events/s3", operation_id = "receive_bucket_event", tag = "operation", security(("token" = [])),
+    request_body(content = Value, content_type = "application/json", description = "An event of a bucket, in any of the forms that S3, MinIO and others send"),
+    responses(
+        (status = OK, description = "Its rows are committed", body = Value, example = json!({ "taken": true })),
+        (status = NOT_FOUND, description = "`unknown_address`: nobody takes events here", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn receive(State(gateway): State<Gateway>, request: Request) -> Result<Json<Value>, ApiError> {
     let Some(receiver) = gateway.shared().options.events.clone() else { return Err(ApiError::UnknownAddress) };
     if !receiver.lets_in(sent_token(request.headers())) {

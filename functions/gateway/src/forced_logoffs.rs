@@ -8,6 +8,7 @@ use stationkeeper_api::{ForcedLogoffView, Page};
 use stationkeeper_rules::ReservationId;
 use stationkeeper_store::{ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffRecord};
 use stationkeeper_telemetry::{HostName, parse_instant};
+use utoipa::IntoParams;
 
 use crate::Gateway;
 use crate::actor::Actor;
@@ -16,14 +17,24 @@ use crate::error::ApiError;
 use crate::extract::Query;
 use crate::stations::list::host;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// Of this station.
     host: Option<String>,
+    /// That made room for this reservation.
     reservation_id: Option<String>,
+    /// At this instant or later.
+    #[param(format = DateTime)]
     from: Option<String>,
+    /// Before this instant.
+    #[param(format = DateTime)]
     to: Option<String>,
+    /// How many at most: 1 to 500, otherwise 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -36,6 +47,12 @@ struct After {
     occurrence: u32,
 }
 
+/// Forced logoffs, with the trail that proves them.
+#[utoipa::path(
+    get, path = "/v1/forced-logoffs", operation_id = "list_forced_logoffs", tag = "evidence",
+    params(Parameters),
+    responses((status = OK, description = "The newest first", body = Page<ForcedLogoffView>)),
+)]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     _actor: Actor,

@@ -151,6 +151,14 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, stationkeeper_store::
     }
 }
 
+/// Whether the system itself is well.
+#[utoipa::path(
+    get, path = "/health", operation_id = "get_health", tag = "operation", security(()),
+    responses(
+        (status = OK, description = "Every part is well", body = HealthView),
+        (status = SERVICE_UNAVAILABLE, description = "At least one part is not", body = HealthView),
+    ),
+)]
 pub(crate) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<HealthView>) {
     let view = gateway.health(false).await;
     let status = match view.status {
@@ -161,11 +169,19 @@ pub(crate) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<
 }
 
 /// This process answers.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "get_livez", tag = "operation", security(()),
+    responses((status = OK, description = "`ok`", content_type = "text/plain", body = String)),
+)]
 pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
 /// Requests can be served: the database answers.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "get_readyz", tag = "operation", security(()),
+    responses((status = OK, description = "`ok`", content_type = "text/plain", body = String)),
+)]
 pub(crate) async fn ready(State(gateway): State<Gateway>) -> Result<&'static str, ApiError> {
     match tokio::time::timeout(DATABASE_LIMIT, gateway.store().ping()).await {
         Ok(answer) => Ok(answer.map(|()| "ok\n")?),

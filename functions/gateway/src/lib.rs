@@ -21,6 +21,7 @@ mod live;
 mod login;
 mod metrics;
 mod observe;
+mod openapi;
 mod orchestrator;
 mod origin;
 mod quarantine;

@@ -5,6 +5,8 @@ use axum::extract::{Form, FromRequest, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
+use stationkeeper_api::ErrorBody;
+use utoipa::ToSchema;
 
 use crate::Gateway;
 use crate::actor::{COOKIE, TOKEN_LIMIT, cookie};
@@ -16,12 +18,25 @@ use crate::session::LASTS;
 use crate::status_page::{LoginProblem, login_form};
 use crate::token::digest;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = LoginForm)]
 struct Fields {
+    /// 1 to 512 characters.
     token: String,
 }
 
-/// 204 with a session's cookie; a browser's form is led to the page instead.
+/// Opens a session of half an hour. A browser's form is led to the page instead of 204.
+#[utoipa::path(
+    post, path = "/lab-manager/login", operation_id = "login", tag = "access", security(()),
+    request_body(content = Fields, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = NO_CONTENT, description = "Logged in", headers(("Set-Cookie" = String, description = "The session"))),
+        (status = SEE_OTHER, description = "Logged in, for a browser's form", headers(("Location" = String))),
+        (status = UNAUTHORIZED, description = "`unauthenticated`: no such token", body = ErrorBody),
+        (status = FORBIDDEN, description = "`foreign_origin`: the page of another site asks", body = ErrorBody),
+        (status = TOO_MANY_REQUESTS, description = "`too_many_attempts`: see `Retry-After`", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn login(
     State(gateway): State<Gateway>,
     Reader(language): Reader,
@@ -61,7 +76,15 @@ pub(crate) async fn login(
     Ok(done(from_form, &set))
 }
 
-/// Ends the session of this browser.
+/// Ends the session of this browser. Also at `/admin/logout`, where the older service has it.
+#[utoipa::path(
+    post, path = "/lab-manager/logout", operation_id = "logout", tag = "access", security(()),
+    responses(
+        (status = NO_CONTENT, description = "Logged out", headers(("Set-Cookie" = String, description = "Removes the session"))),
+        (status = SEE_OTHER, description = "Logged out, for a browser's form", headers(("Location" = String))),
+        (status = FORBIDDEN, description = "`foreign_origin`: the page of another site asks", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn logout(
     State(gateway): State<Gateway>,
     headers: HeaderMap,

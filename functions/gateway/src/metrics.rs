@@ -13,6 +13,11 @@ use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::origin::is_local;
 
+/// Figures. Open to this computer itself, otherwise with a token.
+#[utoipa::path(
+    get, path = "/metrics", operation_id = "get_metrics", tag = "operation",
+    responses((status = OK, description = "Prometheus' text format", content_type = "text/plain", body = String)),
+)]
 pub(crate) async fn metrics(State(gateway): State<Gateway>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _body) = request.into_parts();
     if !is_local(&parts) {

@@ -4,8 +4,9 @@ use axum::Json;
 use axum::extract::State;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
-use stationkeeper_api::{Page, QuarantinedObjectView};
+use stationkeeper_api::{ErrorBody, Page, QuarantinedObjectView};
 use stationkeeper_store::{ObjectVersion, QuarantinedObject};
+use utoipa::IntoParams;
 
 use crate::Gateway;
 use crate::actor::Actor;
@@ -14,17 +15,33 @@ use crate::error::ApiError;
 use crate::extract::Query;
 use crate::stations::list::host;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// Below the prefix of this station.
     host: Option<String>,
+    /// How many at most: 1 to 500, otherwise 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Before(i64, String, String);
 
+/// Uploads that can never be read.
+///
+/// Role: operator.
+#[utoipa::path(
+    get, path = "/v1/quarantine", operation_id = "list_quarantine", tag = "evidence",
+    params(Parameters),
+    responses(
+        (status = OK, description = "The newest first", body = Page<QuarantinedObjectView>),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     actor: Actor,

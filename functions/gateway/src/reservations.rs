@@ -1,37 +1,34 @@
-//! Reservations: `GET /api/v1/reservations` (of a window, with filters `host`, `lab`, `status`), `GET` and `PUT …/{id}`, and
-//! `DELETE …/{id}`, which cancels.
+//! Reservations: `GET` and `PUT /api/v1/reservations/{id}`, and `DELETE …/{id}`, which cancels.
+
+pub(crate) mod list;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use stationkeeper_api::{Page, ReservationRecordView};
+use stationkeeper_api::{ErrorBody, ReservationRecordView};
 use stationkeeper_pipeline::IngestError;
 use stationkeeper_pipeline::reservations::put_reservation as put;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
-use stationkeeper_store::{
-    AuditAction, AuditEntry, Author, HostStatus, NewUpdate, ReservationCursor, ReservationFilter, StationFilter, Store,
-    StoreError,
-};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, HostStatus, NewUpdate, StationFilter, Store, StoreError};
 use stationkeeper_telemetry::HostName;
+use utoipa::ToSchema;
 
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
 use crate::error::{ApiError, InternalError};
 use crate::extract::{Body, NoParameters, Path, Query};
+use crate::openapi::Conditions;
 use crate::stations::list::host;
 
 /// Longest id of a reservation, in characters (gateway.md section 6).
 const ID_LENGTH: usize = 128;
 /// How often a commit that met another one is repeated.
 const ATTEMPTS: u32 = 5;
-/// A list without a window shows what began or ended since, and what comes until.
-const DEFAULT_WINDOW: (TimeDelta, TimeDelta) = (TimeDelta::days(1), TimeDelta::days(31));
 
 /// A reservation as somebody asks for it; what is left out stays as it was.
 #[derive(Debug, Clone, Default)]
@@ -323,53 +320,15 @@ fn answer(status: StatusCode, reservation: &Reservation) -> Response {
     (status, [(header::ETAG, tag)], Json(record_view(reservation))).into_response()
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Parameters {
-    host: Option<String>,
-    lab: Option<String>,
-    status: Option<String>,
-    from: Option<DateTime<Utc>>,
-    to: Option<DateTime<Utc>>,
-    limit: Option<String>,
-    cursor: Option<String>,
-}
-
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
-pub(crate) async fn list(
-    State(gateway): State<Gateway>,
-    _actor: Actor,
-    Query(asked): Query<Parameters>,
-) -> Result<Json<Page<ReservationRecordView>>, ApiError> {
-    let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
-        Some(ReservationCursor { start_at: DateTime::from_timestamp_micros(micros)?, id: ReservationId(id) })
-    });
-    let filter = ReservationFilter {
-        host: asked.host.as_deref().map(host).transpose()?,
-        lab: asked.lab,
-        statuses: asked.status.as_deref().map(statuses).transpose()?.unwrap_or_default(),
-    };
-    let now = gateway.now();
-    let window = (asked.from.unwrap_or(now - DEFAULT_WINDOW.0), asked.to.unwrap_or(now + DEFAULT_WINDOW.1));
-    let found = gateway.store().reservations_filtered(&filter, window, after.as_ref(), limit + 1).await?;
-    let key = |one: &Reservation| After(one.start_at.timestamp_micros(), one.id.0.clone());
-    Ok(Json(cursor::page(found, limit, key, record_view)))
-}
-
-fn statuses(text: &str) -> Result<Vec<ReservationStatus>, ApiError> {
-    text.split(',')
-        .map(|word| {
-            ReservationStatus::parse(word).ok_or_else(|| {
-                ApiError::BadRequest("status is one of confirmed, active, completed, cancelled".to_owned())
-            })
-        })
-        .collect()
-}
-
+/// One reservation.
+#[utoipa::path(
+    get, path = "/v1/reservations/{id}", operation_id = "get_reservation", tag = "reservations",
+    params(("id" = String, Path, description = "The booking system's", max_length = 128, example = "res-2026-0042")),
+    responses(
+        (status = OK, description = "As it stands", body = ReservationRecordView, headers(("ETag" = String, description = "Its version; hand it back as `If-Match`"))),
+        (status = NOT_FOUND, description = "`unknown_reservation`: no reservation has this id", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn one(
     State(gateway): State<Gateway>,
     _actor: Actor,
@@ -380,20 +339,48 @@ pub(crate) async fn one(
     Ok(answer(StatusCode::OK, &known.ok_or(ApiError::UnknownReservation)?))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = ReservationRequest)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// On this station.
     host: Option<String>,
+    /// Of this laboratory; without a station on its first one in the catalog.
     lab: Option<String>,
+    /// First instant of it.
     start_at: Option<DateTime<Utc>>,
+    /// First instant after it.
     end_at: Option<DateTime<Utc>>,
+    /// Where it stands; `confirmed` when it is new.
     status: Option<ReservationStatus>,
+    /// Who booked it.
     who: Option<String>,
+    /// It is taken although the station is in local mode; `reason` says why.
     #[serde(default)]
     confirm_local_mode: bool,
+    /// Why.
     reason: Option<String>,
 }
 
+/// Makes or changes a reservation. What is left out stays as it was.
+///
+/// Role: operator, for stations of the token's laboratories.
+#[utoipa::path(
+    put, path = "/v1/reservations/{id}", operation_id = "put_reservation", tag = "reservations",
+    params(("id" = String, Path, description = "The booking system's", max_length = 128, example = "res-2026-0042"), Conditions),
+    request_body(
+        content = Request,
+        example = json!({ "host": "LAB-WS01", "start_at": "2026-11-24T10:00:00Z", "end_at": "2026-11-24T11:00:00Z" })
+    ),
+    responses(
+        (status = OK, description = "It was there; as it stands now", body = ReservationRecordView, headers(("ETag" = String, description = "Its version; hand it back as `If-Match`"))),
+        (status = CREATED, description = "It is new", body = ReservationRecordView, headers(("ETag" = String, description = "Its version; hand it back as `If-Match`"))),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such station", body = ErrorBody),
+        (status = CONFLICT, description = "`local_mode_active`: the station is in local mode, and nobody confirmed", body = ErrorBody),
+        (status = PRECONDITION_FAILED, description = "`changed_meanwhile`: it is not as `If-Match` or `If-None-Match` says", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn set(
     State(gateway): State<Gateway>,
     actor: Actor,
@@ -431,7 +418,19 @@ async fn allow(gateway: &Gateway, actor: &Actor, id: &ReservationId, asked: &Ask
     }
 }
 
-/// Cancelled again, it stays as it was.
+/// Cancels a reservation. Cancelled again, it stays as it was.
+///
+/// Role: operator, for stations of the token's laboratories.
+#[utoipa::path(
+    delete, path = "/v1/reservations/{id}", operation_id = "cancel_reservation", tag = "reservations",
+    params(("id" = String, Path, description = "The booking system's", max_length = 128, example = "res-2026-0042"), Conditions),
+    responses(
+        (status = OK, description = "As it stands now", body = ReservationRecordView, headers(("ETag" = String, description = "Its version; hand it back as `If-Match`"))),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_reservation`: no reservation has this id", body = ErrorBody),
+        (status = PRECONDITION_FAILED, description = "`changed_meanwhile`: it is not as `If-Match` or `If-None-Match` says", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn cancel(
     State(gateway): State<Gateway>,
     actor: Actor,

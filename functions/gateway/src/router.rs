@@ -6,12 +6,14 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{get, post};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, quarantine,
-    request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
+    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, openapi,
+    quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -23,42 +25,63 @@ const STATION_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// Names under which somebody might put a token into a query string.
 const TOKEN_NAMES: [&str; 6] = ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "authorization"];
 
+/// What is answered below `/api`, described: `routes!` registers a handler and its `#[utoipa::path]` at once, so that the document of the
+/// API can neither lack a route nor have one that is not there.
+fn api() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(openapi::json))
+        .routes(routes!(wol::wake))
+        .routes(routes!(winrm::run))
+        .routes(routes!(stations::list::list))
+        .routes(routes!(stations::one::one))
+        .routes(routes!(alerts::list::list))
+        .routes(routes!(alerts::one::one))
+        .routes(routes!(alerts::acknowledge::post))
+        .routes(routes!(alerts::explain::explain))
+        .routes(routes!(silences::list, silences::set))
+        .routes(routes!(silences::end))
+        .routes(routes!(reservations::list::list))
+        .routes(routes!(reservations::one, reservations::set, reservations::cancel))
+        .routes(routes!(tokens::list, tokens::add))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(tokens::offer))
+        .routes(routes!(tokens::pair))
+        .routes(routes!(live::listen))
+        .routes(routes!(audit::list))
+        .routes(routes!(forced_logoffs::list))
+        .routes(routes!(quarantine::list))
+}
+
+/// What is answered elsewhere, described likewise.
+fn beside() -> OpenApiRouter<Gateway> {
+    OpenApiRouter::new()
+        .routes(routes!(login::login))
+        .routes(routes!(login::logout))
+        .routes(routes!(events::receive))
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+}
+
+/// All that is described, in one document.
+pub(crate) fn described(about: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
+    OpenApiRouter::with_openapi(about).merge(beside()).nest("/api", api()).into_openapi()
+}
+
 impl Gateway {
     /// Everything that is answered. Paths of the API are accepted below `/api` and below `/ops/api`.
     pub fn router(&self) -> Router {
-        let api = Router::new()
-            .route("/wol", post(wol::wake))
-            .route("/winrm", post(winrm::run))
-            .route("/v1/stations", get(stations::list::list))
-            .route("/v1/stations/{host}", get(stations::one::one))
-            .route("/v1/alerts", get(alerts::list::list))
-            .route("/v1/alerts/{id}", get(alerts::one::one))
-            .route("/v1/alerts/{id}/acknowledge", post(alerts::acknowledge::post))
-            .route("/v1/alerts/{id}/explain", get(alerts::explain::explain))
-            .route("/v1/silences", get(silences::list).post(silences::set))
-            .route("/v1/silences/{id}", delete(silences::end))
-            .route("/v1/reservations", get(reservations::list))
-            .route("/v1/reservations/{id}", get(reservations::one).put(reservations::set).delete(reservations::cancel))
-            .route("/v1/tokens", get(tokens::list).post(tokens::add))
-            .route("/v1/tokens/{id}", delete(tokens::revoke))
-            .route("/v1/pairing-codes", post(tokens::offer))
-            .route("/v1/pair", post(tokens::pair))
-            .route("/v1/events", get(live::listen))
-            .route("/v1/audit", get(audit::list))
-            .route("/v1/forced-logoffs", get(forced_logoffs::list))
-            .route("/v1/quarantine", get(quarantine::list));
-        Router::new()
+        let (api, _) = api().split_for_parts();
+        let (beside, _) = beside().split_for_parts();
+        // Pages, their files and another name of one address: these alone are not in the document.
+        let pages = Router::new()
             .route("/", get(status_page::page))
             .route("/assets/status.css", get(assets::style))
             .route("/assets/icon.svg", get(assets::icon))
-            .route("/lab-manager/login", post(login::login))
-            .route("/lab-manager/logout", post(login::logout))
-            .route("/admin/logout", post(login::logout)) // the older service's
-            .route("/events/s3", post(events::receive))
-            .route("/health", get(health::health))
-            .route("/livez", get(health::live))
-            .route("/readyz", get(health::ready))
-            .route("/metrics", get(metrics::metrics))
+            .route("/admin/logout", post(login::logout)); // the older service's
+        pages
+            .merge(beside)
             .nest("/api", api.clone())
             .nest("/ops/api", api)
             .fallback(|| async { ApiError::UnknownAddress })
@@ -92,4 +115,17 @@ async fn refuse_token_in_query(request: Request, next: Next) -> Response {
             .any(|name| TOKEN_NAMES.iter().any(|token| name.eq_ignore_ascii_case(token)))
     });
     if named { ApiError::TokenInQuery.into_response() } else { next.run(request).await }
+}
+
+#[cfg(test)]
+mod tests {
+    /// `route` registers a handler without a description, `routes` both.
+    #[test]
+    fn only_pages_and_their_files_are_not_in_the_document() {
+        let code = include_str!("router.rs").split("#[cfg(test)]").next().unwrap();
+        let undescribed: Vec<&str> =
+            code.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        assert_eq!(undescribed, ["/", "/assets/status.css", "/assets/icon.svg", "/admin/logout"]);
+        assert!(!code.contains(".route_service(") && !code.contains(".nest_service("));
+    }
 }

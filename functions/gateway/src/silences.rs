@@ -6,17 +6,19 @@ use axum::http::StatusCode;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use stationkeeper_api::{Page, SilenceView};
+use stationkeeper_api::{ErrorBody, Page, SilenceView};
 use stationkeeper_rules::notify::{Silence, SilenceError, SilenceId, Span};
 use stationkeeper_rules::{AlertState, Rule};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, SilenceCursor, Store, StoreError};
 use stationkeeper_telemetry::HostName;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::cursor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query, Reader};
+use crate::openapi::AcceptLanguage;
 use crate::stations::list::host;
 
 /// A silence as somebody asks for it. Without `until` it lasts until what it mutes is over.
@@ -121,11 +123,16 @@ pub async fn end_silence(
     Ok(ended)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// Also those that are over.
     all: Option<bool>,
+    /// How many at most: 1 to 500, otherwise 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -133,6 +140,12 @@ pub(crate) struct Parameters {
 #[derive(Debug, Serialize, Deserialize)]
 struct After(i64, String);
 
+/// Silences that mute, or will.
+#[utoipa::path(
+    get, path = "/v1/silences", operation_id = "list_silences", tag = "silences",
+    params(Parameters, AcceptLanguage),
+    responses((status = OK, description = "The newest first", body = Page<SilenceView>)),
+)]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     _actor: Actor,
@@ -150,20 +163,45 @@ pub(crate) async fn list(
     Ok(Json(cursor::page(found, limit, key, |silence| SilenceView::new(silence, now, language))))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = SilenceRequest)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// Of this station.
     host: Option<String>,
+    /// Of stations of this laboratory.
     lab: Option<String>,
+    /// Of this rule.
     rule: Option<Rule>,
+    /// The first instant of it; otherwise now.
     from: Option<DateTime<Utc>>,
+    /// The first instant after it, or after its first time.
     until: Option<DateTime<Utc>>,
+    /// By which it recurs (RFC 5545), such as `FREQ=WEEKLY;BYDAY=SA,SU`, by the time zone of the laboratory.
     recurring: Option<String>,
+    /// It ends when nothing is left that it mutes.
     #[serde(default)]
     until_resolved: bool,
+    /// Why.
     reason: String,
 }
 
+/// Sets a silence: news of what it speaks of are held back.
+///
+/// Say either `until` or `until_resolved`. Role: operator.
+#[utoipa::path(
+    post, path = "/v1/silences", operation_id = "set_silence", tag = "silences",
+    params(AcceptLanguage),
+    request_body(
+        content = Request,
+        example = json!({ "lab": "electronics", "until": "2026-11-24T18:00:00Z", "reason": "new switches" })
+    ),
+    responses(
+        (status = CREATED, description = "It is set", body = SilenceView),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+        (status = CONFLICT, description = "`nothing_open`: nothing is open whose end it could wait for", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn set(
     State(gateway): State<Gateway>,
     actor: Actor,
@@ -193,7 +231,18 @@ pub(crate) async fn set(
     }
 }
 
-/// Ended again, it stays as it was.
+/// Ends a silence; what it held back is looked at at once.
+///
+/// Ended again, it stays as it was. Role: operator.
+#[utoipa::path(
+    delete, path = "/v1/silences/{id}", operation_id = "end_silence", tag = "silences",
+    params(("id" = String, Path, description = "Of the silence"), AcceptLanguage),
+    responses(
+        (status = OK, description = "As it stands now", body = SilenceView),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_silence`: no silence has this id", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn end(
     State(gateway): State<Gateway>,
     actor: Actor,

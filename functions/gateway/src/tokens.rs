@@ -7,10 +7,11 @@ use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use stationkeeper_api::{MintedTokenView, PairingCodeView, TokenView};
+use stationkeeper_api::{ErrorBody, MintedTokenView, Page, PairingCodeView, TokenView};
 use stationkeeper_store::{
     ApiToken, AuditAction, AuditEntry, Author, Labs, NewApiToken, PairingCode, Store, StoreError, TokenGrant, TokenRole,
 };
+use utoipa::ToSchema;
 
 use crate::Gateway;
 use crate::actor::Actor;
@@ -161,22 +162,38 @@ pub fn token_view(token: &ApiToken) -> TokenView {
     }
 }
 
+/// Tokens, without their secrets.
+///
+/// Role: admin.
+#[utoipa::path(
+    get, path = "/v1/tokens", operation_id = "list_tokens", tag = "access",
+    responses(
+        (status = OK, description = "All of them, revoked ones too", body = Page<TokenView>),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     actor: Actor,
     Query(NoParameters {}): Query<NoParameters>,
-) -> Result<Json<stationkeeper_api::Page<TokenView>>, ApiError> {
+) -> Result<Json<Page<TokenView>>, ApiError> {
     actor.may_give_access()?;
     let items = gateway.store().tokens().await?.iter().map(token_view).collect();
-    Ok(Json(stationkeeper_api::Page { items, next: None }))
+    Ok(Json(Page { items, next: None }))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AccessRequest)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
+    /// For people.
+    #[schema(min_length = 1, max_length = 64)]
     name: String,
+    /// `viewer`, `instructor`, `operator` or `admin`.
     role: String,
+    /// For these laboratories; none: for all.
     #[serde(default)]
+    #[schema(max_items = 100)]
     labs: Vec<String>,
 }
 
@@ -188,6 +205,17 @@ impl Asked {
     }
 }
 
+/// Makes a token.
+///
+/// Role: admin.
+#[utoipa::path(
+    post, path = "/v1/tokens", operation_id = "add_token", tag = "access",
+    request_body(content = Asked, example = json!({ "name": "tray of Ana", "role": "instructor", "labs": ["electronics"] })),
+    responses(
+        (status = CREATED, description = "With its secret, shown this once", body = MintedTokenView),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn add(
     State(gateway): State<Gateway>,
     actor: Actor,
@@ -203,6 +231,19 @@ fn minted(secret: String, token: NewApiToken) -> MintedTokenView {
     MintedTokenView { about: token_view(&ApiToken { token, revoked_at: None }), token: secret }
 }
 
+/// Revokes a token, and ends the sessions that were opened with it.
+///
+/// Role: admin.
+#[utoipa::path(
+    delete, path = "/v1/tokens/{id}", operation_id = "revoke_token", tag = "access",
+    params(("id" = String, Path, description = "Of the token, not its secret")),
+    responses(
+        (status = OK, description = "As it stands now", body = TokenView),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_token`: no token has this id", body = ErrorBody),
+        (status = CONFLICT, description = "`own_token`: it is the one that asks", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn revoke(
     State(gateway): State<Gateway>,
     actor: Actor,
@@ -221,6 +262,17 @@ pub(crate) async fn revoke(
     Ok(Json(token_view(&find().await?)))
 }
 
+/// Makes a code that an app changes into a token of its own, once, within ten minutes.
+///
+/// Role: admin.
+#[utoipa::path(
+    post, path = "/v1/pairing-codes", operation_id = "offer_pairing", tag = "access",
+    request_body(content = Asked, example = json!({ "name": "tray of Ana", "role": "instructor", "labs": ["electronics"] })),
+    responses(
+        (status = CREATED, description = "Shown this once", body = PairingCodeView),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn offer(
     State(gateway): State<Gateway>,
     actor: Actor,
@@ -234,13 +286,26 @@ pub(crate) async fn offer(
     Ok((StatusCode::CREATED, Json(PairingCodeView { code, expires_at: expires_at.into() })))
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = PairingRequest)]
 #[serde(deny_unknown_fields)]
 struct Pairing {
+    /// As a person was shown it: with or without its dash, in any case.
     code: String,
 }
 
+/// Changes a pairing code into a token.
+///
 /// Open: the code is the access. Guessing is slowed down as at the login.
+#[utoipa::path(
+    post, path = "/v1/pair", operation_id = "pair", tag = "access", security(()),
+    request_body(content = Pairing, example = json!({ "code": "K7M4-Q2XX" })),
+    responses(
+        (status = CREATED, description = "A token with its secret, shown this once", body = MintedTokenView),
+        (status = UNAUTHORIZED, description = "`pairing_code`: the code is of no use", body = ErrorBody),
+        (status = TOO_MANY_REQUESTS, description = "`too_many_attempts`: see `Retry-After`", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn pair(
     State(gateway): State<Gateway>,
     request: Request,

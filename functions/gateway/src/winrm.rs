@@ -3,10 +3,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use stationkeeper_api::ErrorBody;
 use stationkeeper_station_link::{AllowedCommands, StationCommand, split};
 use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome};
 use stationkeeper_telemetry::HostName;
+use utoipa::ToSchema;
 
 use crate::Gateway;
 use crate::actor::Actor;
@@ -14,11 +17,52 @@ use crate::error::ApiError;
 use crate::extract::{OldBody, first_text};
 use crate::reach::ReachError;
 
+/// What `POST /api/winrm` reads of its body. Other fields are ignored.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that is read field by field, in several spellings")]
+struct CommandBody {
+    /// Of the catalog.
+    host: String,
+    /// Of Lab Station, as far as callers may name it.
+    #[schema(example = "prepare-session")]
+    command: String,
+    /// Its arguments, each a text; or all of them as one text.
+    #[schema(value_type = Option<Value>, example = json!(["--guard-grace=90"]))]
+    args: Option<Vec<String>>,
+}
+
+/// What the command said.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CommandAnswer {
+    /// 0: done. What others mean depends on the command.
+    exit_code: i64,
+    /// What it wrote.
+    stdout: String,
+    /// What it wrote of errors.
+    stderr: String,
+    /// How long it took.
+    duration_ms: u64,
+}
+
+/// Runs a command of Lab Station on a station and waits for it.
+///
+/// Role: operator, for stations of the token's laboratories.
+#[utoipa::path(
+    post, path = "/winrm", operation_id = "run_command", tag = "older service",
+    request_body(content = CommandBody, example = json!({ "host": "LAB-WS01", "command": "status-json", "args": [] })),
+    responses(
+        (status = OK, description = "It ended; an exit code other than 0 is also an answer", body = CommandAnswer),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
+        (status = BAD_GATEWAY, description = "The station was not reached, or does not let the gateway in; the code says which", body = ErrorBody),
+        (status = GATEWAY_TIMEOUT, description = "The command did not end in time", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn run(
     State(gateway): State<Gateway>,
     actor: Actor,
     OldBody(body): OldBody,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<CommandAnswer>, ApiError> {
     actor.may_command()?;
     let asked = (first_text(&body, &["host", "hostName"]), first_text(&body, &["command"]));
     let (Some(name), Some(word)) = asked else {
@@ -66,12 +110,12 @@ pub(crate) async fn run(
         }
     };
     tracing::info!(%host, command = word, exit_code = report.exit_code, "a command was run");
-    Ok(Json(json!({
-        "exit_code": report.exit_code,
-        "stdout": report.stdout,
-        "stderr": report.stderr,
-        "duration_ms": u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
-    })))
+    Ok(Json(CommandAnswer {
+        exit_code: report.exit_code.into(),
+        stdout: report.stdout,
+        stderr: report.stderr,
+        duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
+    }))
 }
 
 /// The command with its arguments, which come as a list, or as one text as a person would type it.

@@ -6,10 +6,13 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use stationkeeper_api::ErrorBody;
 use stationkeeper_station_link::wake::MacAddress;
 use stationkeeper_store::{AuditAction, AuditEntry, CatalogEntry, StationFilter};
 use stationkeeper_telemetry::HostName;
+use utoipa::ToSchema;
 
 use crate::Gateway;
 use crate::actor::Actor;
@@ -21,11 +24,63 @@ use crate::wake::{WakeOrder, wake_station};
 /// More than a laboratory has.
 const MOST_STATIONS: u32 = 10_000;
 
+/// What `POST /api/wol` reads of its body. Other fields are ignored.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes a body that is read field by field, in several spellings")]
+struct WakeBody {
+    /// Of the catalog.
+    host: Option<String>,
+    /// Of a host in the catalog; otherwise the host's.
+    #[schema(example = "00:1A:2B:3C:4D:5E")]
+    mac: Option<String>,
+    /// Of a host in the catalog; otherwise the host's address.
+    ping_target: Option<String>,
+    /// How often packets are sent, 1 to 10.
+    #[schema(value_type = Option<Value>, default = 3)]
+    attempts: Option<u32>,
+    /// Seconds to wait for an answer after each attempt, 1 to 60.
+    #[schema(value_type = Option<Value>, default = 10)]
+    ping_timeout: Option<u32>,
+    /// An IPv4 address to broadcast to beside those of the interfaces.
+    broadcast: Option<String>,
+    /// A UDP port in place of the usual ones.
+    #[schema(value_type = Option<Value>)]
+    port: Option<u16>,
+}
+
+/// What became of it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WakeAnswer {
+    /// It answers.
+    success: bool,
+    /// Attempts that were made.
+    attempts_used: u32,
+    /// From the order to the answer, or to the end of patience.
+    duration_ms: u64,
+    /// Where an answer was waited for.
+    ping_target: String,
+    /// Why no packet left, where none did.
+    problem: Option<String>,
+}
+
+/// Wakes a station and waits for it.
+///
+/// Other spellings of the older service are taken too (`hostName`, numbers as texts); a body that cannot be read counts as `{}`.
+/// Role: instructor, for stations of the token's laboratories.
+#[utoipa::path(
+    post, path = "/wol", operation_id = "wake_station", tag = "older service",
+    request_body(content = WakeBody, example = json!({ "host": "LAB-WS01", "attempts": 3, "ping_timeout": 10 })),
+    responses(
+        (status = OK, description = "Also if it stayed down", body = WakeAnswer),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn wake(
     State(gateway): State<Gateway>,
     actor: Actor,
     OldBody(body): OldBody,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<WakeAnswer>, ApiError> {
     let host = match first_text(&body, &["host", "hostName"]) {
         None => None,
         Some(name) => Some(entry(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?),
@@ -81,13 +136,13 @@ pub(crate) async fn wake(
         attempts = report.attempts,
         "a station was woken"
     );
-    Ok(Json(json!({
-        "success": report.answers,
-        "attempts_used": report.attempts,
-        "duration_ms": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
-        "ping_target": target,
-        "problem": report.problem,
-    })))
+    Ok(Json(WakeAnswer {
+        success: report.answers,
+        attempts_used: report.attempts,
+        duration_ms: u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+        ping_target: target,
+        problem: report.problem,
+    }))
 }
 
 fn bad(text: &str) -> ApiError {

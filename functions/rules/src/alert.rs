@@ -11,6 +11,7 @@ use crate::{Cause, ReservationId};
 
 /// The closed list of rules. `as_str` is the name on the wire, in the database and in metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
     /// Unready for longer than the limit.
@@ -128,6 +129,7 @@ impl fmt::Display for Rule {
 
 /// How urgent an alert is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth knowing.
@@ -151,6 +153,7 @@ impl Severity {
 
 /// Where an alert stands. (`pending` is computed and never stored.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {
     /// It holds and nobody took it.
@@ -190,6 +193,7 @@ pub struct AlertKey {
 
 /// Derived from the natural key, never counted: a commit whose reply was lost repeats harmlessly.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct AlertId(pub String);
 

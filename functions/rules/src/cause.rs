@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why an alert opened or closed, or why a station is in its state. On the wire `{"code": …, parameters …}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Cause {
     /// Issues of the first unready heartbeat of the run, and their codes.
@@ -174,6 +175,7 @@ pub enum Cause {
 
 /// How an adapter differs from what it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct NicDeviation {
     /// The adapter's alias.
     pub adapter: String,

@@ -48,6 +48,7 @@ fn standing(reservations: &[Reservation]) -> impl Iterator<Item = &Reservation> 
 
 /// Where a forced logoff was found; a better source replaces a lesser one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FoundIn {
     /// The heartbeat alone: spellings may be lost.

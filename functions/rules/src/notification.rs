@@ -70,6 +70,7 @@ pub struct Message {
 
 /// What kind of news a message holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MessageKind {
     /// At least one alert opened.
@@ -147,6 +148,7 @@ pub struct Problem {
 
 /// Derived from what a message is about, never counted: planned again after a lost reply it is the same message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct MessageId(pub String);
 

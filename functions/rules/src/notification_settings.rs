@@ -93,6 +93,7 @@ pub struct LabSettings {
 
 /// A zone of the IANA database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, example = "Europe/Madrid"))]
 pub struct TimeZone(pub chrono_tz::Tz);
 
 /// An hour and a minute, `07:30`.

@@ -8,6 +8,7 @@ use crate::{Cause, Heard, Uploads};
 
 /// The one word for a station, derived here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StationWord {
     /// In the catalog, no heartbeat ever.

@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// 1 to 15 characters, composed (NFC), upper case: the same station whatever the case it wrote. Compared in binary.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String, min_length = 1, max_length = 15, example = "LAB-WS01"))]
 #[serde(transparent)]
 pub struct HostName(String);
 

@@ -5,19 +5,23 @@ use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
-use stationkeeper_api::AlertView;
+use stationkeeper_api::{AlertView, ErrorBody};
 use stationkeeper_rules::{Actor as By, AlertId, LifeError};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, Labs, NewUpdate, Store, StoreError};
+use utoipa::ToSchema;
 
 use super::one::view;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query, Reader};
+use crate::openapi::AcceptLanguage;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AcknowledgeRequest)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Request {
+    /// What somebody writes with it.
     note: Option<String>,
     /// When the alert opens again if it still holds.
     until: Option<DateTime<Utc>>,
@@ -131,6 +135,20 @@ async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Opti
     Ok(gateway.store().station(&host).await?.and_then(|station| station.entry.lab))
 }
 
+/// Somebody takes an alert. Again, it stays with whoever took it first.
+///
+/// Role: instructor, for stations of the token's laboratories.
+#[utoipa::path(
+    post, path = "/v1/alerts/{id}/acknowledge", operation_id = "acknowledge_alert", tag = "alerts",
+    params(("id" = String, Path, description = "Of the alert"), AcceptLanguage),
+    request_body(content = Request, example = json!({ "note": "on my way" })),
+    responses(
+        (status = OK, description = "As it stands now", body = AlertView),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_alert`: no alert has this id", body = ErrorBody),
+        (status = CONFLICT, description = "`alert_resolved`: it is over", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn post(
     State(gateway): State<Gateway>,
     actor: Actor,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use stationkeeper_api::{DecisionView, ExplanationView};
+use stationkeeper_api::{DecisionView, ErrorBody, ExplanationView};
 use stationkeeper_rules::AlertId;
 
 use super::one::view;
@@ -10,7 +10,17 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query, Reader};
+use crate::openapi::AcceptLanguage;
 
+/// Who was told of each step of an alert, who was not, and why.
+#[utoipa::path(
+    get, path = "/v1/alerts/{id}/explain", operation_id = "explain_alert", tag = "alerts",
+    params(("id" = String, Path, description = "Of the alert"), AcceptLanguage),
+    responses(
+        (status = OK, description = "Its life, and what was decided about each step", body = ExplanationView),
+        (status = NOT_FOUND, description = "`unknown_alert`: no alert has this id", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn explain(
     State(gateway): State<Gateway>,
     _actor: Actor,

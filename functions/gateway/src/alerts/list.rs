@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use stationkeeper_api::{AlertView, Page};
 use stationkeeper_rules::{AlertId, AlertState, Rule};
 use stationkeeper_store::{AlertCursor, AlertFilter};
+use utoipa::IntoParams;
 
 use super::{lab, labs};
 use crate::Gateway;
@@ -15,16 +16,25 @@ use crate::actor::Actor;
 use crate::cursor;
 use crate::error::ApiError;
 use crate::extract::{Query, Reader};
+use crate::openapi::AcceptLanguage;
 use crate::stations::list::host;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// `open`, `acknowledged`, `resolved` or `any`; otherwise whatever is unresolved.
     state: Option<String>,
+    /// Of this rule.
     rule: Option<String>,
+    /// Of this station.
     host: Option<String>,
+    /// Of stations of this laboratory.
     lab: Option<String>,
+    /// How many at most: 1 to 500, otherwise 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
@@ -32,6 +42,12 @@ pub(crate) struct Parameters {
 #[derive(Debug, Serialize, Deserialize)]
 struct After(i64, String);
 
+/// Alerts: what needs somebody.
+#[utoipa::path(
+    get, path = "/v1/alerts", operation_id = "list_alerts", tag = "alerts",
+    params(Parameters, AcceptLanguage),
+    responses((status = OK, description = "The newest first", body = Page<AlertView>)),
+)]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     _actor: Actor,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use stationkeeper_api::{AlertView, Language};
+use stationkeeper_api::{AlertView, ErrorBody, Language};
 use stationkeeper_rules::AlertId;
 
 use super::{lab, labs};
@@ -10,7 +10,17 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query, Reader};
+use crate::openapi::AcceptLanguage;
 
+/// One alert with its life.
+#[utoipa::path(
+    get, path = "/v1/alerts/{id}", operation_id = "get_alert", tag = "alerts",
+    params(("id" = String, Path, description = "Of the alert"), AcceptLanguage),
+    responses(
+        (status = OK, description = "With its transitions", body = AlertView),
+        (status = NOT_FOUND, description = "`unknown_alert`: no alert has this id", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn one(
     State(gateway): State<Gateway>,
     _actor: Actor,

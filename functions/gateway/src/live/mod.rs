@@ -30,6 +30,14 @@ use resume::{Resumed, resume};
 /// How long a browser waits before it comes back.
 const RETRY: Duration = Duration::from_secs(2);
 
+/// What changes, as it changes.
+///
+/// `hello` comes first, `tick` every five seconds, in between each update by the name of its kind; `reset` says: fetch everything again.
+#[utoipa::path(
+    get, path = "/v1/events", operation_id = "listen", tag = "live",
+    params(("Last-Event-ID" = Option<String>, Header, description = "What was heard last: what was missed since is told first, or `reset`")),
+    responses((status = OK, description = "Server-sent events, until the connection ends", content_type = "text/event-stream", body = String)),
+)]
 pub(crate) async fn listen(
     State(gateway): State<Gateway>,
     actor: Actor,

@@ -7,6 +7,7 @@ use stationkeeper_api::{Page, StationView};
 use stationkeeper_rules::StationWord;
 use stationkeeper_store::StationFilter;
 use stationkeeper_telemetry::HostName;
+use utoipa::IntoParams;
 
 use super::{reservations, view};
 use crate::Gateway;
@@ -14,17 +15,31 @@ use crate::actor::Actor;
 use crate::cursor;
 use crate::error::ApiError;
 use crate::extract::{Query, Reader};
+use crate::openapi::AcceptLanguage;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Parameters {
+    /// Of this laboratory.
     lab: Option<String>,
+    /// In this state, or in one of several, parted by commas.
     state: Option<String>,
+    /// Of this station.
     host: Option<String>,
+    /// How many at most: 1 to 500, otherwise 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
+    /// `next` of the page before.
     cursor: Option<String>,
 }
 
+/// Stations with their latest state.
+#[utoipa::path(
+    get, path = "/v1/stations", operation_id = "list_stations", tag = "stations",
+    params(Parameters, AcceptLanguage),
+    responses((status = OK, description = "By host name", body = Page<StationView>)),
+)]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     _actor: Actor,

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use stationkeeper_api::StationView;
+use stationkeeper_api::{ErrorBody, StationView};
 use stationkeeper_telemetry::HostName;
 
 use super::{reservations, view};
@@ -10,7 +10,17 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query, Reader};
+use crate::openapi::AcceptLanguage;
 
+/// One station with its latest state.
+#[utoipa::path(
+    get, path = "/v1/stations/{host}", operation_id = "get_station", tag = "stations",
+    params(("host" = String, Path, description = "The station, in any case", example = "LAB-WS01"), AcceptLanguage),
+    responses(
+        (status = OK, description = "As it is now", body = StationView),
+        (status = NOT_FOUND, description = "`unknown_station`: no station has this name", body = ErrorBody),
+    ),
+)]
 pub(crate) async fn one(
     State(gateway): State<Gateway>,
     _actor: Actor,

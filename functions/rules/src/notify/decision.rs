@@ -69,6 +69,7 @@ pub struct Hearing {
 
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Telling {
     /// It waits.
@@ -92,6 +93,7 @@ impl Telling {
 
 /// Why it was decided so: a code with parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "code", rename_all = "snake_case")]
 pub enum Because {
     /// Held: what happens together in its laboratory is told together.

@@ -18,6 +18,7 @@ const REASON_LIMIT: usize = 2_000;
 
 /// Derived from what a silence says and when it was set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct SilenceId(pub String);
 
@@ -52,6 +53,7 @@ pub struct Silence {
 
 /// When a silence mutes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Span {
     /// Once.
