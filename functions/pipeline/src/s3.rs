@@ -105,6 +105,13 @@ impl S3Bucket {
         Self { client: Client::from_conf(config), name, pace: Arc::default(), clock: ServerClock::Shared }
     }
 
+    /// The same bucket over the same connections, with another access key.
+    pub fn with_key(&self, access_key_id: &str, secret_access_key: &str) -> Self {
+        let credentials = Credentials::new(access_key_id, secret_access_key, None, None, "stationkeeper");
+        let config = self.client.config().to_builder().credentials_provider(credentials).build();
+        Self { client: Client::from_conf(config), ..self.clone() }
+    }
+
     /// For uploads, which no queue repeats: the SDK tries up to three times.
     pub fn for_uploads(self) -> Self {
         let config =

@@ -246,20 +246,15 @@ fn policy() -> Policy {
 #[derive(Debug, Clone)]
 pub struct Emissions {
     runs: Vec<Run>,
-    heads: Vec<Option<Emission>>,
     order: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
 }
 
 impl Emissions {
     fn new(stations: &[Station], end: Option<DateTime<Utc>>) -> Self {
         let mut runs: Vec<Run> = stations.iter().map(|station| Run::new(station.clone(), end)).collect();
-        let heads: Vec<Option<Emission>> = runs.iter_mut().map(Iterator::next).collect();
-        let order = heads
-            .iter()
-            .enumerate()
-            .filter_map(|(index, head)| head.as_ref().map(|head| Reverse((head.upload.at, index))))
-            .collect();
-        Self { runs, heads, order }
+        let firsts = runs.iter_mut().enumerate();
+        let order = firsts.filter_map(|(index, run)| run.next_at().map(|at| Reverse((at, index)))).collect();
+        Self { runs, order }
     }
 
     /// The next emission, if it comes before that instant.
@@ -270,7 +265,7 @@ impl Emissions {
 
     /// The same lab from here on, open to commands.
     pub fn live(self) -> LiveLab {
-        LiveLab::of(self.runs.into_iter().zip(self.heads))
+        LiveLab::of(self.runs)
     }
 
     /// Lines written so far, by host and line.
@@ -284,10 +279,10 @@ impl Iterator for Emissions {
 
     fn next(&mut self) -> Option<Emission> {
         let Reverse((_, index)) = self.order.pop()?;
-        let emission = self.heads[index].take();
-        self.heads[index] = self.runs[index].next();
-        if let Some(head) = &self.heads[index] {
-            self.order.push(Reverse((head.upload.at, index)));
+        let run = &mut self.runs[index];
+        let emission = run.next();
+        if let Some(at) = run.next_at() {
+            self.order.push(Reverse((at, index)));
         }
         emission
     }

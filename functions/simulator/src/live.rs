@@ -10,7 +10,7 @@ use stationkeeper_telemetry::HostName;
 
 use crate::pc::{Change, Course, FilePath, Named, Power, Surroundings, plan};
 use crate::service_loop::Run;
-use crate::upload::{Document, Emission, Upload};
+use crate::upload::Upload;
 
 /// So many commands of a station are remembered.
 const REMEMBERED: usize = 1_000;
@@ -45,28 +45,24 @@ pub enum Unreachable {
 struct LiveStation {
     host: HostName,
     run: Run,
-    /// Made before the lab was open to commands.
-    held: VecDeque<Emission>,
     random: ChaCha8Rng,
     /// What commands will do, each with the command's number.
     changes: BTreeMap<(DateTime<Utc>, u64), (u64, Change)>,
     sequence: u64,
-    heartbeat: Option<Vec<u8>>,
     files: BTreeMap<FilePath, Vec<u8>>,
     given: VecDeque<Given>,
 }
 
 impl LiveLab {
-    pub(crate) fn of(runs: impl Iterator<Item = (Run, Option<Emission>)>) -> Self {
+    pub(crate) fn of(runs: Vec<Run>) -> Self {
         let stations: Vec<LiveStation> = runs
-            .map(|(run, head)| LiveStation {
+            .into_iter()
+            .map(|run| LiveStation {
                 host: run.host().clone(),
                 random: run.own_randomness(),
                 run,
-                held: head.into_iter().collect(),
                 changes: BTreeMap::new(),
                 sequence: 0,
-                heartbeat: None,
                 files: BTreeMap::new(),
                 given: VecDeque::new(),
             })
@@ -147,7 +143,6 @@ impl LiveLab {
     pub fn fall(&mut self, host: &HostName, now: DateTime<Utc>) {
         if let Some(station) = self.station(host) {
             station.changes.clear();
-            station.held.clear();
             station.run.fall(now);
         }
     }
@@ -191,17 +186,11 @@ impl LiveStation {
         loop {
             let change_at = self.changes.keys().next().map(|(at, _)| *at).filter(|at| *at <= now);
             let until = change_at.unwrap_or(now);
-            while let Some(emission) = self.held.pop_front_if(|emission| emission.upload.at <= until) {
-                uploads.push(emission.upload);
-            }
             uploads.extend(self.run.due(until).into_iter().map(|emission| emission.upload));
             let Some(at) = change_at else { break };
             if let Some((_, (_, change))) = self.changes.pop_first() {
                 self.goes(change, at);
             }
-        }
-        if let Some(upload) = uploads.iter().rfind(|upload| upload.document == Document::Heartbeat) {
-            self.heartbeat = Some(upload.bytes.clone());
         }
         uploads
     }
@@ -211,7 +200,6 @@ impl LiveStation {
             Change::GoDown(_) => {
                 // Whatever ran ends with its PC.
                 self.changes.clear();
-                self.held.retain(|emission| emission.upload.at < at);
             }
             Change::Write(path, bytes) => self.write(path, bytes.clone()),
             Change::Remove(path) => match FilePath::new(path).named() {
@@ -235,8 +223,7 @@ impl LiveStation {
 
     fn next_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let change = self.changes.keys().next().map(|(at, _)| *at);
-        let held = self.held.front().map(|emission| emission.upload.at);
-        [change, held].into_iter().flatten().fold(self.run.due_at(now), DateTime::min)
+        change.into_iter().fold(self.run.due_at(now), DateTime::min)
     }
 
     fn give(&mut self, line: &str, through_shell: bool, number: u64, now: DateTime<Utc>) -> Course {
@@ -277,7 +264,7 @@ impl LiveStation {
     fn read(&self, named: &Named, now: DateTime<Utc>) -> Option<Vec<u8>> {
         let filled = |bytes: Vec<u8>| (!bytes.is_empty()).then_some(bytes);
         match named {
-            Named::Heartbeat => Some(self.heartbeat.clone().unwrap_or_else(|| {
+            Named::Heartbeat => Some(self.run.heartbeat().map(<[u8]>::to_vec).unwrap_or_else(|| {
                 let mut bytes = Vec::new();
                 self.run.view().write_heartbeat(&mut bytes);
                 bytes

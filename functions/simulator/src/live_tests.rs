@@ -3,7 +3,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::pc::Stream;
 use crate::role::Role;
-use crate::{Lab, LabPlan};
+use crate::{Document, Lab, LabPlan};
 
 fn start() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(1_795_507_200)
@@ -262,4 +262,20 @@ fn the_heartbeat_on_disk_is_the_one_that_was_uploaded() {
     let text = read.text(Stream::Stdout);
     let beat: serde_json::Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();
     assert_eq!(Some(beat), one.last);
+}
+
+#[test]
+fn what_breaks_on_its_way_is_whole_on_the_disk() {
+    let mut one = One::of(Role::Hostile);
+    let mut broken = 0;
+    for _ in 0..180 {
+        one.now += TimeDelta::seconds(30);
+        let uploads = one.lab.poll(one.now);
+        let Some(upload) = uploads.iter().rfind(|upload| upload.document == Document::Heartbeat) else { continue };
+        let file = one.lab.stations[0].read(&Named::Heartbeat, one.now).unwrap();
+        assert!(serde_json::from_slice::<serde_json::Value>(&file[3..]).is_ok());
+        assert_eq!(upload.bytes == file, upload.rejected.is_none(), "{:?}", upload.rejected);
+        broken += usize::from(upload.rejected.is_some());
+    }
+    assert!(broken > 0);
 }

@@ -17,7 +17,7 @@ use crate::role::Role;
 use crate::script::{Act, Cycle, Doing, Guard, Script, Trouble};
 use crate::station::{Station, local_time};
 use crate::station_view::{FmuExecutor, SessionRow, StationView};
-use crate::upload::{Document, Emission, TruthBeat, TruthEvent, Upload};
+use crate::upload::{Document, Emission, TruthBeat, TruthEvent, Upload, Waiting};
 use commanded::Unforeseen;
 
 /// A PC has booted and its first collection starts so long after it was off.
@@ -52,9 +52,11 @@ pub(crate) struct Run {
     jsonl_upload: Pending,
     ini_upload: Pending,
     /// Made, and not yet overtaken by anything that could come before.
-    made: BTreeMap<(DateTime<Utc>, u64), Emission>,
+    made: BTreeMap<(DateTime<Utc>, u64), Waiting>,
     sequence: u64,
-    ready: VecDeque<Emission>,
+    ready: VecDeque<Waiting>,
+    /// `heartbeat.json` as it stands since somebody may ask for it.
+    heartbeat: Option<Vec<u8>>,
     finished: bool,
     unforeseen: Unforeseen,
 }
@@ -97,6 +99,7 @@ impl Run {
             made: BTreeMap::new(),
             sequence: 0,
             ready: VecDeque::new(),
+            heartbeat: None,
             finished: false,
             unforeseen: Unforeseen::default(),
             station,
@@ -163,6 +166,14 @@ impl Run {
         }
     }
 
+    /// When the next upload is put. `None`: there is none.
+    pub fn next_at(&mut self) -> Option<DateTime<Utc>> {
+        while self.ready.is_empty() && !self.finished {
+            self.step();
+        }
+        self.ready.front().map(Waiting::at)
+    }
+
     /// The last changes go up, so that the folder is whole.
     fn finish(&mut self, end: DateTime<Utc>) {
         if self.jsonl_upload != Pending::Nothing {
@@ -175,12 +186,12 @@ impl Run {
             let bytes = self.status_bytes();
             self.push(end, Document::Status, bytes);
         }
-        for (_, mut emission) in std::mem::take(&mut self.made) {
-            if emission.upload.at <= end {
-                self.ready.push_back(emission);
-            } else if emission.upload.document != Document::Heartbeat {
-                emission.upload.at = end;
-                self.ready.push_back(emission);
+        for (_, mut waiting) in std::mem::take(&mut self.made) {
+            if waiting.at() <= end {
+                self.ready.push_back(waiting);
+            } else if waiting.emission.upload.document != Document::Heartbeat {
+                waiting.emission.upload.at = end;
+                self.ready.push_back(waiting);
             }
         }
         self.finished = true;
@@ -210,12 +221,13 @@ impl Run {
     fn push(&mut self, at: DateTime<Utc>, document: Document, bytes: Vec<u8>) {
         let timestamp = self.stamp(at);
         let host = self.station.host.clone();
-        self.emit(Emission { upload: Upload { at, host, document, bytes, timestamp, rejected: None }, truth: None });
+        let upload = Upload { at, host, document, bytes, timestamp, rejected: None };
+        self.emit(Waiting { emission: Emission { upload, truth: None }, broken: None });
     }
 
-    fn emit(&mut self, emission: Emission) {
+    fn emit(&mut self, waiting: Waiting) {
         self.sequence += 1;
-        self.made.insert((emission.upload.at, self.sequence), emission);
+        self.made.insert((waiting.at(), self.sequence), waiting);
     }
 
     /// The loop collects, and publishes 5 to 12 s later.
@@ -322,9 +334,6 @@ impl Run {
         let mut bytes = Vec::with_capacity(8 * 1024);
         self.view.write_heartbeat(&mut bytes);
         let broken = self.broken.take();
-        if let Some(kind) = broken {
-            bytes = kind.apply(&bytes, self.station.host.as_str());
-        }
         let truth = broken.is_none().then(|| TruthBeat {
             at,
             snapshot: self.view.snapshot(self.station.host.clone()),
@@ -339,9 +348,9 @@ impl Run {
             document: Document::Heartbeat,
             bytes,
             timestamp: self.view.timestamp,
-            rejected: broken.map(Breakage::reason),
+            rejected: None,
         };
-        self.emit(Emission { upload, truth });
+        self.emit(Waiting { emission: Emission { upload, truth }, broken });
     }
 
     fn status_bytes(&self) -> Vec<u8> {
@@ -443,14 +452,30 @@ impl Iterator for Run {
     type Item = Emission;
 
     fn next(&mut self) -> Option<Emission> {
-        loop {
-            if let Some(emission) = self.ready.pop_front() {
-                return Some(emission);
-            }
-            if self.finished {
-                return None;
-            }
-            self.step();
+        self.next_at()?;
+        self.ready.pop_front().map(Waiting::leave)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stationkeeper_telemetry::HostName;
+
+    use super::*;
+
+    #[test]
+    fn no_megabytes_wait_in_a_station_that_uploads_them() {
+        let host = HostName::parse("LAB-01").unwrap();
+        let start = DateTime::UNIX_EPOCH + TimeDelta::seconds(1_795_507_200);
+        let mut run = Run::new(Station::new(host, Role::Hostile, 5, 0, start, None), None);
+        let (mut largest, mut waiting) = (0, 0);
+        for _ in 0..3000 {
+            largest = largest.max(run.next().unwrap().upload.bytes.len());
+            run.next_at();
+            let made = run.made.values().chain(&run.ready);
+            waiting = waiting.max(made.map(|waiting| waiting.emission.upload.bytes.len()).sum::<usize>());
         }
+        assert!(largest > 5 << 20, "{largest}");
+        assert!(waiting < 64 << 10, "{waiting}");
     }
 }

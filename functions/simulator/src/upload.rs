@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use stationkeeper_telemetry::{HostEvent, HostName, Snapshot};
 
+use crate::hostile::Breakage;
+
 /// The four documents of a station.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Document {
@@ -64,4 +66,32 @@ pub struct Emission {
     pub upload: Upload,
     /// What it means.
     pub truth: Option<TruthBeat>,
+}
+
+/// An emission that has not left its station yet. A heartbeat breaks on its way: until then it is whole, as on the station's disk, and no megabytes of blanks wait
+/// with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    /// What is put.
+    pub emission: Emission,
+    /// What becomes of it.
+    pub broken: Option<Breakage>,
+}
+
+impl Waiting {
+    /// When it is put.
+    pub fn at(&self) -> DateTime<Utc> {
+        self.emission.upload.at
+    }
+
+    /// As it arrives.
+    pub fn leave(self) -> Emission {
+        let mut emission = self.emission;
+        if let Some(breakage) = self.broken {
+            let upload = &mut emission.upload;
+            upload.bytes = breakage.apply(&upload.bytes, upload.host.as_str());
+            upload.rejected = Some(breakage.reason());
+        }
+        emission
+    }
 }

@@ -11,7 +11,7 @@ use crate::role::Profile;
 use crate::script::{Guard, Trouble};
 use crate::station::local_time;
 use crate::station_view::{SessionRow, StationView};
-use crate::upload::Emission;
+use crate::upload::{Document, Emission, Waiting};
 
 /// A PC that nobody has started is looked at again after so long.
 const STILL_OFF: TimeDelta = TimeDelta::seconds(60);
@@ -49,21 +49,24 @@ impl Run {
         }
         let mut due = Vec::new();
         // Whoever read ahead left some that are still to come.
-        while let Some(emission) = self.ready.pop_front_if(|emission| emission.upload.at <= now) {
-            due.push(emission);
+        while let Some(waiting) = self.ready.pop_front_if(|waiting| waiting.at() <= now) {
+            due.push(waiting);
         }
         while let Some(entry) = self.made.first_entry()
             && entry.key().0 <= now
         {
             due.push(entry.remove());
         }
-        due
+        if let Some(last) = due.iter().rfind(|waiting| waiting.emission.upload.document == Document::Heartbeat) {
+            self.heartbeat = Some(last.emission.upload.bytes.clone());
+        }
+        due.into_iter().map(Waiting::leave).collect()
     }
 
     /// When something is due again, or the PC goes down or comes up.
     pub fn due_at(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let made = self.made.keys().next().map(|(at, _)| *at);
-        let ready = self.ready.front().map(|emission| emission.upload.at);
+        let ready = self.ready.front().map(Waiting::at);
         let down = self.script.spans.iter().filter(|span| span.trouble == Trouble::Down);
         let turns = down.flat_map(|span| [span.from, span.to]).filter(|turn| now < *turn).min();
         let outage = self.unforeseen.outages.next_after(now);
@@ -125,7 +128,7 @@ impl Run {
     fn goes(&mut self, outage: Outage) {
         self.unforeseen.outages.push(outage);
         self.made.retain(|(at, _), _| *at < outage.from);
-        self.ready.retain(|emission| emission.upload.at < outage.from);
+        self.ready.retain(|waiting| waiting.at() < outage.from);
         if !self.view.operations.is_empty() {
             self.ini_upload = Pending::WithNextBeat;
         }
@@ -228,6 +231,11 @@ impl Run {
     /// Station time − true time.
     pub fn clock_offset(&self) -> TimeDelta {
         self.station.clock_offset
+    }
+
+    /// `heartbeat.json` as it stands. `None`: none was written since the lab is open to commands.
+    pub fn heartbeat(&self) -> Option<&[u8]> {
+        self.heartbeat.as_deref()
     }
 
     /// `session-guard-events.jsonl` as it stands; empty: there is none.

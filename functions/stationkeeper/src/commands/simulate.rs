@@ -67,7 +67,7 @@ async fn upload(arguments: &cli::Simulate, url: &str) -> Result<(), Failure> {
     let bar = progress::bar(u64::from(arguments.stations) * u64::from(arguments.minutes), "uploading", false);
     for upload in lab.uploads() {
         tokio::time::sleep(clock.until(upload.at + offset)).await;
-        put(&bucket, &upload).await?;
+        put(&bucket, upload).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -75,7 +75,7 @@ async fn upload(arguments: &cli::Simulate, url: &str) -> Result<(), Failure> {
 }
 
 /// Puts one document of a simulated station under its key.
-pub async fn put(bucket: &S3Bucket, upload: &Upload) -> Result<(), Failure> {
+pub async fn put(bucket: &S3Bucket, upload: Upload) -> Result<(), Failure> {
     let kind = kind(upload.document);
     let key = ObjectKey::latest(&upload.host, kind).into_string();
     bucket
@@ -83,7 +83,7 @@ pub async fn put(bucket: &S3Bucket, upload: &Upload) -> Result<(), Failure> {
         .put_object()
         .bucket(bucket.name())
         .key(&key)
-        .body(upload.bytes.clone().into())
+        .body(upload.bytes.into())
         .send()
         .await
         .map_err(|error| Failure::new(Exit::Unavailable, format!("cannot upload {key}: {}", chain(&error))))?;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use stationkeeper_embedded_bucket::EmbeddedBucket;
+use stationkeeper_embedded_bucket::{Credential as AccessKey, EmbeddedBucket};
 use stationkeeper_gateway::CommandAccess;
 use stationkeeper_pipeline::QUARANTINE;
 use stationkeeper_pipeline::clock::{Clock, SimulatedClock};
@@ -249,14 +249,16 @@ fn reservation(one: ScenarioReservation, lab: &str) -> Option<Reservation> {
 pub async fn live(
     mut demo: DemoLab,
     bucket: Arc<EmbeddedBucket>,
-    s3: String,
+    client: S3Bucket,
     ingest: Arc<UpIngest<ScaledClock>>,
     clock: ScaledClock,
     stop: CancellationToken,
 ) {
     let answering = TaskTracker::new();
     demo.stations.serve(&answering, &stop);
-    let mut clients: HashMap<HostName, S3Bucket> = HashMap::new();
+    let mut keys: HashMap<HostName, AccessKey> = HashMap::new();
+    // Connections and what else a client holds, once a station, would add up.
+    let client = client.for_uploads();
     loop {
         let uploads = tokio::select! {
             () = stop.cancelled() => break,
@@ -272,14 +274,10 @@ pub async fn live(
             if stop.is_cancelled() {
                 break;
             }
-            let client = match clients.get(&upload.host) {
-                Some(client) => client,
+            let key = match keys.get(&upload.host) {
+                Some(key) => key,
                 None => match bucket.credential_for_station(&upload.host).await {
-                    Ok(credential) => {
-                        let endpoint = super::endpoint(&s3, &credential);
-                        let client = S3Bucket::at(&endpoint, bucket.name().to_owned()).for_uploads();
-                        clients.entry(upload.host.clone()).or_insert(client)
-                    }
+                    Ok(key) => keys.entry(upload.host.clone()).or_insert(key),
                     Err(error) => {
                         tracing::warn!(error = crate::failure::chain(&error), "a demo station has no access key");
                         continue;
@@ -287,7 +285,8 @@ pub async fn live(
                 },
             };
             // A hostile station's uploads are refused now and then: that is its part in the demo.
-            if let Err(failure) = simulate::put(client, &upload).await {
+            let client = client.with_key(&key.access_key_id, key.secret.expose());
+            if let Err(failure) = simulate::put(&client, upload).await {
                 tracing::info!(error = %failure, "an upload of the demo was refused");
             }
         }

@@ -8,6 +8,7 @@ mod pace;
 pub mod queue;
 mod reconcile;
 pub mod scaled_clock;
+mod small_pages;
 mod soundness;
 pub mod vitals;
 pub mod webhook;
@@ -78,6 +79,7 @@ enum Ended {
 
 /// Runs `up` until it is told to stop.
 pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
+    small_pages::ask();
     let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
     let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
     let elsewhere = Options::resolve(&arguments.elsewhere, &connections)?;
@@ -179,8 +181,7 @@ async fn round(
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
     if let (Some(lab), Some(bucket)) = (lab, feed.embedded()) {
-        let s3 = feed.endpoint().to_owned();
-        tasks.spawn(demo::live(lab, bucket.clone(), s3, ingest.clone(), clock, stop.clone()));
+        tasks.spawn(demo::live(lab, bucket.clone(), feed.client(), ingest.clone(), clock, stop.clone()));
     }
 
     if is_first {
