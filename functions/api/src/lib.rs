@@ -12,6 +12,7 @@ mod operation_view;
 mod page;
 mod reservation_view;
 mod station_view;
+mod step_view;
 mod text;
 
 pub use access_view::{AuditView, MintedTokenView, PairingCodeView, TokenView};
@@ -24,4 +25,5 @@ pub use operation_view::{ForcedLogoffOperationView, PowerActionView, SafeguardRe
 pub use page::{ErrorBody, Page};
 pub use reservation_view::ReservationRecordView;
 pub use station_view::{ReservationView, StationView};
+pub use step_view::{CommandOutputView, OperationView};
 pub use text::{Language, issue_text, phrase, rule_text, severity_text, step_text, text, word_text};

@@ -6,6 +6,7 @@ use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
+use stationkeeper_telemetry::HostName;
 
 use crate::reach::ReachError;
 use crate::reservations::ReservationError;
@@ -46,6 +47,12 @@ pub(crate) enum ApiError {
     /// No reservation of that id. The text is the older service's.
     #[error("Reservation not found")]
     UnknownReservation,
+    /// No operation of that id.
+    #[error("operation '{0}' not found")]
+    UnknownOperation(String),
+    /// Somebody else acts on the station.
+    #[error("something else is done on {host} now{}: try again", .reservation_id.as_ref().map(|id| format!(" (for reservation {id})")).unwrap_or_default())]
+    StationBusy { host: HostName, reservation_id: Option<String> },
     /// The reservation cannot be taken as asked.
     #[error(transparent)]
     Reservation(ReservationError),
@@ -147,6 +154,8 @@ impl ApiError {
             Self::UnknownAlert(_) => (StatusCode::NOT_FOUND, "unknown_alert"),
             Self::UnknownSilence(_) => (StatusCode::NOT_FOUND, "unknown_silence"),
             Self::UnknownReservation => (StatusCode::NOT_FOUND, "unknown_reservation"),
+            Self::UnknownOperation(_) => (StatusCode::NOT_FOUND, "unknown_operation"),
+            Self::StationBusy { .. } => (StatusCode::CONFLICT, "station_busy"),
             Self::Reservation(error) => match error {
                 ReservationError::LocalMode { .. } => (StatusCode::CONFLICT, "local_mode_active"),
                 ReservationError::Changed => (StatusCode::PRECONDITION_FAILED, "changed_meanwhile"),
@@ -199,6 +208,15 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_transient() { Self::DatabaseAway(error) } else { Self::Internal(InternalError::Store(error)) }
+    }
+}
+
+impl From<stationkeeper_pipeline::IngestError> for ApiError {
+    fn from(error: stationkeeper_pipeline::IngestError) -> Self {
+        match error {
+            stationkeeper_pipeline::IngestError::Store(error) => error.into(),
+            error => Self::Internal(InternalError::Ingest(error)),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use stationkeeper_api::Language;
+use stationkeeper_station_link::split;
 
 use crate::error::ApiError;
 
@@ -84,12 +85,74 @@ impl<S: Send + Sync> FromRequest<S> for OldBody {
     }
 }
 
+/// A query as the older service reads it: unknown parameters are ignored.
+pub(crate) struct OldQuery(pub Map<String, Value>);
+
+impl<S: Send + Sync> FromRequestParts<S> for OldQuery {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        // The last of a name counts; what cannot be read counts as nothing.
+        let read = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
+        let pairs = read.map(|query| query.0).unwrap_or_default();
+        Ok(Self(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
+    }
+}
+
 /// The first of these fields that says something.
 pub(crate) fn first_text(body: &Map<String, Value>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| match body.get(*name)? {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         _ => None,
     })
+}
+
+/// A list of texts, or one text as a person would type it.
+pub(crate) fn texts(body: &Map<String, Value>, name: &str) -> Result<Vec<String>, ApiError> {
+    let no_list = || ApiError::BadRequest(format!("{name} is a list of texts"));
+    match body.get(name) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Array(list)) => list
+            .iter()
+            .map(|one| match one {
+                Value::String(text) => Ok(text.clone()),
+                Value::Number(number) => Ok(number.to_string()),
+                _ => Err(no_list()),
+            })
+            .collect(),
+        Some(Value::String(text)) => Ok(split(text)),
+        Some(_) => Err(no_list()),
+    }
+}
+
+/// A number, or its text, as callers of the older service send it; none: it says nothing.
+pub(crate) fn number(body: &Map<String, Value>, name: &str, least: u32, most: u32) -> Result<Option<u32>, ApiError> {
+    let said = match body.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::String(text)) => text.trim().to_owned(),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => String::new(),
+    };
+    said.strip_suffix(".0")
+        .unwrap_or(&said)
+        .parse()
+        .ok()
+        .filter(|number| (least..=most).contains(number))
+        .map(Some)
+        .ok_or_else(|| ApiError::BadRequest(format!("{name} is a number from {least} to {most}")))
+}
+
+/// Yes or no, as callers of the older service write it.
+pub(crate) fn yes(body: &Map<String, Value>, name: &str, default: bool) -> bool {
+    match body.get(name) {
+        None | Some(Value::Null) => default,
+        Some(Value::Bool(said)) => *said,
+        Some(Value::Number(number)) => number.as_f64() != Some(0.0),
+        Some(Value::String(text)) => {
+            !["", "false", "0", "no", "off"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
+        }
+        Some(Value::Array(_) | Value::Object(_)) => default,
+    }
 }
 
 /// The language that the caller reads.
@@ -101,5 +164,65 @@ impl<S: Send + Sync> FromRequestParts<S> for Reader {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
         let accepted = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         Ok(Self(accepted.map(Language::accepted).unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_come_as_numbers_or_as_texts_within_their_range() {
+        for (value, expected) in [
+            (json!({}), Some(None)),
+            (json!({ "attempts": null }), Some(None)),
+            (json!({ "attempts": 1 }), Some(Some(1))),
+            (json!({ "attempts": " 10 " }), Some(Some(10))),
+            (json!({ "attempts": 2.0 }), Some(Some(2))),
+            (json!({ "attempts": 2.5 }), None),
+            (json!({ "attempts": 0 }), None),
+            (json!({ "attempts": "11" }), None),
+            (json!({ "attempts": -1 }), None),
+            (json!({ "attempts": true }), None),
+            (json!({ "attempts": "many" }), None),
+        ] {
+            let body = value.as_object().unwrap();
+            assert_eq!(number(body, "attempts", 1, 10).ok(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_no_is_a_word() {
+        for (value, expected) in [
+            (json!({}), true),
+            (json!({ "wake": null }), true),
+            (json!({ "wake": true }), true),
+            (json!({ "wake": "yes" }), true),
+            (json!({ "wake": 1 }), true),
+            (json!({ "wake": false }), false),
+            (json!({ "wake": "False" }), false),
+            (json!({ "wake": "0" }), false),
+            (json!({ "wake": " no " }), false),
+            (json!({ "wake": "off" }), false),
+            (json!({ "wake": 0 }), false),
+        ] {
+            assert_eq!(yes(value.as_object().unwrap(), "wake", true), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_texts_may_be_one_text() {
+        for (value, expected) in [
+            (json!({}), Some(vec![])),
+            (json!({ "args": ["--a=1", 2] }), Some(vec!["--a=1", "2"])),
+            (json!({ "args": "--a=1 \"--b=x y\"" }), Some(vec!["--a=1", "--b=x y"])),
+            (json!({ "args": [true] }), None),
+            (json!({ "args": 7 }), None),
+        ] {
+            let read = texts(value.as_object().unwrap(), "args").ok();
+            assert_eq!(read, expected.map(|list| list.iter().map(|one| one.to_string()).collect()), "{value}");
+        }
     }
 }

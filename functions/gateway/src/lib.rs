@@ -22,6 +22,7 @@ mod login;
 mod metrics;
 mod observe;
 mod openapi;
+mod operations;
 mod orchestrator;
 mod origin;
 mod quarantine;

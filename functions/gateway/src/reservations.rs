@@ -1,6 +1,9 @@
 //! Reservations: `GET` and `PUT /api/v1/reservations/{id}`, and `DELETE …/{id}`, which cancels.
 
+pub(crate) mod go_ahead;
 pub(crate) mod list;
+pub(crate) mod ordered;
+pub(crate) mod timeline;
 
 use axum::Json;
 use axum::extract::State;

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::{
     Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, openapi,
-    quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
+    operations, quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -22,6 +22,8 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Ten attempts of a minute each, or a command that waits for two others, and what goes around them.
 const STATION_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Where it is not the time limit that counts.
+const SLOW: [&str; 4] = ["/api/wol", "/api/winrm", "/api/reservations/start", "/api/reservations/end"];
 /// Names under which somebody might put a token into a query string.
 const TOKEN_NAMES: [&str; 6] = ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "authorization"];
 
@@ -42,6 +44,14 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(silences::end))
         .routes(routes!(reservations::list::list))
         .routes(routes!(reservations::one, reservations::set, reservations::cancel))
+        .routes(routes!(reservations::go_ahead::go_ahead))
+        .routes(routes!(reservations::ordered::start))
+        .routes(routes!(reservations::ordered::end))
+        .routes(routes!(reservations::timeline::timeline))
+        .routes(routes!(reservations::go_ahead::stop))
+        .routes(routes!(operations::list))
+        .routes(routes!(operations::one))
+        .routes(routes!(operations::recent::recent))
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::offer))
@@ -99,8 +109,7 @@ impl Gateway {
 async fn end_in_time(request: Request, next: Next) -> Response {
     // Their own limits hold: attempts and how long each waits, or the time of a command.
     let path = request.uri().path();
-    let limit =
-        if ["/api/wol", "/api/winrm"].iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
+    let limit = if SLOW.iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::TooSlow.into_response(),

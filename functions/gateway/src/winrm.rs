@@ -6,7 +6,7 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stationkeeper_api::ErrorBody;
-use stationkeeper_station_link::{AllowedCommands, StationCommand, split};
+use stationkeeper_station_link::{AllowedCommands, StationCommand};
 use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
-use crate::extract::{OldBody, first_text};
+use crate::extract::{OldBody, first_text, texts};
 use crate::reach::ReachError;
 
 /// What `POST /api/winrm` reads of its body. Other fields are ignored.
@@ -120,19 +120,6 @@ pub(crate) async fn run(
 
 /// The command with its arguments, which come as a list, or as one text as a person would type it.
 fn command(word: &str, body: &Map<String, Value>, allowed: &AllowedCommands) -> Result<StationCommand, ApiError> {
-    let no_list = || ApiError::BadRequest("args is a list of texts".to_owned());
-    let arguments: Vec<String> = match body.get("args") {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(list)) => {
-            let texts = list.iter().map(|one| match one {
-                Value::String(text) => Ok(text.clone()),
-                Value::Number(number) => Ok(number.to_string()),
-                _ => Err(no_list()),
-            });
-            texts.collect::<Result<_, _>>()?
-        }
-        Some(Value::String(text)) => split(text),
-        Some(_) => return Err(no_list()),
-    };
+    let arguments = texts(body, "args")?;
     StationCommand::parse(word, &arguments, allowed).map_err(|error| ApiError::BadRequest(error.to_string()))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use stationkeeper_api::ErrorBody;
 use stationkeeper_station_link::wake::MacAddress;
 use stationkeeper_store::{AuditAction, AuditEntry, CatalogEntry, StationFilter};
@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
-use crate::extract::{OldBody, first_text};
+use crate::extract::{OldBody, first_text, number};
 use crate::reach::ReachError;
 use crate::wake::{WakeOrder, wake_station};
 
@@ -98,12 +98,12 @@ pub(crate) async fn wake(
     }
     let order = WakeOrder {
         mac,
-        attempts: number(&body, "attempts", 3, 1, 10)?,
-        patience: Duration::from_secs(number(&body, "ping_timeout", 10, 1, 60)?.into()),
+        attempts: number(&body, "attempts", 1, 10)?.unwrap_or(3),
+        patience: Duration::from_secs(number(&body, "ping_timeout", 1, 60)?.unwrap_or(10).into()),
         broadcast: first_text(&body, &["broadcast"])
             .map(|address| address.parse::<Ipv4Addr>().map_err(|_no_address| bad("broadcast is invalid")))
             .transpose()?,
-        port: body.get("port").map(|_| number(&body, "port", 9, 1, 65_535)).transpose()?.map(clamped),
+        port: number(&body, "port", 1, 65_535)?.map(clamped),
         remembered: host.as_ref().and_then(|entry| gateway.shared().ways.of(&entry.host)),
     };
     let reach = &gateway.shared().options.reach;
@@ -155,7 +155,11 @@ async fn entry(gateway: &Gateway, name: &str) -> Result<Option<CatalogEntry>, Ap
 }
 
 /// Nothing else of the network is woken or asked.
-async fn only_of_the_catalog(gateway: &Gateway, mac: Option<MacAddress>, target: Option<&str>) -> Result<(), ApiError> {
+pub(crate) async fn only_of_the_catalog(
+    gateway: &Gateway,
+    mac: Option<MacAddress>,
+    target: Option<&str>,
+) -> Result<(), ApiError> {
     let stations = gateway.store().stations(&StationFilter::default(), None, MOST_STATIONS).await?;
     let entries = || stations.iter().map(|station| &station.entry);
     let is_mac = |entry: &CatalogEntry, mac| entry.mac.as_deref().and_then(|known| known.parse().ok()) == Some(mac);
@@ -171,48 +175,7 @@ async fn only_of_the_catalog(gateway: &Gateway, mac: Option<MacAddress>, target:
     Ok(())
 }
 
-/// A number, or its text, as callers of the older service send it.
-fn number(body: &Map<String, Value>, name: &str, default: u32, least: u32, most: u32) -> Result<u32, ApiError> {
-    let said = match body.get(name) {
-        None | Some(Value::Null) => return Ok(default),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::String(text)) => text.trim().to_owned(),
-        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => String::new(),
-    };
-    said.strip_suffix(".0")
-        .unwrap_or(&said)
-        .parse()
-        .ok()
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| ApiError::BadRequest(format!("{name} is a number from {least} to {most}")))
-}
-
 /// In range before.
 fn clamped(port: u32) -> u16 {
     u16::try_from(port).unwrap_or(u16::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_come_as_numbers_or_as_texts_within_their_range() {
-        for (value, expected) in [
-            (json!({}), Some(3)),
-            (json!({ "attempts": null }), Some(3)),
-            (json!({ "attempts": 1 }), Some(1)),
-            (json!({ "attempts": " 10 " }), Some(10)),
-            (json!({ "attempts": 2.0 }), Some(2)),
-            (json!({ "attempts": 2.5 }), None),
-            (json!({ "attempts": 0 }), None),
-            (json!({ "attempts": "11" }), None),
-            (json!({ "attempts": -1 }), None),
-            (json!({ "attempts": true }), None),
-            (json!({ "attempts": "many" }), None),
-        ] {
-            let body = value.as_object().unwrap();
-            assert_eq!(number(body, "attempts", 3, 1, 10).ok(), expected, "{value}");
-        }
-    }
 }

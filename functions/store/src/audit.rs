@@ -38,11 +38,19 @@ pub enum AuditAction {
     StationWake,
     /// Ran a command that changes a station.
     StationCommand,
+    /// Ordered what a reservation needs before it.
+    ReservationStart,
+    /// Ordered what is done after a reservation.
+    ReservationEnd,
+    /// Let a reservation go ahead although something stood in its way.
+    ReservationOverride,
+    /// Asked for the end of what is done on a station.
+    StationStop,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -54,6 +62,10 @@ impl AuditAction {
         Self::PairingTake,
         Self::StationWake,
         Self::StationCommand,
+        Self::ReservationStart,
+        Self::ReservationEnd,
+        Self::ReservationOverride,
+        Self::StationStop,
     ];
 
     /// The stable name.
@@ -70,6 +82,10 @@ impl AuditAction {
             Self::PairingTake => "pairing.take",
             Self::StationWake => "station.wake",
             Self::StationCommand => "station.command",
+            Self::ReservationStart => "reservation.start",
+            Self::ReservationEnd => "reservation.end",
+            Self::ReservationOverride => "reservation.override",
+            Self::StationStop => "station.stop",
         }
     }
 

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::Gateway;
+pub(crate) use perform::command;
 pub(crate) use run::drive;
 
 /// The longest time between two scans.

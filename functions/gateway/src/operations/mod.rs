@@ -1,0 +1,117 @@
+//! What was done to stations for reservations: `GET /api/v1/operations`, `GET …/{id}`, and what the older service says of it.
+
+pub(crate) mod old;
+pub(crate) mod recent;
+
+use axum::Json;
+use axum::extract::State;
+use chrono::DateTime;
+use serde::{Deserialize, Serialize};
+use stationkeeper_api::{CommandOutputView, ErrorBody, OperationView, Page};
+use stationkeeper_rules::ReservationId;
+use stationkeeper_rules::orchestrator::OperationId;
+use stationkeeper_store::{OperationCursor, OperationFilter, RecordedOperation};
+use utoipa::IntoParams;
+
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::cursor;
+use crate::error::ApiError;
+use crate::extract::{NoParameters, Path, Query};
+use crate::stations::list::host;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Parameters {
+    /// On this station.
+    host: Option<String>,
+    /// For this reservation.
+    reservation_id: Option<String>,
+    /// How many at most: 1 to 500, otherwise 100.
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
+    limit: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Microseconds, since that is what is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct After(i64, String);
+
+/// What was done to stations for reservations.
+///
+/// What commands wrote is shown to operators.
+#[utoipa::path(
+    get, path = "/v1/operations", operation_id = "list_operations", tag = "reservations",
+    params(Parameters),
+    responses((status = OK, description = "The newest first", body = Page<OperationView>)),
+)]
+pub(crate) async fn list(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    Query(asked): Query<Parameters>,
+) -> Result<Json<Page<OperationView>>, ApiError> {
+    let limit = cursor::limit(asked.limit.as_deref())?;
+    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
+        Some(OperationCursor { started_at: DateTime::from_timestamp_micros(micros)?, id: OperationId(id) })
+    });
+    let filter = OperationFilter {
+        host: asked.host.as_deref().map(host).transpose()?,
+        reservation_id: asked.reservation_id.map(ReservationId),
+        ..OperationFilter::default()
+    };
+    let found = gateway.store().operations(&filter, after.as_ref(), limit + 1).await?;
+    let key = |one: &RecordedOperation| After(one.operation.started_at.timestamp_micros(), one.operation.id.0.clone());
+    let whole = actor.may_command().is_ok();
+    Ok(Json(cursor::page(found, limit, key, |one| view(one, whole))))
+}
+
+/// One operation.
+#[utoipa::path(
+    get, path = "/v1/operations/{id}", operation_id = "get_operation", tag = "reservations",
+    params(("id" = String, Path, description = "As the list has it", example = "0123456789abcdef0123456789abcdef")),
+    responses(
+        (status = OK, description = "As it stands", body = OperationView),
+        (status = NOT_FOUND, description = "`unknown_operation`: no operation has this id", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn one(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    Query(NoParameters {}): Query<NoParameters>,
+    Path(id): Path,
+) -> Result<Json<OperationView>, ApiError> {
+    let found = gateway.store().operation(&OperationId(id.clone())).await?;
+    Ok(Json(view(&found.ok_or(ApiError::UnknownOperation(id))?, actor.may_command().is_ok())))
+}
+
+/// `whole`: with what its command wrote.
+fn view(recorded: &RecordedOperation, whole: bool) -> OperationView {
+    let operation = &recorded.operation;
+    let output = recorded.output.as_ref().filter(|_| whole).map(|output| CommandOutputView {
+        exit_code: output.exit_code,
+        stdout: output.stdout.clone(),
+        stderr: output.stderr.clone(),
+        arguments: output.arguments.clone(),
+        duration_ms: output.duration_ms,
+    });
+    OperationView {
+        id: operation.id.0.clone(),
+        reservation_id: operation.reservation_id.0.clone(),
+        host: operation.host.to_string(),
+        lab: operation.lab.clone(),
+        run: operation.run.to_string(),
+        action: operation.action.to_string(),
+        attempt: operation.attempt,
+        status: operation.status.as_str().to_owned(),
+        success: operation.success,
+        response_code: operation.response_code,
+        message: operation.message.clone(),
+        packets: operation.packets,
+        started_at: operation.started_at.into(),
+        finished_at: operation.finished_at.map(Into::into),
+        ordered_by: operation.ordered_by.to_string(),
+        output,
+    }
+}

@@ -1,0 +1,139 @@
+//! An operation, and a page of them, in the older service's spelling (gateway.md section 6).
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde_json::{Map, Value, json};
+use stationkeeper_rules::orchestrator::Action;
+use stationkeeper_store::RecordedOperation;
+
+/// What a page holds where nobody says otherwise, and at most.
+const LIMIT: (u32, u32) = (100, 500);
+
+/// RFC 3339 with an offset.
+pub(crate) fn instant(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, false)
+}
+
+/// An operation as its timeline shows it.
+pub(crate) fn operation(recorded: &RecordedOperation) -> Value {
+    let one = &recorded.operation;
+    json!({
+        "id": one.id,
+        "action": one.action,
+        "status": one.status,
+        "success": one.success,
+        "message": one.message,
+        "payload": payload(recorded),
+        "responseCode": one.response_code,
+        "durationMs": duration_ms(recorded),
+        "createdAt": instant(one.started_at),
+        "finishedAt": one.finished_at.map(instant),
+        "attempt": one.attempt,
+        "actor": one.ordered_by,
+        "reservationId": one.reservation_id,
+        "host": one.host,
+        "labId": one.lab,
+    })
+}
+
+/// A step as the answer to a start or an end shows it.
+pub(crate) fn step(recorded: &RecordedOperation) -> Value {
+    let one = &recorded.operation;
+    json!({
+        "action": one.action,
+        "success": one.success == Some(true),
+        "status": one.status,
+        "message": one.message,
+        "durationMs": duration_ms(recorded),
+        "details": payload(recorded).unwrap_or_else(|| json!({})),
+    })
+}
+
+fn duration_ms(recorded: &RecordedOperation) -> Option<u64> {
+    let took = || {
+        let one = &recorded.operation;
+        u64::try_from((one.finished_at? - one.started_at).num_milliseconds()).ok()
+    };
+    recorded.output.as_ref().map(|output| output.duration_ms).or_else(took)
+}
+
+fn payload(recorded: &RecordedOperation) -> Option<Value> {
+    if let Some(output) = &recorded.output {
+        return Some(json!({
+            "exitCode": output.exit_code,
+            "stdout": output.stdout,
+            "stderr": output.stderr,
+            "args": output.arguments,
+            "durationMs": output.duration_ms,
+        }));
+    }
+    let operation = &recorded.operation;
+    (operation.action == Action::Wake).then(|| json!({ "attempts_used": operation.packets }))
+}
+
+/// Which part of a list. Junk counts as the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) limit: u32,
+    pub(crate) offset: u32,
+}
+
+impl Part {
+    pub(crate) fn of(limit: Option<&str>, offset: Option<&str>) -> Self {
+        let number = |text: Option<&str>| text.and_then(|text| text.trim().parse::<i64>().ok());
+        let clamped = |number: i64, most: u32| u32::try_from(number.clamp(0, most.into())).unwrap_or(most);
+        Self {
+            limit: number(limit).map_or(LIMIT.0, |number| clamped(number.max(1), LIMIT.1)),
+            offset: number(offset).map_or(0, |number| clamped(number, u32::MAX >> 1)),
+        }
+    }
+
+    /// Where this part stands in the whole.
+    pub(crate) fn pagination(self, returned: usize, total: u64) -> Value {
+        let next = u64::from(self.offset) + returned as u64;
+        json!({
+            "limit": self.limit,
+            "offset": self.offset,
+            "returned": returned,
+            "total": total,
+            "nextOffset": next,
+            "hasMore": next < total,
+            "page": self.offset / self.limit + 1,
+            "pageSize": self.limit,
+        })
+    }
+}
+
+/// The value of a parameter that may have several names.
+pub(crate) fn parameter<'a>(query: &'a Map<String, Value>, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| query.get(*name)?.as_str()).map(str::trim).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn junk_counts_as_the_default_and_a_page_has_its_bounds() {
+        for (limit, offset, expected) in [
+            (None, None, (100, 0)),
+            (Some("7"), Some("3"), (7, 3)),
+            (Some("many"), Some("-"), (100, 0)),
+            (Some("0"), Some("-5"), (1, 0)),
+            (Some("-3"), None, (1, 0)),
+            (Some("9999"), None, (500, 0)),
+            (Some("99999999999999999999"), None, (100, 0)),
+        ] {
+            let part = Part::of(limit, offset);
+            assert_eq!((part.limit, part.offset), expected, "{limit:?} {offset:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_says_where_it_stands() {
+        let part = Part { limit: 2, offset: 2 };
+        let expected = json!({ "limit": 2, "offset": 2, "returned": 2, "total": 5, "nextOffset": 4, "hasMore": true, "page": 2, "pageSize": 2 });
+        assert_eq!(part.pagination(2, 5), expected);
+        let last = Part { limit: 2, offset: 4 }.pagination(1, 5);
+        assert_eq!((&last["nextOffset"], &last["hasMore"]), (&json!(5), &json!(false)));
+    }
+}
