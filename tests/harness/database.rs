@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use sqlx::{AssertSqlSafe, Connection, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, MySqlConnection, SqliteConnection};
 use tempfile::TempDir;
 
 use crate::tables::Tables;
@@ -69,6 +69,20 @@ impl Database {
                 Some((before, _)) => format!("{before}/{name}"),
                 None => server.clone(),
             },
+        }
+    }
+
+    /// Does something to it that no program of ours does.
+    ///
+    /// # Panics
+    /// Where it cannot be done.
+    pub async fn execute(&self, statement: &'static str) {
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&self.url()).await.expect("the file is there");
+                sqlx::raw_sql(statement).execute(&mut connection).await.expect("a statement");
+            }
+            Self::MariaDb { .. } => execute(&self.url(), statement.to_owned()).await,
         }
     }
 

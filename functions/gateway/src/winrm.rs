@@ -6,7 +6,9 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use stationkeeper_api::ErrorBody;
-use stationkeeper_station_link::{AllowedCommands, StationCommand};
+use stationkeeper_pipeline::orchestrate::note_power;
+use stationkeeper_rules::orchestrator;
+use stationkeeper_station_link::{AllowedCommands, PowerMode, StationCommand};
 use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
@@ -93,6 +95,7 @@ pub(crate) async fn run(
     if command.changes_station() {
         audit(AuditOutcome::Done, words.clone()).await?;
     }
+    let issued_at = gateway.now();
     let commander = &gateway.shared().commander;
     let ran = tokio::select! {
         ran = commander.run(access, &host, &station, &command) => ran,
@@ -109,6 +112,13 @@ pub(crate) async fn run(
             return Err(ApiError::Station(error));
         }
     };
+    if let (StationCommand::Power(power), true) = (&command, report.outcome.is_done()) {
+        let mode = match power.mode {
+            PowerMode::Shutdown => orchestrator::PowerMode::Shutdown,
+            PowerMode::Hibernate => orchestrator::PowerMode::Hibernate,
+        };
+        note_power(gateway.store(), &host, mode, &command.arguments(), issued_at, gateway.now()).await?;
+    }
     tracing::info!(%host, command = word, exit_code = report.exit_code, "a command was run");
     Ok(Json(CommandAnswer {
         exit_code: report.exit_code.into(),

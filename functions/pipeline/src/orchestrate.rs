@@ -9,12 +9,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use stationkeeper_rules::orchestrator::{
-    Decision, Finished, Known, Next, OpenRun, Operation, Outcome, Override, Part, Run, RunId, Scene, Side, Stop, Work,
-    alert_of, done_after_all, next, plan,
+    Action, Decision, Finished, Known, Next, OpenRun, Operation, Outcome, Override, Part, PowerMode, Run, RunId, Scene,
+    Side, Stop, Work, alert_of, done_after_all, next, plan,
 };
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Settings, StationState};
 use stationkeeper_store::{CommandOutput, NewUpdate, StationLease, Store, Transaction};
-use stationkeeper_telemetry::HostName;
+use stationkeeper_telemetry::{HostName, PowerAction};
 
 use crate::IngestError;
 use crate::commit::write_changes;
@@ -279,11 +279,17 @@ impl Acting<'_> {
     async fn settled(
         &self,
         mut transaction: Transaction,
-        state: StationState,
+        mut state: StationState,
         settled: Operation,
         output: Option<&CommandOutput>,
     ) -> Result<(), IngestError> {
         if transaction.operations().settle(&settled, output).await? {
+            if let (Action::Power(mode), Some(true)) = (settled.action, settled.success) {
+                let arguments = output.map_or(&[][..], |output| &output.arguments);
+                state.powered = Some(powered(&state, mode, arguments, settled.started_at));
+                state.check_at = Some(self.now);
+                transaction.states().save([&state]).await?;
+            }
             let unresolved = transaction.alerts().unresolved(std::slice::from_ref(self.host)).await?;
             let moved = done_after_all(&settled, &unresolved);
             self.move_alerts(&mut transaction, state, &moved).await?;
@@ -306,6 +312,40 @@ impl Acting<'_> {
         state.check_at = Some(self.now);
         transaction.states().save([&state]).await?;
         write_changes(transaction, &[], moved, self.now).await
+    }
+}
+
+/// Remembers that a station was switched off by a command that went well: it may be off before it can tell, and is not missing then.
+///
+/// # Errors
+/// The store failed.
+pub async fn note_power(
+    store: &Store,
+    host: &HostName,
+    mode: PowerMode,
+    arguments: &[String],
+    issued_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), IngestError> {
+    let (mut transaction, states) = store.begin_locking(std::slice::from_ref(host)).await?;
+    let Some(mut state) = states.into_iter().next() else { return Ok(()) };
+    state.powered = Some(powered(&state, mode, arguments, issued_at));
+    state.check_at = Some(now);
+    transaction.states().save([&state]).await?;
+    Ok(transaction.commit().await?)
+}
+
+fn powered(state: &StationState, mode: PowerMode, arguments: &[String], issued_at: DateTime<Utc>) -> PowerAction {
+    let delay = arguments.iter().find_map(|one| one.strip_prefix("--delay=")?.parse().ok());
+    PowerAction {
+        timestamp: issued_at.checked_add_signed(state.skew.unwrap_or_default()),
+        mode: Some(mode.as_str().to_owned()),
+        forced: None,
+        wake_ready: None,
+        success: Some(true),
+        delay,
+        reason: None,
+        wake_issues: None,
     }
 }
 

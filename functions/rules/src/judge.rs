@@ -121,11 +121,17 @@ impl StationState {
         newest(heartbeat, ini, |logoff| logoff.timestamp)
     }
 
-    /// The newest power action.
+    /// The newest power action, one of ours among them: the station may be off before it can tell.
     pub fn last_power_action(&self) -> Option<PowerAction> {
+        let newest = [self.powered.as_ref(), self.told_power_action()].into_iter().flatten();
+        newest.max_by_key(|action| action.timestamp).cloned()
+    }
+
+    /// The newest power action that the station itself tells of.
+    pub fn told_power_action(&self) -> Option<&PowerAction> {
         let heartbeat = self.latest.as_ref().and_then(|latest| latest.snapshot.last_power_action.as_ref());
         let ini = self.service_state.as_ref().and_then(|(ini, _)| ini.last_power_action.as_ref());
-        newest(heartbeat, ini, |action| action.timestamp)
+        ini.filter(|ini| heartbeat.is_none_or(|heartbeat| ini.timestamp > heartbeat.timestamp)).or(heartbeat)
     }
 
     /// The newest prepare.

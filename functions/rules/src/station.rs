@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
+use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
 use crate::{Cause, Heard, Uploads};
 
@@ -126,6 +126,8 @@ pub struct StationState {
     pub status: Option<StatusDocument>,
     /// What came of its uploads.
     pub uploads: Uploads,
+    /// The last power step of ours that went well, by the station's clock.
+    pub powered: Option<PowerAction>,
     /// Station timestamp − arrival of the newest heartbeat that was uploaded at once (positive: ahead).
     pub skew: Option<TimeDelta>,
     /// The derived word.
@@ -150,6 +152,7 @@ impl StationState {
             service_state: None,
             status: None,
             uploads: Uploads::default(),
+            powered: None,
             skew: None,
             word: StationWord::Unknown,
             word_since: now,
@@ -169,6 +172,7 @@ impl StationState {
             service_state: self.service_state.clone(),
             status: self.status.clone(),
             uploads: self.uploads.clone(),
+            powered: self.powered.clone(),
             skew: self.skew,
             word: self.word,
             word_since: self.word_since,

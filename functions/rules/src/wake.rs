@@ -19,6 +19,8 @@ pub fn power_wake_not_ready(state: &StationState, now: DateTime<Utc>) -> Verdict
         Some(off) if action.wake_ready == Some(false) => {
             Verdict::Holds { at: now, cause: Cause::WakeNotReady { at: off.ordered_at, issues: action.wake_issues } }
         }
+        // Whether it may be woken again only the station itself finds out.
+        Some(_) if state.powered.as_ref() == Some(&action) => Verdict::Unjudged,
         // Ordered once more, and that found it ready.
         Some(_) => Verdict::Clear { at: now, cause: Cause::WakeReady },
     }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_rules::{Cause, Heard, Latest, StationState, StationWord, StatusDocument, UnreadyRun, Uploads};
-use stationkeeper_telemetry::{HostName, Nic, ServiceState, Snapshot};
+use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
 use crate::database::Link;
 use crate::row::Row;
@@ -256,6 +256,7 @@ struct Memory {
     status: Option<StatusDocument>,
     #[serde(default)]
     uploads: Uploads,
+    powered: Option<PowerAction>,
 }
 
 /// [`Memory`], borrowed for writing.
@@ -267,6 +268,8 @@ struct MemoryOf<'a> {
     service_state: &'a Option<(ServiceState, DateTime<Utc>)>,
     status: &'a Option<StatusDocument>,
     uploads: &'a Uploads,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    powered: &'a Option<PowerAction>,
 }
 
 fn read_stations() -> Statement {
@@ -285,6 +288,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
         service_state: &state.service_state,
         status: &state.status,
         uploads: &state.uploads,
+        powered: &state.powered,
     };
     let cause = state.word_cause.as_ref().map(serde_json::to_string).transpose().map_err(failed())?;
     Ok(vec![
@@ -317,6 +321,7 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
         service_state: memory.service_state,
         status: memory.status,
         uploads: memory.uploads,
+        powered: memory.powered,
         skew: row.optional_integer("skew_ms")?.map(TimeDelta::milliseconds),
         word: row.parsed("word", StationWord::parse)?,
         word_since: row.instant("word_since")?,

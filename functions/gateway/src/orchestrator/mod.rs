@@ -25,7 +25,7 @@ use crate::Gateway;
 pub(crate) use perform::command;
 pub(crate) use run::drive;
 
-/// The longest time between two scans.
+/// The longest time between two scans, by our clock.
 const SCAN: Duration = Duration::from_secs(30);
 /// The shortest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -109,9 +109,10 @@ pub(crate) async fn run(gateway: Gateway) {
     let orchestrator = &gateway.shared().orchestrator;
     loop {
         let began = Instant::now();
+        let longest = SCAN.div_f64(gateway.shared().options.speed.max(1.0));
         let wait = match scan(&gateway).await {
-            Ok(None) => SCAN,
-            Ok(Some(at)) => gateway.until(at).min(SCAN),
+            Ok(None) => longest,
+            Ok(Some(at)) => gateway.until(at).min(longest),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot see what stations need; trying again");
                 AGAIN

@@ -129,7 +129,7 @@ impl Known<'_> {
             Work::Release { .. } => session(self.last_release()),
             Work::Power { mode, .. } => self
                 .state
-                .last_power_action()
+                .told_power_action()
                 .filter(|said| said.mode.as_deref().is_some_and(|said| said.eq_ignore_ascii_case(mode.as_str())))
                 .and_then(|said| Some((said.timestamp?, said.success))),
         };

@@ -170,6 +170,10 @@ impl Peer {
     }
 
     fn stop(&self, commands: impl IntoIterator<Item = Command>) {
+        // It is carried out, whatever becomes of the shell.
+        if self.station().fault() == Some(Fault::ReplyLost) {
+            return;
+        }
         let host = &self.station().host;
         self.stations.with_lab(|lab, now| {
             for command in commands {

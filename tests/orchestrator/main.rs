@@ -1,0 +1,10 @@
+//! Reservations on simulated stations that answer magic packets and WS-Management for real: woken, prepared, released, switched off by
+//! gateways that share a database.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod asked;
+mod faults;
+mod lab;
+mod life;
+mod several;
