@@ -4,10 +4,12 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use stationkeeper_api::Language;
+use stationkeeper_telemetry::parse_instant;
 
 use crate::error::ApiError;
 
@@ -90,6 +92,11 @@ pub(crate) fn first_text(body: &Map<String, Value>, names: &[&str]) -> Option<St
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
         _ => None,
     })
+}
+
+/// An instant among the query parameters.
+pub(crate) fn instant(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
+    parse_instant(text).map_err(|error| ApiError::BadRequest(format!("{name}: {error}")))
 }
 
 /// The language that the caller reads.

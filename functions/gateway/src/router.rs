@@ -31,6 +31,8 @@ impl Gateway {
             .route("/winrm", post(winrm::run))
             .route("/v1/stations", get(stations::list::list))
             .route("/v1/stations/{host}", get(stations::one::one))
+            .route("/v1/stations/{host}/history", get(stations::history::history))
+            .route("/v1/stations/{host}/heartbeats", get(stations::heartbeats::list))
             .route("/v1/alerts", get(alerts::list::list))
             .route("/v1/alerts/{id}", get(alerts::one::one))
             .route("/v1/alerts/{id}/acknowledge", post(alerts::acknowledge::post))

@@ -1,0 +1,52 @@
+//! `GET /api/v1/stations/{host}/history`: a stretch of a station's past in buckets, with its states and the gaps between its heartbeats. Parameters `from`, `to`
+//! (the last 24 hours) and `buckets` (288).
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use stationkeeper_api::HistoryView;
+use stationkeeper_rules::history::{History, Window};
+
+use super::{known, span};
+use crate::Gateway;
+use crate::actor::Actor;
+use crate::error::ApiError;
+use crate::extract::{Path, Query, Reader};
+
+const DEFAULT_BUCKETS: u32 = 288;
+const MOST_BUCKETS: u32 = 1_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameters {
+    from: Option<String>,
+    to: Option<String>,
+    buckets: Option<String>,
+}
+
+pub(crate) async fn history(
+    State(gateway): State<Gateway>,
+    _actor: Actor,
+    Reader(language): Reader,
+    Query(asked): Query<Parameters>,
+    Path(name): Path,
+) -> Result<Json<HistoryView>, ApiError> {
+    let buckets = asked.buckets.as_deref().map_or(Ok(DEFAULT_BUCKETS), buckets)?;
+    let now = gateway.now();
+    let (from, to) = span(asked.from.as_deref(), asked.to.as_deref(), now)?;
+    let window = Window::new(from, to, buckets).map_err(|error| ApiError::BadRequest(error.to_string()))?;
+    let host = known(&gateway, name).await?.entry.host;
+    let store = gateway.store();
+    let mut history = History::new(window, store.settings().await?.alerts.missing_after());
+    store.play_heartbeats(&host, &mut history).await?;
+    let runs = store.state_runs(&host, from, to).await?;
+    let told = history.told(&runs, now);
+    Ok(Json(HistoryView::new(host, &window, told, &runs, language)))
+}
+
+fn buckets(text: &str) -> Result<u32, ApiError> {
+    text.parse()
+        .ok()
+        .filter(|number| (1..=MOST_BUCKETS).contains(number))
+        .ok_or_else(|| ApiError::BadRequest(format!("buckets is a number from 1 to {MOST_BUCKETS}")))
+}
