@@ -3,9 +3,12 @@
 
 use axum::Json;
 use axum::extract::State;
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use stationkeeper_api::HistoryView;
+use stationkeeper_api::{HistoryView, Language};
 use stationkeeper_rules::history::{History, Window};
+use stationkeeper_store::{Store, StoreError};
+use stationkeeper_telemetry::HostName;
 
 use super::{known, span};
 use crate::Gateway;
@@ -36,12 +39,24 @@ pub(crate) async fn history(
     let (from, to) = span(asked.from.as_deref(), asked.to.as_deref(), now)?;
     let window = Window::new(from, to, buckets).map_err(|error| ApiError::BadRequest(error.to_string()))?;
     let host = known(&gateway, name).await?.entry.host;
-    let store = gateway.store();
+    Ok(Json(history_of(gateway.store(), host, window, language, now).await?))
+}
+
+/// A window of a station's past as it is known at `now`.
+///
+/// # Errors
+/// The database.
+pub async fn history_of(
+    store: &Store,
+    host: HostName,
+    window: Window,
+    language: Language,
+    now: DateTime<Utc>,
+) -> Result<HistoryView, StoreError> {
     let mut history = History::new(window, store.settings().await?.alerts.missing_after());
     store.play_heartbeats(&host, &mut history).await?;
-    let runs = store.state_runs(&host, from, to).await?;
-    let told = history.told(&runs, now);
-    Ok(Json(HistoryView::new(host, &window, told, &runs, language)))
+    let runs = store.state_runs(&host, window.from(), window.to()).await?;
+    Ok(HistoryView::new(host, &window, history.told(&runs, now), &runs, language))
 }
 
 fn buckets(text: &str) -> Result<u32, ApiError> {
