@@ -7,7 +7,7 @@ pub(crate) mod one;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 use stationkeeper_api::{Language, StationView};
 use stationkeeper_rules::Reservation;
 use stationkeeper_store::Station;
@@ -44,13 +44,13 @@ pub(crate) async fn known(gateway: &Gateway, name: String) -> Result<Station, Ap
     gateway.store().station(&host).await?.ok_or(ApiError::UnknownStation(name))
 }
 
-/// `from` and `to`; up to now, and from a day before that, unless they say otherwise.
+/// `from` and `to`; up to this second, and from a day before that, unless they say otherwise.
 pub(crate) fn span(
     from: Option<&str>,
     to: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(DateTime<Utc>, DateTime<Utc>), ApiError> {
-    let to = to.map_or(Ok(now), |text| instant("to", text))?;
+    let to = to.map_or(Ok(now.trunc_subsecs(0)), |text| instant("to", text))?;
     let from = match from {
         Some(text) => instant("from", text)?,
         None => to - BACK,

@@ -1,6 +1,6 @@
 //! `station history`: what happened to a station in a stretch of time.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use stationkeeper_api::{HistoryView, Instant, Language};
 use stationkeeper_gateway::station_history;
 use stationkeeper_rules::history::Window;
@@ -17,7 +17,7 @@ const BACK: TimeDelta = TimeDelta::hours(24);
 pub async fn run(arguments: &StationHistory) -> Result<Option<Exit>, Failure> {
     let host = place::host(&arguments.host)?;
     let now = place::now();
-    let to = arguments.until.unwrap_or(now);
+    let to = arguments.until.unwrap_or_else(|| now.trunc_subsecs(0));
     let window = Window::new(arguments.from.unwrap_or(to - BACK), to, arguments.buckets)
         .map_err(|error| Failure::because(Exit::Rejected, "there is no such stretch of time", &error))?;
     let store = place::existing_store(&arguments.place).await?;
