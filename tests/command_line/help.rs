@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 36] = [
+const COMMANDS: [&[&str]; 37] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -34,6 +34,7 @@ const COMMANDS: [&[&str]; 36] = [
     &["token", "revoke"],
     &["audit"],
     &["station", "add"],
+    &["station", "history"],
     &["queue", "status"],
     &["queue", "redrive"],
     &["train-dictionary"],

@@ -176,3 +176,43 @@ fn alerts_of_a_lab_are_listed_filtered_and_acknowledged() {
     let table = run(words(&[&"status", &"--database", &url])).succeeded().text();
     assert_eq!(table.lines().count(), 15, "14 stations and a heading");
 }
+
+#[test]
+fn the_past_of_a_station_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}", folder.path().join("lab.sqlite").display());
+    let lab = folder.path().join("lab");
+    let start = "2026-11-24T08:00:00Z";
+    let of_lab: [&dyn AsRef<std::ffi::OsStr>; 9] =
+        [&"simulate", &"--stations", &"14", &"--minutes", &"30", &"--start", &start, &"--out", &lab];
+    run(words(&of_lab)).succeeded();
+    run(words(&[&"replay", &lab, &"--json", &"--database", &url])).succeeded();
+    let history = |host: &str, flags: &[&str]| {
+        let mut arguments = words(&[&"station", &"history", &host, &"--database", &url]);
+        arguments.extend(flags.iter().map(Into::into));
+        run(arguments)
+    };
+    let window = ["--from", start, "--until", "2026-11-24T08:30:00Z"];
+    let kept = |host: &str| files(&lab.join(host)).keys().filter(|name| name.starts_with("heartbeat-")).count();
+    let told = history("lab-ws01", &[&window[..], &["--buckets", "30", "--json"]].concat()).succeeded().json();
+    let buckets = told["buckets"].as_array().expect("a list");
+    let heartbeats: u64 = buckets.iter().filter_map(|one| one["heartbeats"].as_u64()).sum();
+    assert_eq!((buckets.len(), &told["bucket_seconds"]), (30, &60.into()));
+    let gaps = told["gaps"].as_array().expect("a list");
+    assert_eq!((gaps.len(), &gaps[0]["to_at"]), (1, &serde_json::Value::Null), "since the lab ended it is silent");
+    assert_eq!(usize::try_from(heartbeats).expect("few"), kept("LAB-WS01"));
+    let text = history("LAB-WS01", &window).succeeded().text();
+    assert!(
+        text.starts_with(&format!("LAB-WS01 from {start} to 2026-11-24T08:30:00Z: {heartbeats} heartbeats")),
+        "{text}"
+    );
+    assert!(text.lines().any(|line| line.contains("  ready")), "{text}");
+    for (host, flags, exit, says) in [
+        ("LAB-WS99", &window[..], 66, "there is no station LAB-WS99"),
+        ("LAB-WS01", &["--from", start, "--until", start], 65, "from is before to"),
+        ("LAB-WS01", &["--from", "2026-01-01T00:00:00Z", "--until", start], 65, "at most 31 days apart"),
+    ] {
+        let ran = history(host, flags);
+        assert!(ran.refused(exit).contains(says), "{}", ran.stderr);
+    }
+}

@@ -4,11 +4,13 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use stationkeeper_api::Language;
 use stationkeeper_station_link::split;
+use stationkeeper_telemetry::parse_instant;
 
 use crate::error::ApiError;
 
@@ -153,6 +155,11 @@ pub(crate) fn yes(body: &Map<String, Value>, name: &str, default: bool) -> bool 
         }
         Some(Value::Array(_) | Value::Object(_)) => default,
     }
+}
+
+/// An instant among the query parameters.
+pub(crate) fn instant(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
+    parse_instant(text).map_err(|error| ApiError::BadRequest(format!("{name}: {error}")))
 }
 
 /// The language that the caller reads.

@@ -2,19 +2,19 @@
 
 use axum::Json;
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use serde::{Deserialize, Serialize};
 use stationkeeper_api::{ForcedLogoffView, Page};
 use stationkeeper_rules::ReservationId;
 use stationkeeper_store::{ForcedLogoffCursor, ForcedLogoffFilter, ForcedLogoffRecord};
-use stationkeeper_telemetry::{HostName, parse_instant};
+use stationkeeper_telemetry::HostName;
 use utoipa::IntoParams;
 
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::cursor;
 use crate::error::ApiError;
-use crate::extract::Query;
+use crate::extract::{Query, instant};
 use crate::stations::list::host;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -83,10 +83,6 @@ pub(crate) async fn list(
         occurrence: row.key.occurrence,
     };
     Ok(Json(cursor::page(found, limit, key, view)))
-}
-
-fn instant(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError> {
-    parse_instant(text).map_err(|error| ApiError::BadRequest(format!("{name}: {error}")))
 }
 
 fn view(row: &ForcedLogoffRecord) -> ForcedLogoffView {

@@ -52,6 +52,7 @@ pub use reservations::{
     record_view as reservation_view,
 };
 pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};
+pub use stations::history::history_of as station_history;
 pub use token::mint_token;
 pub use tokens::{GiveAccessError, add_token, grant, offer_pairing, pairing_lasts, revoke_token, token_view};
 pub use vitals::{QueueVitals, Vitals};

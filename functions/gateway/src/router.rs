@@ -36,6 +36,8 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(winrm::run))
         .routes(routes!(stations::list::list))
         .routes(routes!(stations::one::one))
+        .routes(routes!(stations::history::history))
+        .routes(routes!(stations::heartbeats::list))
         .routes(routes!(alerts::list::list))
         .routes(routes!(alerts::one::one))
         .routes(routes!(alerts::acknowledge::post))

@@ -4,6 +4,7 @@
 
 mod app;
 mod document;
+mod history;
 mod live;
 mod people;
 mod silences;
@@ -21,6 +22,8 @@ async fn without_a_token_nothing_of_the_api_is_shown() {
         "/api/v1/stations",
         "/ops/api/v1/stations",
         "/api/v1/stations/LAB-01",
+        "/api/v1/stations/LAB-01/history",
+        "/api/v1/stations/LAB-01/heartbeats",
         "/api/v1/alerts",
         "/api/v1/alerts/x",
         "/api/v1/alerts/x/explain",
@@ -125,6 +128,9 @@ async fn what_a_request_may_not_be() {
         ("GET", "/api/v1/stations/LAB-99", vec![], StatusCode::NOT_FOUND, "unknown_station"),
         ("GET", "/api/v1/stations/%2e%2e", vec![], StatusCode::NOT_FOUND, "unknown_station"),
         ("GET", "/api/v1/stations/LAB-01?x=1", vec![], StatusCode::BAD_REQUEST, "bad_request"),
+        ("GET", "/api/v1/stations/LAB-99/history", vec![], StatusCode::NOT_FOUND, "unknown_station"),
+        ("GET", "/api/v1/stations/%2e%2e/history", vec![], StatusCode::NOT_FOUND, "unknown_station"),
+        ("GET", "/api/v1/stations/LAB-99/heartbeats", vec![], StatusCode::NOT_FOUND, "unknown_station"),
         ("GET", "/api/v1/alerts?state=pending", vec![], StatusCode::BAD_REQUEST, "bad_request"),
         ("GET", "/api/v1/alerts?rule=none", vec![], StatusCode::BAD_REQUEST, "bad_request"),
         ("GET", "/api/v1/alerts/none", vec![], StatusCode::NOT_FOUND, "unknown_alert"),

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_rules::{Alert, Reservation, ReservationStatus, Settings, StationState, Transition};
+use stationkeeper_rules::{Alert, Reservation, ReservationStatus, Settings, StateRun, StationState, Transition};
 use stationkeeper_store::{
-    IngestOutcome, NewHeartbeat, NewUpdate, ObjectVersion, QuarantinedObject, Standing as Stored, StateRun, Store,
-    Transaction,
+    IngestOutcome, NewHeartbeat, NewUpdate, ObjectVersion, QuarantinedObject, Standing as Stored, Store, Transaction,
 };
 use stationkeeper_telemetry::HostName;
 

@@ -64,6 +64,25 @@ impl StationWord {
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|word| word.as_str() == name)
     }
+
+    /// The one that a reader of both must not miss.
+    pub fn worse(self, other: Self) -> Self {
+        if self.badness() < other.badness() { other } else { self }
+    }
+
+    const fn badness(self) -> u8 {
+        match self {
+            Self::Ready => 0,
+            Self::Off => 1,
+            Self::Held => 2,
+            Self::Busy => 3,
+            Self::Waking => 4,
+            Self::Unknown => 5,
+            Self::Late => 6,
+            Self::Attention => 7,
+            Self::Down => 8,
+        }
+    }
 }
 
 /// The heartbeat that stands for the station now.

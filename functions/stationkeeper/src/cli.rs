@@ -109,7 +109,7 @@ pub enum Command {
     /// Shows who changed what, the newest first
     #[command(after_help = "Example:\n  stationkeeper audit --host LAB-WS01")]
     Audit(AuditLog),
-    /// Access of stations to the bucket
+    /// A station's past, and its access to the bucket
     #[command(subcommand)]
     Station(StationCommand),
     /// The queue of a bucket elsewhere: what waits, and what failed too often
@@ -377,6 +377,9 @@ pub enum ConfigCommand {
 /// `station …`.
 #[derive(Debug, Subcommand)]
 pub enum StationCommand {
+    /// Tells what happened to a station: its states, the gaps between its heartbeats, how far its clock was off
+    #[command(after_help = "Example:\n  stationkeeper station history LAB-WS01 --from 2026-12-01T08:00:00Z")]
+    History(StationHistory),
     /// Makes (or shows again) the access key by which a station uploads to the embedded bucket
     #[command(after_help = "Example:\n  stationkeeper station add LAB-WS01 --lab electronics")]
     Add {

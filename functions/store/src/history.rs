@@ -1,12 +1,16 @@
 //! Reading history.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_rules::ReservationId;
+use stationkeeper_rules::history::{Beat, History};
 use stationkeeper_telemetry::HostName;
 
 use crate::row::Row;
 use crate::statement::Statement;
 use crate::{Store, StoreError};
+
+/// Heartbeats whose times are read at once.
+const AT_ONCE: u32 = 2_000;
 
 /// A heartbeat of history without its raw body.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,6 +126,47 @@ impl Store {
         self.reader().await?.fetch(statement).await?.iter().map(heartbeat).collect()
     }
 
+    /// When heartbeats of a station were, from an instant of its clock on and in its order. The next page begins right after the last one's timestamp (+ 1 µs).
+    pub async fn beats(&self, host: &HostName, from: DateTime<Utc>, limit: u32) -> Result<Vec<Beat>, StoreError> {
+        let statement = Statement::new("read times of heartbeats", include_str!("sql/beats.sql"))
+            .of("lab_station_heartbeat", KEY)
+            .bind(host)
+            .bind(from)
+            .bind(limit);
+        self.reader().await?.fetch(statement).await?.iter().map(beat).collect()
+    }
+
+    /// When the last heartbeat of a station before that instant of its clock was.
+    pub async fn beat_before(&self, host: &HostName, at: DateTime<Utc>) -> Result<Option<Beat>, StoreError> {
+        let statement = Statement::new("read the heartbeat before", include_str!("sql/beat_before.sql"))
+            .of("lab_station_heartbeat", KEY)
+            .bind(host)
+            .bind(at);
+        self.reader().await?.fetch_optional(statement).await?.as_ref().map(beat).transpose()
+    }
+
+    /// Lets it hear the heartbeats of a station in its window, the last before and the first after it.
+    pub async fn play_heartbeats(&self, host: &HostName, history: &mut History) -> Result<(), StoreError> {
+        let window = *history.window();
+        if let Some(before) = self.beat_before(host, window.from()).await? {
+            history.hear(before);
+        }
+        let mut from = window.from();
+        loop {
+            let beats = self.beats(host, from, AT_ONCE).await?;
+            for beat in &beats {
+                history.hear(*beat);
+                if beat.timestamp_utc >= window.to() {
+                    return Ok(());
+                }
+            }
+            match beats.last() {
+                Some(last) if beats.len() == AT_ONCE as usize => from = last.timestamp_utc + TimeDelta::microseconds(1),
+                _ => return Ok(()),
+            }
+        }
+    }
+
     /// How many heartbeats there are of a station, or of all.
     pub async fn count_heartbeats(&self, host: Option<&HostName>) -> Result<u64, StoreError> {
         let mut statement = Statement::new(
@@ -145,6 +190,10 @@ impl Store {
 }
 
 const KEY: &[&str] = &["host", "timestamp_utc"];
+
+fn beat(row: &Row) -> Result<Beat, StoreError> {
+    Ok(Beat { timestamp_utc: row.instant("timestamp_utc")?, first_arrived_at: row.instant("first_arrived_at")? })
+}
 
 fn heartbeat(row: &Row) -> Result<HeartbeatRow, StoreError> {
     Ok(HeartbeatRow {

@@ -75,7 +75,7 @@ pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use readable::{Readable, Unreadable};
 pub use reservations::{ReservationCursor, ReservationFilter, Reservations};
-pub use runs::{StateRun, StateRuns};
+pub use runs::StateRuns;
 pub use silences::{SilenceCursor, Silences};
 pub use standing::Standing;
 pub use stations::{CatalogEntry, HostStatus, States, Station, StationFilter};

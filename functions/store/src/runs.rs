@@ -3,28 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
-use stationkeeper_rules::{Cause, StationWord};
+use stationkeeper_rules::{StateRun, StationWord};
 use stationkeeper_telemetry::HostName;
 
 use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement};
 use crate::{Store, StoreError};
-
-/// A station was in one state.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StateRun {
-    /// Which station.
-    pub host: HostName,
-    /// From this instant.
-    pub from_at: DateTime<Utc>,
-    /// To this one; none: it still is.
-    pub to_at: Option<DateTime<Utc>>,
-    /// In this state.
-    pub word: StationWord,
-    /// Why.
-    pub cause: Option<Cause>,
-}
 
 /// State runs in a unit of work.
 pub struct StateRuns<'t>(pub(crate) &'t mut Link);
@@ -75,6 +60,10 @@ impl Store {
             .of("station_state_runs", KEY)
             .bind(host)
             .bind(to)
+            .bind(from)
+            // One run follows another: what was before the last that had begun by `from` is over.
+            .bind(host)
+            .bind(from)
             .bind(from);
         self.reader().await?.fetch(statement).await?.iter().map(state_run).collect()
     }

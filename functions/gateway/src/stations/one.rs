@@ -3,9 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use stationkeeper_api::{ErrorBody, StationView};
-use stationkeeper_telemetry::HostName;
 
-use super::{reservations, view};
+use super::{known, reservations, view};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
@@ -28,9 +27,8 @@ pub(crate) async fn one(
     Query(NoParameters {}): Query<NoParameters>,
     Path(name): Path,
 ) -> Result<Json<StationView>, ApiError> {
-    let Ok(host) = HostName::parse(&name) else { return Err(ApiError::UnknownStation(name)) };
     let now = gateway.now();
-    let station = gateway.store().station(&host).await?.ok_or(ApiError::UnknownStation(name))?;
-    let reservations = reservations(&gateway, Some(&host), now).await?;
+    let station = known(&gateway, name).await?;
+    let reservations = reservations(&gateway, Some(&station.entry.host), now).await?;
     Ok(Json(view(&station, &reservations, language, now)))
 }

@@ -8,14 +8,15 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Builder;
 use axum::http::{HeaderMap, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
 use stationkeeper_gateway::{Gateway, GatewayOptions, QueueVitals, StationReach, Vitals, mint_token};
 use stationkeeper_rules::notify::{Because, Decision, Step};
 use stationkeeper_rules::{
-    Actor, Alert, AlertId, AlertKey, AlertState, Cause, FoundIn, Latest, ReservationId, Rule, Settings, StationState,
-    StationWord, Transition,
+    Actor, Alert, AlertId, AlertKey, AlertState, Cause, FoundIn, Latest, RawFormat, ReservationId, Rule, Settings,
+    StateRun, StationState, StationWord, Transition,
 };
 use stationkeeper_store::{
-    CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostStatus, Labs, ObjectVersion, OverdueCheck,
+    CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostStatus, Labs, NewHeartbeat, ObjectVersion, OverdueCheck,
     QuarantinedObject, Store, StoreOptions, TokenGrant, TokenRole,
 };
 use stationkeeper_telemetry::{Details, HostName, Snapshot};
@@ -106,6 +107,46 @@ impl App {
         let mut work = self.store.begin().await.unwrap();
         work.states().save_catalog(&[entry]).await.unwrap();
         work.states().save(&[state]).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// Heartbeats of its history, put so long after their timestamps.
+    pub async fn heartbeats(&self, host: &str, timestamps: &[DateTime<Utc>], late: TimeDelta) {
+        let host = HostName::parse(host).unwrap();
+        let snapshots: Vec<_> = timestamps.iter().map(|at| snapshot(&host, *at)).collect();
+        let sha256 = Sha256::digest(b"{}").into();
+        let heartbeats: Vec<_> = snapshots
+            .iter()
+            .map(|snapshot| {
+                let arrived_at = snapshot.timestamp_utc + late;
+                NewHeartbeat {
+                    snapshot,
+                    raw: b"{}",
+                    sha256,
+                    first_arrived_at: arrived_at,
+                    arrived_at,
+                    ingested_at: arrived_at,
+                    reservation_id: None,
+                }
+            })
+            .collect();
+        let mut work = self.store.begin().await.unwrap();
+        work.heartbeats().insert(&heartbeats, RawFormat::Zstd).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// States that it was in, each until the next.
+    pub async fn state_runs(&self, host: &str, runs: &[(DateTime<Utc>, StationWord, Option<Cause>)]) {
+        let host = HostName::parse(host).unwrap();
+        let run = |(from_at, word, cause): &(DateTime<Utc>, StationWord, Option<Cause>)| StateRun {
+            host: host.clone(),
+            from_at: *from_at,
+            to_at: None,
+            word: *word,
+            cause: cause.clone(),
+        };
+        let mut work = self.store.begin().await.unwrap();
+        work.runs().append(&runs.iter().map(run).collect::<Vec<_>>()).await.unwrap();
         work.commit().await.unwrap();
     }
 

@@ -1,5 +1,6 @@
 //! What can be said about reaching stations.
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::Place;
@@ -33,6 +34,28 @@ pub struct Wake {
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
     /// What came of it, as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `station history`.
+#[derive(Debug, Args)]
+pub struct StationHistory {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// The station
+    pub host: String,
+    /// From when on, RFC 3339 [default: a day before its end]
+    #[arg(long, value_name = "RFC3339")]
+    pub from: Option<DateTime<Utc>>,
+    /// Up to when, RFC 3339 [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    pub until: Option<DateTime<Utc>>,
+    /// Into so many parts it is cut; they are seen with `--json`
+    #[arg(long, value_name = "N", default_value_t = 288, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub buckets: u32,
+    /// All of it, as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -1,11 +1,12 @@
-//! `station add`: the access key by which a station uploads to the embedded bucket.
+//! `station add`: the access key by which a station uploads to the embedded bucket; `station history` stands beside.
 
 use serde::Serialize;
 use stationkeeper_embedded_bucket::{BucketError, BucketOptions, Credential, EmbeddedBucket};
 use stationkeeper_store::{CatalogEntry, HostStatus};
 use stationkeeper_telemetry::HostName;
 
-use crate::cli::StationCommand;
+use crate::cli::{Place, StationCommand};
+use crate::commands::history;
 use crate::connections::Connections;
 use crate::environment;
 use crate::failure::{Exit, Failure, print_json, print_line};
@@ -23,7 +24,13 @@ struct Added<'a> {
 
 /// Runs `station …`.
 pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
-    let StationCommand::Add { place, host, lab, json } = command;
+    match command {
+        StationCommand::Add { place, host, lab, json } => add(place, host, lab.as_ref(), *json).await,
+        StationCommand::History(arguments) => history::run(arguments).await,
+    }
+}
+
+async fn add(place: &Place, host: &str, lab: Option<&String>, json: bool) -> Result<Option<Exit>, Failure> {
     let host = place::host(host)?;
     let connections = place::connections(place)?;
     let elsewhere = environment::variable("STATIONKEEPER_BUCKET").or_else(|| connections.elsewhere.bucket.clone());
@@ -38,7 +45,7 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
     let known = store.station(&host).await.map_err(failed)?;
     let entry = CatalogEntry {
         host: host.clone(),
-        lab: lab.clone().or_else(|| known.as_ref().and_then(|known| known.entry.lab.clone())),
+        lab: lab.cloned().or_else(|| known.as_ref().and_then(|known| known.entry.lab.clone())),
         address: known.as_ref().and_then(|known| known.entry.address.clone()),
         mac: known.and_then(|known| known.entry.mac),
         status: HostStatus::Active,
@@ -64,7 +71,7 @@ pub async fn run(command: &StationCommand) -> Result<Option<Exit>, Failure> {
         secret_access_key: credential.secret.expose(),
         uplink_command: &command,
     };
-    if *json {
+    if json {
         print_json(&added)?;
     } else {
         print_line(format_args!("{host} may write below stations/{host}/ of the bucket {bucket} at {endpoint}, by"))?;

@@ -1,4 +1,5 @@
 use chrono::{DateTime, TimeDelta, Utc};
+use stationkeeper_rules::history::Beat;
 use stationkeeper_rules::{RawFormat, ReservationId};
 use stationkeeper_store::{NewHeartbeat, StoreError, StoreOptions, train_dictionary};
 use stationkeeper_telemetry::{ForcedLogoff, PowerAction, SessionOperation};
@@ -286,5 +287,27 @@ fn heartbeat_at(snapshot: &stationkeeper_telemetry::Snapshot) -> NewHeartbeat<'_
         arrived_at: at(0),
         ingested_at: at(0),
         reservation_id: None,
+    }
+}
+
+pub async fn times_of_heartbeats_are_read_by_station_and_clock(lab: Lab) {
+    for name in ["LAB-01", "LAB-02"] {
+        let snapshots: Vec<_> = (0..1_000).map(|number| snapshot(name, at(number * 60))).collect();
+        let beats: Vec<_> = snapshots.iter().map(|snapshot| heartbeat(snapshot, b"{}")).collect();
+        insert(&lab, &beats, RawFormat::Zstd).await;
+    }
+    let beat = |second| Beat { timestamp_utc: at(second), first_arrived_at: at(second + 1) };
+    let read = async |from, limit| lab.store.beats(&host("LAB-01"), at(from), limit).await.unwrap();
+    assert_eq!(read(60, 2).await, [beat(60), beat(120)]);
+    assert_eq!(read(61, 1).await, [beat(120)]);
+    assert_eq!(read(59_941, 10).await, []);
+    let before = async |second| lab.store.beat_before(&host("LAB-01"), at(second)).await.unwrap();
+    assert_eq!([before(0).await, before(60).await, before(61).await], [None, Some(beat(0)), Some(beat(60))]);
+    assert_eq!(lab.store.beat_before(&host("LAB-03"), at(60)).await.unwrap(), None);
+    for (statement, values, most) in [
+        (include_str!("../../src/sql/beats.sql"), &["LAB-01", "2026-11-24T12:00:00.000000Z", "20"][..], 20 + 2),
+        (include_str!("../../src/sql/beat_before.sql"), &["LAB-01", "2026-11-24T12:00:00.000000Z"], 2),
+    ] {
+        lab.reads_by_index(statement, values, most).await;
     }
 }

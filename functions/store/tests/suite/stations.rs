@@ -1,6 +1,6 @@
 use chrono::TimeDelta;
-use stationkeeper_rules::{Cause, StationState, StationWord, StatusDocument, UnreadyRun};
-use stationkeeper_store::{CatalogEntry, HostStatus, StateRun, StationFilter};
+use stationkeeper_rules::{Cause, StateRun, StationState, StationWord, StatusDocument, UnreadyRun};
+use stationkeeper_store::{CatalogEntry, HostStatus, StationFilter};
 use stationkeeper_telemetry::{HostName, Nic, NicSettings, ServiceState, SessionOperation};
 
 use super::{at, heard, host, snapshot, with_stations};
@@ -158,4 +158,36 @@ pub async fn state_runs_follow_one_another(lab: Lab) {
     assert_eq!(read(60, 120).await, closed[1..2], "a run ends before its end");
     assert_eq!(lab.store.prune_audit(at(120), 10).await.unwrap().rows, 1);
     assert_eq!(read(0, 1_000).await, closed[1..]);
+}
+
+pub async fn looking_at_a_day_of_states_reads_no_other_days(lab: Lab) {
+    let words = [StationWord::Ready, StationWord::Down];
+    let run = |name: &str, number: usize| StateRun {
+        host: host(name),
+        from_at: at(i64::try_from(number).unwrap() * 60),
+        to_at: None,
+        word: words[number % 2],
+        cause: None,
+    };
+    let mut work = lab.store.begin().await.unwrap();
+    for name in ["LAB-01", "LAB-02"] {
+        work.runs().append(&(0..2_000).map(|number| run(name, number)).collect::<Vec<_>>()).await.unwrap();
+    }
+    work.commit().await.unwrap();
+    for (from, to, first, number) in [
+        (60_000, 60_600, 60_000, 10),
+        (60_001, 60_601, 60_000, 11),
+        (59_999, 60_000, 59_940, 1),
+        (-600, 1, 0, 1),
+        (119_941, 200_000, 119_940, 1),
+        (200_000, 300_000, 119_940, 1),
+    ] {
+        let found = lab.store.state_runs(&host("LAB-01"), at(from), at(to)).await.unwrap();
+        assert_eq!((found.len(), found[0].from_at), (number, at(first)), "{from} to {to}");
+    }
+    assert_eq!(lab.store.state_runs(&host("LAB-01"), at(-600), at(0)).await.unwrap(), []);
+    assert_eq!(lab.store.state_runs(&host("LAB-03"), at(0), at(600)).await.unwrap(), []);
+    let (from, to) = ("2026-11-25T00:40:00.000000Z", "2026-11-25T00:50:00.000000Z");
+    let values = ["LAB-01", to, from, "LAB-01", from, from];
+    lab.reads_by_index(include_str!("../../src/sql/state_runs.sql"), &values, 10 + 4).await;
 }
