@@ -77,7 +77,9 @@ impl Gateway {
         // Pages, their files and another name of one address: these alone are not in the document.
         let pages = Router::new()
             .route("/", get(status_page::page))
+            .route("/api/docs", get(openapi::page::page))
             .route("/assets/status.css", get(assets::style))
+            .route("/assets/reference.css", get(assets::reference_style))
             .route("/assets/icon.svg", get(assets::icon))
             .route("/admin/logout", post(login::logout)); // the older service's
         pages
@@ -125,7 +127,10 @@ mod tests {
         let code = include_str!("router.rs").split("#[cfg(test)]").next().unwrap();
         let undescribed: Vec<&str> =
             code.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-        assert_eq!(undescribed, ["/", "/assets/status.css", "/assets/icon.svg", "/admin/logout"]);
+        assert_eq!(
+            undescribed,
+            ["/", "/api/docs", "/assets/status.css", "/assets/reference.css", "/assets/icon.svg", "/admin/logout"]
+        );
         assert!(!code.contains(".route_service(") && !code.contains(".nest_service("));
     }
 }
