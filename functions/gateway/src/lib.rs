@@ -17,6 +17,7 @@ mod forced_logoffs;
 mod gateway;
 mod headers;
 mod health;
+mod idempotency;
 mod live;
 mod login;
 mod metrics;

@@ -10,11 +10,12 @@ use std::sync::LazyLock;
 use axum::Json;
 use serde_json::{Value, json};
 use stationkeeper_api::ErrorBody;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{Components, ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 use utoipa::{IntoParams, OpenApi};
 
 use crate::actor::{Actor, COOKIE};
@@ -95,6 +96,11 @@ static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
         components.add_security_scheme(name, scheme);
     }
     let mut document = described(about);
+    for (path, item) in &mut document.paths.paths {
+        if let Some(post) = item.post.as_mut().filter(|post| path.starts_with("/api/v1/") && is_closed(post)) {
+            takes_key(post);
+        }
+    }
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         for (status, applies, said) in COMMON {
             if applies(operation) {
@@ -123,6 +129,33 @@ fn complete(schemas: &mut Value) {
         if let Some(item) = name.strip_prefix("Page_") {
             schema["properties"]["items"]["items"] = json!({ "$ref": format!("#/components/schemas/{item}") });
         }
+    }
+}
+
+/// `idempotency::once`: what every `POST` of somebody known takes.
+fn takes_key(operation: &mut Operation) {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .pattern(Some("^[!-~]+$"))
+        .build();
+    let header = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "A word of the caller's for this request: sent again within 24 hours, it is answered as before.",
+        ))
+        .schema(Some(key))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(header));
+    let answers = &mut operation.responses.responses;
+    answers.insert("422".to_owned(), error("`key_of_other_request`"));
+    let busy = "`request_in_flight`: see `Retry-After`; `answer_not_kept`";
+    match answers.get_mut("409") {
+        Some(RefOr::T(known)) => known.description = format!("{}; {busy}", known.description),
+        _ => drop(answers.insert("409".to_owned(), error(busy))),
     }
 }
 

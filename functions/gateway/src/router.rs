@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use utoipa_axum::router::OpenApiRouter;
@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, openapi,
-    quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
+    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, idempotency, live, login, metrics,
+    observe, openapi, quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -73,6 +73,7 @@ impl Gateway {
     /// Everything that is answered. Paths of the API are accepted below `/api` and below `/ops/api`.
     pub fn router(&self) -> Router {
         let (api, _) = api().split_for_parts();
+        let api = api.layer(from_fn_with_state(self.clone(), idempotency::once));
         let (beside, _) = beside().split_for_parts();
         // Pages, their files and another name of one address: these alone are not in the document.
         let pages = Router::new()

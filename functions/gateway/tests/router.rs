@@ -4,6 +4,7 @@
 
 mod app;
 mod document;
+mod keys;
 mod live;
 mod people;
 mod silences;

@@ -1,9 +1,10 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 42] = [
+pub(super) const CODES: [(&str, &str); 45] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
+    ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
     ("bad_request", "the text says what is wrong with the request"),
     ("body_too_large", "the body is over 1 MiB"),
     ("changed_meanwhile", "somebody else was first: look again"),
@@ -15,6 +16,7 @@ pub(super) const CODES: [(&str, &str); 42] = [
     ("database_away", "the database does not answer: try again"),
     ("forbidden", "the token's role does not suffice"),
     ("foreign_origin", "the page of another site asks"),
+    ("key_of_other_request", "the `Idempotency-Key` was sent with another request"),
     ("local_mode_active", "the station is in local mode, and nobody confirmed"),
     ("method_not_allowed", "the address does not take this method"),
     ("no_login", "nobody logs in to stations: the gateway is not configured for it"),
@@ -27,6 +29,7 @@ pub(super) const CODES: [(&str, &str); 42] = [
     ("outcome_unknown", "the connection broke while the command ran: it may have done its work"),
     ("own_token", "the token is the one that asks"),
     ("pairing_code", "the pairing code is of no use"),
+    ("request_in_flight", "the request with this key is being carried out: see `Retry-After`"),
     ("station_certificate", "the station's certificate is not the one that is expected"),
     ("station_fault", "the station answered with a fault"),
     ("station_file", "a file of the station could not be read"),
@@ -61,8 +64,7 @@ mod tests {
     #[test]
     fn every_word_of_the_code_is_in_the_list_and_no_other() {
         let ours = words(include_str!("../error.rs"), "fn verdict(", "\nimpl From<StoreError>");
-        let dressed =
-            words(include_str!("../request_id.rs"), "match response.status()", "Some(ErrorParts { text, code })");
+        let dressed = words(include_str!("../request_id.rs"), "match response.status()", "Some(ErrorParts {");
         let stations = words(include_str!("../../../station-link/src/winrm/error.rs"), "pub fn code(", "\n}\n");
         let used: BTreeSet<&str> =
             ours.iter().chain(&dressed).chain(&stations).copied().filter(|word| !word.contains(' ')).collect();
