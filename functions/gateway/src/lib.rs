@@ -26,6 +26,7 @@ mod openapi;
 mod origin;
 mod quarantine;
 mod reach;
+mod refusals;
 mod request_id;
 mod reservations;
 mod router;

@@ -13,7 +13,8 @@ use utoipa_axum::routes;
 use crate::error::ApiError;
 use crate::{
     Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, idempotency, live, login, metrics,
-    observe, openapi, quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
+    observe, openapi, quarantine, refusals, request_id, reservations, silences, stations, status_page, tokens, winrm,
+    wol,
 };
 
 /// Largest body, in bytes.
@@ -74,6 +75,7 @@ impl Gateway {
     pub fn router(&self) -> Router {
         let (api, _) = api().split_for_parts();
         let api = api.layer(from_fn_with_state(self.clone(), idempotency::once));
+        let api = api.layer(from_fn_with_state(self.clone(), refusals::write_down));
         let (beside, _) = beside().split_for_parts();
         // Pages, their files and another name of one address: these alone are not in the document.
         let pages = Router::new()

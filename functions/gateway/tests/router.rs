@@ -7,6 +7,7 @@ mod document;
 mod keys;
 mod live;
 mod people;
+mod refusals;
 mod silences;
 mod waking;
 

@@ -38,11 +38,13 @@ pub enum AuditAction {
     StationWake,
     /// Ran a command that changes a station.
     StationCommand,
+    /// Asked for a change that has no name of its own here: its detail says which.
+    Request,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -54,6 +56,7 @@ impl AuditAction {
         Self::PairingTake,
         Self::StationWake,
         Self::StationCommand,
+        Self::Request,
     ];
 
     /// The stable name.
@@ -70,6 +73,7 @@ impl AuditAction {
             Self::PairingTake => "pairing.take",
             Self::StationWake => "station.wake",
             Self::StationCommand => "station.command",
+            Self::Request => "request",
         }
     }
 
