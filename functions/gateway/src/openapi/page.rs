@@ -19,11 +19,14 @@ use crate::status_page::{html, login_form};
 #[template(path = "reference.html")]
 struct Reference {
     version: String,
-    about: Vec<String>,
+    about: Vec<Prose>,
     tags: Vec<Tag>,
     schemas: Vec<Schema>,
-    codes: Vec<(&'static str, &'static str)>,
+    codes: Vec<(&'static str, Prose)>,
 }
+
+/// Pieces of a text; those that stood between backticks are code.
+struct Prose(Vec<(bool, String)>);
 
 struct Tag {
     id: String,
@@ -36,12 +39,12 @@ struct Operation {
     id: String,
     method: String,
     path: String,
-    summary: String,
-    description: String,
+    summary: Prose,
+    description: Option<Prose>,
     is_open: bool,
     parameters: Vec<Field>,
     body: Option<Kind>,
-    answers: Vec<(String, String, Kind)>,
+    answers: Vec<(String, Prose, Kind)>,
     curl: String,
 }
 
@@ -51,7 +54,7 @@ struct Field {
     place: String,
     kind: Kind,
     is_required: bool,
-    description: String,
+    description: Prose,
 }
 
 /// A type in words, with a link to the schema that it names.
@@ -64,10 +67,10 @@ struct Kind {
 
 struct Schema {
     name: String,
-    description: String,
+    description: Prose,
     kind: Kind,
-    /// Alternatives of it; one without a title where there is no choice.
-    forms: Vec<(String, Vec<Field>)>,
+    /// Alternatives of it; without a title where there is no choice.
+    forms: Vec<(Option<Prose>, Vec<Field>)>,
     example: Option<String>,
 }
 
@@ -112,10 +115,10 @@ fn reference(document: &Value) -> Reference {
     }
     Reference {
         version: text(&document["info"]["version"]),
-        about: about.lines().map(plain).filter(|line| !line.is_empty()).collect(),
+        about: about.lines().filter(|line| !line.is_empty()).map(|line| prose(&plain(line))).collect(),
         tags,
         schemas: entries(&document["components"]["schemas"]).map(|(name, said)| schema(name, said)).collect(),
-        codes: super::codes::CODES.to_vec(),
+        codes: super::codes::CODES.into_iter().map(|(word, meaning)| (word, prose(meaning))).collect(),
     }
 }
 
@@ -125,14 +128,14 @@ fn operation(path: &str, method: &str, said: &Value) -> Operation {
         place: text(&parameter["in"]),
         kind: kind(&parameter["schema"]),
         is_required: parameter["required"] == true,
-        description: text(&parameter["description"]),
+        description: prose(&text(&parameter["description"])),
     });
     let body = entries(&said["requestBody"]["content"]).next();
     let answers = entries(&said["responses"]).map(|(status, answer)| {
         let content = entries(&answer["content"]).next();
         (
             status.to_owned(),
-            text(&answer["description"]),
+            prose(&text(&answer["description"])),
             content.map(|(_, of)| kind(&of["schema"])).unwrap_or_default(),
         )
     });
@@ -140,8 +143,8 @@ fn operation(path: &str, method: &str, said: &Value) -> Operation {
         id: text(&said["operationId"]),
         method: method.to_uppercase(),
         path: path.to_owned(),
-        summary: text(&said["summary"]),
-        description: text(&said["description"]),
+        summary: prose(&text(&said["summary"])),
+        description: said["description"].as_str().map(prose),
         is_open: said["security"] == serde_json::json!([{}]),
         parameters: parameters.collect(),
         body: body.map(|(_, content)| kind(&content["schema"])),
@@ -178,23 +181,23 @@ fn curl(path: &str, method: &str, said: &Value) -> String {
 }
 
 fn schema(name: &str, said: &Value) -> Schema {
-    let forms: Vec<(String, Vec<Field>)> = match (said["oneOf"].as_array(), said["allOf"].as_array()) {
-        (Some(choices), _) => choices.iter().map(|one| (text(&one["description"]), fields(one))).collect(),
+    let forms: Vec<(Option<Prose>, Vec<Field>)> = match (said["oneOf"].as_array(), said["allOf"].as_array()) {
+        (Some(choices), _) => choices.iter().map(|one| (one["description"].as_str().map(prose), fields(one))).collect(),
         (None, Some(parts)) => parts
             .iter()
             .map(|part| match reference_of(part) {
-                Some(other) => (format!("All of {other}, and:"), Vec::new()),
-                None => (String::new(), fields(part)),
+                Some(other) => (Some(prose(&format!("All of {other}, and:"))), Vec::new()),
+                None => (None, fields(part)),
             })
             .collect(),
-        (None, None) => vec![(String::new(), fields(said))],
+        (None, None) => vec![(None, fields(said))],
     };
     let example = said.get("example").filter(|example| example.is_object());
     Schema {
         name: name.to_owned(),
-        description: text(&said["description"]),
+        description: prose(&text(&said["description"])),
         kind: if said["properties"].is_object() { Kind::default() } else { kind(said) },
-        forms: forms.into_iter().filter(|(title, fields)| !title.is_empty() || !fields.is_empty()).collect(),
+        forms: forms.into_iter().filter(|(title, fields)| title.is_some() || !fields.is_empty()).collect(),
         example: example.and_then(|example| serde_json::to_string_pretty(example).ok()),
     }
 }
@@ -208,7 +211,7 @@ fn fields(said: &Value) -> Vec<Field> {
             place: String::new(),
             kind: kind(said),
             is_required: required.contains(&name),
-            description: text(&described.unwrap_or(said)["description"]),
+            description: prose(&text(&described.unwrap_or(said)["description"])),
         }
     };
     entries(&said["properties"]).map(of).collect()
@@ -242,6 +245,10 @@ fn kind(said: &Value) -> Kind {
     }
     let format = said["format"].as_str().map(|format| format!(" ({format})")).unwrap_or_default();
     Kind { after: names.join(" or ") + &format, ..Kind::default() }
+}
+
+fn prose(text: &str) -> Prose {
+    Prose(text.split('`').enumerate().map(|(number, piece)| (number % 2 == 1, piece.to_owned())).collect())
 }
 
 fn text(value: &Value) -> String {

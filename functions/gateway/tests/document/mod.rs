@@ -104,6 +104,7 @@ async fn the_page_shows_every_operation_without_a_script_to_whoever_is_logged_in
     assert!(policy.contains("default-src 'none'") && !policy.contains("script"), "{policy}");
     let text = page.text();
     assert!(!text.contains("<script") && !text.contains("style=\"") && !text.contains("://"), "nothing from elsewhere");
+    assert!(text.contains("<code>If-Match</code>") && !text.contains('`'), "code is shown as code");
     let document = app.get("/api/openapi.json").await.json();
     for (path, _, operation) in operations(&document) {
         let id = operation["operationId"].as_str().unwrap();
