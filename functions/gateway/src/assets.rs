@@ -18,3 +18,11 @@ pub(crate) async fn style() -> impl IntoResponse {
         include_str!("../templates/status.css"),
     )
 }
+
+/// What the page of the API adds to it.
+pub(crate) async fn reference_style() -> impl IntoResponse {
+    (
+        [(header::CONTENT_TYPE, "text/css; charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=300")],
+        include_str!("../templates/reference.css"),
+    )
+}

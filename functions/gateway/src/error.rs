@@ -1,5 +1,7 @@
 //! Every answer that is not a success: a status, a stable word, a sentence. The request id is added on the way out.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stationkeeper_rules::LifeError;
@@ -95,6 +97,17 @@ pub(crate) enum ApiError {
     /// Between here and a station's command.
     #[error(transparent)]
     Station(WinRmError),
+    /// The caller's `Idempotency-Key` was sent with another request.
+    #[error("the Idempotency-Key was used for another request: each request has a key of its own")]
+    KeyOfOtherRequest,
+    /// The same request is being carried out.
+    #[error("the request with this Idempotency-Key is being carried out: ask again in {seconds} s")]
+    InFlight { seconds: u64 },
+    /// The same request was carried out, and what was answered held a secret.
+    #[error(
+        "the request with this Idempotency-Key was carried out, and its answer held a secret that is kept nowhere: take back what it made, and ask with another key"
+    )]
+    AnswerNotKept,
     /// It was told to stop while the request waited for something.
     #[error("the gateway is stopping: try again")]
     Closing,
@@ -136,7 +149,7 @@ pub(crate) enum InternalError {
 #[derive(Debug, Clone)]
 pub(crate) struct ErrorParts {
     pub text: String,
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
 }
 
 impl ApiError {
@@ -195,6 +208,9 @@ impl ApiError {
                 | WinRmError::File { .. }
                 | WinRmError::Local { .. } => (StatusCode::BAD_GATEWAY, error.code()),
             },
+            Self::KeyOfOtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, "key_of_other_request"),
+            Self::InFlight { .. } => (StatusCode::CONFLICT, "request_in_flight"),
+            Self::AnswerNotKept => (StatusCode::CONFLICT, "answer_not_kept"),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
             Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
             Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
@@ -247,7 +263,7 @@ impl IntoResponse for ApiError {
         let (status, code) = self.verdict();
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if let Self::TooManyAttempts { seconds } = &self {
+        if let Self::TooManyAttempts { seconds } | Self::InFlight { seconds } = &self {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
         }
         if matches!(self, Self::EventNotWritten | Self::EventNotTaken) {
@@ -256,7 +272,7 @@ impl IntoResponse for ApiError {
         if matches!(self, Self::Unauthenticated) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stationkeeper\""));
         }
-        response.extensions_mut().insert(ErrorParts { text: self.to_string(), code });
+        response.extensions_mut().insert(ErrorParts { text: self.to_string(), code: code.into() });
         response
     }
 }

@@ -21,7 +21,8 @@ use crate::token::digest;
 #[derive(Deserialize, ToSchema)]
 #[schema(as = LoginForm)]
 struct Fields {
-    /// 1 to 512 characters.
+    /// As it was given.
+    #[schema(min_length = 1, max_length = 512)]
     token: String,
 }
 

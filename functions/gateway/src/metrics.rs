@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use stationkeeper_api::ErrorBody;
 use stationkeeper_rules::{AlertState, Rule, StationWord};
 
 use crate::Gateway;
@@ -16,7 +17,11 @@ use crate::origin::is_local;
 /// Figures. Open to this computer itself, otherwise with a token.
 #[utoipa::path(
     get, path = "/metrics", operation_id = "get_metrics", tag = "operation",
-    responses((status = OK, description = "Prometheus' text format", content_type = "text/plain", body = String)),
+    security((), ("token" = []), ("header" = []), ("session" = [])),
+    responses(
+        (status = OK, description = "Prometheus' text format", content_type = "text/plain", body = String),
+        (status = UNAUTHORIZED, description = "`unauthenticated`: from elsewhere, without a token", body = ErrorBody),
+    ),
 )]
 pub(crate) async fn metrics(State(gateway): State<Gateway>, request: Request) -> Result<Response, ApiError> {
     let (mut parts, _body) = request.into_parts();

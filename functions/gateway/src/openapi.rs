@@ -1,15 +1,21 @@
 //! `GET /api/openapi.json`: the document of the API (OpenAPI 3.1), made from the routes themselves. What is the same everywhere is said
 //! here: how a caller shows who they are, how errors look, and which of them any address may give.
 
+mod codes;
+pub(crate) mod page;
+
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use axum::Json;
+use serde_json::{Value, json};
 use stationkeeper_api::ErrorBody;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, ContentBuilder, OpenApi as Document, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Components, ContentBuilder, ObjectBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 use utoipa::{IntoParams, OpenApi};
 
 use crate::actor::{Actor, COOKIE};
@@ -21,7 +27,7 @@ use crate::router::described;
 #[openapi(
     info(
         title = "Stationkeeper",
-        description = include_str!("openapi.md"),
+        description = include_str!("openapi/about.md"),
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     servers((url = "/", description = "The gateway that this document comes from")),
@@ -79,7 +85,10 @@ const COMMON: [(&str, Applies, &str); 5] = [
     ),
 ];
 
-static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
+/// Examples of schemas, by name.
+const EXAMPLES: &str = include_str!("openapi/examples.json");
+
+static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let mut about = About::openapi();
     about.info.version = env!("CARGO_PKG_VERSION").to_owned();
     let components = about.components.get_or_insert_with(Components::new);
@@ -87,6 +96,11 @@ static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
         components.add_security_scheme(name, scheme);
     }
     let mut document = described(about);
+    for (path, item) in &mut document.paths.paths {
+        if let Some(post) = item.post.as_mut().filter(|post| path.starts_with("/api/v1/") && is_closed(post)) {
+            takes_key(post);
+        }
+    }
     for operation in document.paths.paths.values_mut().flat_map(operations) {
         for (status, applies, said) in COMMON {
             if applies(operation) {
@@ -95,8 +109,55 @@ static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
             }
         }
     }
+    // A test looks into it: a document that cannot be written is not shipped.
+    let mut document = serde_json::to_value(&document).unwrap_or_default();
+    complete(&mut document["components"]["schemas"]);
     document
 });
+
+/// What derived schemas cannot say: the words of errors, examples, and that the items of a page have a name.
+fn complete(schemas: &mut Value) {
+    schemas["ErrorBody"]["properties"]["code"]["enum"] = codes::CODES.iter().map(|(word, _)| *word).collect();
+    let examples: BTreeMap<String, Value> = serde_json::from_str(EXAMPLES).unwrap_or_default();
+    for (name, example) in examples {
+        if let Some(schema) = schemas.get_mut(format!("Page_{name}")) {
+            schema["example"] = json!({ "items": [&example], "next": null });
+        }
+        schemas[name]["example"] = example;
+    }
+    for (name, schema) in schemas.as_object_mut().into_iter().flatten() {
+        if let Some(item) = name.strip_prefix("Page_") {
+            schema["properties"]["items"]["items"] = json!({ "$ref": format!("#/components/schemas/{item}") });
+        }
+    }
+}
+
+/// `idempotency::once`: what every `POST` of somebody known takes.
+fn takes_key(operation: &mut Operation) {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .pattern(Some("^[!-~]+$"))
+        .build();
+    let header = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "A word of the caller's for this request: sent again within 24 hours, it is answered as before.",
+        ))
+        .schema(Some(key))
+        .build();
+    operation.parameters.get_or_insert_default().push(RefOr::T(header));
+    let answers = &mut operation.responses.responses;
+    answers.insert("422".to_owned(), error("`key_of_other_request`"));
+    let busy = "`request_in_flight`: see `Retry-After`; `answer_not_kept`";
+    match answers.get_mut("409") {
+        Some(RefOr::T(known)) => known.description = format!("{}; {busy}", known.description),
+        _ => drop(answers.insert("409".to_owned(), error(busy))),
+    }
+}
 
 fn schemes() -> [(&'static str, SecurityScheme); 3] {
     let bearer = HttpBuilder::new()
@@ -123,7 +184,7 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
-fn error(said: &str) -> RefOr<utoipa::openapi::Response> {
+fn error(said: &str) -> RefOr<Response> {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("ErrorBody"))).build();
     ResponseBuilder::new().description(said).content("application/json", content).build().into()
 }
@@ -133,11 +194,46 @@ fn error(said: &str) -> RefOr<utoipa::openapi::Response> {
 /// Whoever holds a token may read it, whatever its role: nothing of the API is open but what says so.
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "get_openapi", tag = "operation",
-    responses((status = OK, description = "OpenAPI 3.1", body = serde_json::Value)),
+    responses((status = OK, description = "OpenAPI 3.1", body = Value)),
 )]
 pub(crate) async fn json(
     _actor: Actor,
     Query(NoParameters {}): Query<NoParameters>,
-) -> Result<Json<&'static Document>, ApiError> {
+) -> Result<Json<&'static Value>, ApiError> {
     Ok(Json(&*DOCUMENT))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use stationkeeper_api::{
+        AlertView, AuditView, ForcedLogoffView, ReservationRecordView, SilenceView, StationView, TokenView,
+    };
+
+    use super::*;
+
+    fn again<T: Serialize + DeserializeOwned>(example: &Value) -> Value {
+        serde_json::to_value(serde_json::from_value::<T>(example.clone()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn examples_are_what_their_types_say() {
+        let examples: BTreeMap<String, Value> = serde_json::from_str(EXAMPLES).unwrap();
+        for (name, example) in &examples {
+            let said = match name.as_str() {
+                "StationView" => again::<StationView>(example),
+                "AlertView" => again::<AlertView>(example),
+                "SilenceView" => again::<SilenceView>(example),
+                "ReservationRecordView" => again::<ReservationRecordView>(example),
+                "TokenView" => again::<TokenView>(example),
+                "AuditView" => again::<AuditView>(example),
+                "ForcedLogoffView" => again::<ForcedLogoffView>(example),
+                "ErrorBody" => again::<ErrorBody>(example),
+                other => panic!("{other}: say here of which type it is"),
+            };
+            assert_eq!(&said, example, "{name}");
+            assert_eq!(DOCUMENT["components"]["schemas"][name]["type"], "object", "{name}");
+        }
+    }
 }

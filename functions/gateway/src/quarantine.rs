@@ -25,6 +25,7 @@ pub(crate) struct Parameters {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
     /// `next` of the page before.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

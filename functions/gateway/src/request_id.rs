@@ -38,7 +38,7 @@ pub(crate) async fn request_id(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span).await;
     if let Some(parts) = error_parts(&mut response) {
-        let body = ErrorBody { error: parts.text, code: parts.code.to_owned(), request_id: id.clone() };
+        let body = ErrorBody { error: parts.text, code: parts.code.into_owned(), request_id: id.clone() };
         let (mut head, _) = response.into_parts();
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::CONTENT_TYPE);
@@ -72,7 +72,7 @@ fn error_parts(response: &mut Response) -> Option<ErrorParts> {
         status if status.is_server_error() => ("INTERNAL_ERROR", "Internal server error".to_owned()),
         status => ("bad_request", status.canonical_reason().unwrap_or("bad request").to_lowercase()),
     };
-    Some(ErrorParts { text, code })
+    Some(ErrorParts { text, code: code.into() })
 }
 
 fn acceptable(id: &str) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use utoipa_axum::router::OpenApiRouter;
@@ -12,8 +12,9 @@ use utoipa_axum::routes;
 
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, openapi,
-    operations, quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
+    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, idempotency, live, login, metrics,
+    observe, openapi, operations, quarantine, refusals, request_id, reservations, silences, stations, status_page,
+    tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -85,11 +86,15 @@ impl Gateway {
     /// Everything that is answered. Paths of the API are accepted below `/api` and below `/ops/api`.
     pub fn router(&self) -> Router {
         let (api, _) = api().split_for_parts();
+        let api = api.layer(from_fn_with_state(self.clone(), idempotency::once));
+        let api = api.layer(from_fn_with_state(self.clone(), refusals::write_down));
         let (beside, _) = beside().split_for_parts();
         // Pages, their files and another name of one address: these alone are not in the document.
         let pages = Router::new()
             .route("/", get(status_page::page))
+            .route("/api/docs", get(openapi::page::page))
             .route("/assets/status.css", get(assets::style))
+            .route("/assets/reference.css", get(assets::reference_style))
             .route("/assets/icon.svg", get(assets::icon))
             .route("/admin/logout", post(login::logout)); // the older service's
         pages
@@ -136,7 +141,10 @@ mod tests {
         let code = include_str!("router.rs").split("#[cfg(test)]").next().unwrap();
         let undescribed: Vec<&str> =
             code.split(".route(\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-        assert_eq!(undescribed, ["/", "/assets/status.css", "/assets/icon.svg", "/admin/logout"]);
+        assert_eq!(
+            undescribed,
+            ["/", "/api/docs", "/assets/status.css", "/assets/reference.css", "/assets/icon.svg", "/admin/logout"]
+        );
         assert!(!code.contains(".route_service(") && !code.contains(".nest_service("));
     }
 }

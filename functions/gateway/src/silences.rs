@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use stationkeeper_api::{ErrorBody, Page, SilenceView};
@@ -61,8 +61,10 @@ pub async fn set_silence(
     author: &Author,
     now: DateTime<Utc>,
 ) -> Result<Silence, SetSilenceError> {
-    let from = asked.from.unwrap_or(now);
-    let span = match (asked.until, asked.recurring) {
+    // As it is kept: what is answered now is what is read later.
+    let from = asked.from.unwrap_or(now).trunc_subsecs(6);
+    let until = asked.until.map(|until| until.trunc_subsecs(6));
+    let span = match (until, asked.recurring) {
         (None, _) => Span::UntilResolved { from },
         (Some(until), None) => Span::Once { from, until },
         (Some(until), Some(rule)) => {
@@ -133,6 +135,7 @@ pub(crate) struct Parameters {
     #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
     limit: Option<String>,
     /// `next` of the page before.
+    #[param(min_length = 1)]
     cursor: Option<String>,
 }
 

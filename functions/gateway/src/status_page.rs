@@ -136,7 +136,8 @@ pub(crate) fn login_form(language: Language, problem: Option<LoginProblem>) -> R
     Ok(response)
 }
 
-fn html(status: StatusCode, page: &impl Template) -> Result<Response, ApiError> {
+/// A page with the headers of a page.
+pub(crate) fn html(status: StatusCode, page: &impl Template) -> Result<Response, ApiError> {
     let mut response = (status, Html(page.render()?)).into_response();
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(headers::PAGE));
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-language, cookie"));

@@ -18,6 +18,7 @@ use crate::actor::Actor;
 use crate::attempts::WINDOW;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
+use crate::idempotency::Secret;
 use crate::origin::peer;
 use crate::request_id::RequestId;
 use crate::token::{digest, mint_token, random};
@@ -190,6 +191,7 @@ pub(crate) struct Asked {
     #[schema(min_length = 1, max_length = 64)]
     name: String,
     /// `viewer`, `instructor`, `operator` or `admin`.
+    #[schema(pattern = "^(viewer|instructor|operator|admin)$")]
     role: String,
     /// For these laboratories; none: for all.
     #[serde(default)]
@@ -221,10 +223,10 @@ pub(crate) async fn add(
     actor: Actor,
     Query(NoParameters {}): Query<NoParameters>,
     Body(asked): Body<Asked>,
-) -> Result<(StatusCode, Json<MintedTokenView>), ApiError> {
+) -> Result<(StatusCode, Secret<MintedTokenView>), ApiError> {
     actor.may_give_access()?;
     let (secret, token) = add_token(gateway.store(), asked.grant()?, &actor.author(), gateway.now()).await?;
-    Ok((StatusCode::CREATED, Json(minted(secret, token))))
+    Ok((StatusCode::CREATED, Secret(minted(secret, token))))
 }
 
 fn minted(secret: String, token: NewApiToken) -> MintedTokenView {
@@ -278,12 +280,12 @@ pub(crate) async fn offer(
     actor: Actor,
     Query(NoParameters {}): Query<NoParameters>,
     Body(asked): Body<Asked>,
-) -> Result<(StatusCode, Json<PairingCodeView>), ApiError> {
+) -> Result<(StatusCode, Secret<PairingCodeView>), ApiError> {
     actor.may_give_access()?;
     let lasts = gateway.lasting(PAIRING_LASTS);
     let (code, expires_at) =
         offer_pairing(gateway.store(), asked.grant()?, &actor.author(), gateway.now(), lasts).await?;
-    Ok((StatusCode::CREATED, Json(PairingCodeView { code, expires_at: expires_at.into() })))
+    Ok((StatusCode::CREATED, Secret(PairingCodeView { code, expires_at: expires_at.into() })))
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -309,7 +311,7 @@ struct Pairing {
 pub(crate) async fn pair(
     State(gateway): State<Gateway>,
     request: Request,
-) -> Result<(StatusCode, Json<MintedTokenView>), ApiError> {
+) -> Result<(StatusCode, Secret<MintedTokenView>), ApiError> {
     let (parts, body) = request.into_parts();
     let (address, request_id, now) = (peer(&parts), RequestId::of(&parts), gateway.now());
     if let Some(wait) = gateway.shared().attempts.wait(address, now) {
@@ -327,7 +329,7 @@ pub(crate) async fn pair(
     work.tokens().add(&token).await?;
     work.audit().append(&[AuditEntry::done(&author, AuditAction::PairingTake, &token.id, now)]).await?;
     work.commit().await?;
-    Ok((StatusCode::CREATED, Json(minted(secret, token))))
+    Ok((StatusCode::CREATED, Secret(minted(secret, token))))
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use crate::reach::ReachError;
 #[expect(dead_code, reason = "describes a body that is read field by field, in several spellings")]
 struct CommandBody {
     /// Of the catalog.
+    #[schema(min_length = 1)]
     host: String,
     /// Of Lab Station, as far as callers may name it.
     #[schema(example = "prepare-session")]

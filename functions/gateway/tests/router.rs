@@ -5,8 +5,10 @@
 mod app;
 mod document;
 mod history;
+mod keys;
 mod live;
 mod people;
+mod refusals;
 mod silences;
 mod waking;
 

@@ -39,13 +39,14 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
         let history = now - TimeDelta::days(i64::from(settings.history.retention_days));
         let audit = now - TimeDelta::days(i64::from(settings.history.audit_retention_days));
         let mut rows = 0;
-        for kind in [Kind::Heartbeats, Kind::Audit, Kind::Updates, Kind::Objects] {
+        for kind in [Kind::Heartbeats, Kind::Audit, Kind::Updates, Kind::Objects, Kind::Keys] {
             for _ in 0..STEPS {
                 let pruned: Pruned = match kind {
                     Kind::Heartbeats => self.store.prune_heartbeats(history, STEP).await?,
                     Kind::Audit => self.store.prune_audit(audit, STEP).await?,
                     Kind::Updates => self.store.prune_updates(now - UPDATES_KEPT, STEP).await?,
                     Kind::Objects => self.store.prune_ingested_objects(now - OBJECTS_REMEMBERED, STEP).await?,
+                    Kind::Keys => self.store.prune_request_keys(now, STEP).await?,
                 };
                 rows += pruned.rows;
                 if !pruned.more {
@@ -63,4 +64,5 @@ enum Kind {
     Audit,
     Updates,
     Objects,
+    Keys,
 }

@@ -46,11 +46,13 @@ pub enum AuditAction {
     ReservationOverride,
     /// Asked for the end of what is done on a station.
     StationStop,
+    /// Asked for a change that has no name of its own here: its detail says which.
+    Request,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -66,6 +68,7 @@ impl AuditAction {
         Self::ReservationEnd,
         Self::ReservationOverride,
         Self::StationStop,
+        Self::Request,
     ];
 
     /// The stable name.
@@ -86,6 +89,7 @@ impl AuditAction {
             Self::ReservationEnd => "reservation.end",
             Self::ReservationOverride => "reservation.override",
             Self::StationStop => "station.stop",
+            Self::Request => "request",
         }
     }
 

@@ -47,6 +47,11 @@ impl Store {
         self.prune(INGESTED, before.format("%Y-%m-%d").to_string().into(), limit).await
     }
 
+    /// Forgets at most `limit` keys of requests that have expired by an instant.
+    pub async fn prune_request_keys(&self, now: DateTime<Utc>, limit: u32) -> Result<Pruned, StoreError> {
+        self.prune(REQUEST_KEYS, now.into(), limit).await
+    }
+
     async fn prune(&self, table: Prunable, before: Value, limit: u32) -> Result<Pruned, StoreError> {
         let mut link = self.writer().await?;
         let statement = Statement::new(table.doing, table.text(link.dialect())).bind(before).bind(limit);
@@ -159,5 +164,7 @@ const AUDIT: Prunable = prunable!("prune the audit log", "audit_log", "id", "at 
 const OPERATIONS: Prunable =
     prunable!("prune operations", "reservation_operations", "id", "started_at < ? and finished_at is not null");
 const OVERRIDES: Prunable = prunable!("prune overrides", "reservation_overrides", "reservation_id", "said_at < ?");
+const REQUEST_KEYS: Prunable =
+    prunable!("forget keys of requests", "idempotency_keys", "token_id, idempotency_key", "expires_at <= ?");
 const UPDATES: Prunable = prunable!("prune updates", "updates", "sequence", "at < ?");
 const INGESTED: Prunable = prunable!("forget ingested objects", "ingested_objects", "object_hash", "ingested_on < ?");

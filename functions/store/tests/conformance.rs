@@ -176,6 +176,12 @@ conformance! {
         the_audit_log_is_read_in_pages_and_pruned,
         reservations_are_filtered_and_read_in_pages,
     },
+    keys::{
+        a_request_is_carried_out_by_one_and_its_answer_is_kept,
+        of_many_at_once_one_carries_the_request_out,
+        a_lease_that_ended_is_taken_over_and_its_late_holder_settles_nothing,
+        a_key_expires_and_is_forgotten,
+    },
     connections::{
         a_unit_begins_with_its_stations_locked,
         objects_are_marked_with_the_commit_or_nothing_of_it_happened,

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
@@ -15,6 +16,7 @@ use stationkeeper_rules::{
     Actor, Alert, AlertId, AlertKey, AlertState, Cause, FoundIn, Latest, RawFormat, ReservationId, Rule, Settings,
     StateRun, StationState, StationWord, Transition,
 };
+use stationkeeper_store::faults::FaultPlan;
 use stationkeeper_store::{
     CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostStatus, Labs, NewHeartbeat, ObjectVersion, OverdueCheck,
     QuarantinedObject, Store, StoreOptions, TokenGrant, TokenRole,
@@ -28,6 +30,8 @@ pub struct App {
     store: Store,
     vitals: watch::Sender<Vitals>,
     pub now: DateTime<Utc>,
+    /// Seconds that the clock went on since.
+    passed: Arc<AtomicI64>,
     pub admin: String,
     _folder: tempfile::TempDir,
 }
@@ -45,6 +49,12 @@ impl Answer {
 
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    pub async fn of(response: axum::response::Response) -> Self {
+        let (head, body) = response.into_parts();
+        let body = to_bytes(body, 16 * 1024 * 1024).await.unwrap().to_vec();
+        Self { status: head.status, headers: head.headers, body }
     }
 
     pub fn header(&self, name: &str) -> &str {
@@ -69,8 +79,27 @@ impl App {
         let (vitals, seen) = watch::channel(Vitals { queue, ..Vitals::unseen(now) });
         let reach = StationReach { networks: "127.0.0.0/8".parse().unwrap(), ..StationReach::default() };
         let options = GatewayOptions { reach, ..GatewayOptions::default() };
-        let gateway = Gateway::new(store.clone(), seen, Arc::new(move || now), options);
-        Self { gateway, store, vitals, now, admin: String::new(), _folder: folder }
+        let passed = Arc::new(AtomicI64::new(0));
+        let clock = passed.clone();
+        let clock = Arc::new(move || now + TimeDelta::seconds(clock.load(Ordering::SeqCst)));
+        let gateway = Gateway::new(store.clone(), seen, clock, options);
+        Self { gateway, store, vitals, now, passed, admin: String::new(), _folder: folder }
+    }
+
+    /// The clock goes on.
+    pub fn pass(&self, seconds: i64) {
+        self.passed.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    /// The same gateway, whose database does as the plan says.
+    pub fn with_faults(&self, plan: Arc<FaultPlan>) -> axum::Router {
+        let now = self.now;
+        let seen = self.vitals.subscribe();
+        Gateway::new(self.store.with_faults(plan), seen, Arc::new(move || now), GatewayOptions::default()).router()
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     pub async fn add_token(&self, name: &str, role: TokenRole) -> String {
@@ -290,10 +319,7 @@ impl App {
     }
 
     pub async fn send_body(&self, request: Builder, body: Vec<u8>) -> Answer {
-        let response = self.gateway.router().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
-        let (head, body) = response.into_parts();
-        let body = to_bytes(body, 16 * 1024 * 1024).await.unwrap().to_vec();
-        Answer { status: head.status, headers: head.headers, body }
+        Answer::of(self.gateway.router().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap()).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

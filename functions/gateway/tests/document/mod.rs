@@ -72,3 +72,52 @@ async fn each_operation_has_a_name_of_its_own_a_known_tag_a_sentence_and_its_err
         }
     }
 }
+
+#[tokio::test]
+async fn each_example_of_a_body_can_be_read_where_it_is_shown() {
+    let app = App::start().await;
+    let document = app.get("/api/openapi.json").await.json();
+    let mut sent = 0;
+    for (path, method, operation) in operations(&document) {
+        let example = &operation["requestBody"]["content"]["application/json"]["example"];
+        if example.is_null() {
+            continue;
+        }
+        let address: Vec<&str> = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
+        let request = app.request(&method, &address.join("/")).header("x-lab-manager-token", &app.admin);
+        let answer = app.send_body(request, example.to_string().into_bytes()).await;
+        assert_ne!(answer.status, StatusCode::BAD_REQUEST, "{method} {path}: {}", answer.text());
+        sent += 1;
+    }
+    assert!(sent >= 7, "{sent}");
+}
+
+#[tokio::test]
+async fn the_page_shows_every_operation_without_a_script_to_whoever_is_logged_in() {
+    let app = App::start().await;
+    let stranger = app.get_as(None, "/api/docs").await;
+    assert_eq!(stranger.status, StatusCode::UNAUTHORIZED);
+    assert!(stranger.text().contains("action=\"/lab-manager/login\""), "the form to log in");
+    let page = app.get("/api/docs").await;
+    assert_eq!((page.status, page.header("content-type")), (StatusCode::OK, "text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("default-src 'none'") && !policy.contains("script"), "{policy}");
+    let text = page.text();
+    assert!(!text.contains("<script") && !text.contains("style=\"") && !text.contains("://"), "nothing from elsewhere");
+    assert!(text.contains("<code>If-Match</code>") && !text.contains('`'), "code is shown as code");
+    let document = app.get("/api/openapi.json").await.json();
+    for (path, _, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap();
+        assert!(
+            text.contains(&format!("<h3 id=\"{id}\">")) && text.contains(&format!("href=\"#{id}\"")),
+            "{id} {path}"
+        );
+    }
+    // Each link within the page leads somewhere.
+    for target in text.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(text.contains(&format!("id=\"{target}\"")), "#{target}");
+    }
+    for style in ["/assets/status.css", "/assets/reference.css"] {
+        assert_eq!(app.get_as(None, style).await.header("content-type"), "text/css; charset=utf-8", "{style}");
+    }
+}

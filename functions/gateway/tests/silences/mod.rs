@@ -155,3 +155,12 @@ async fn an_alert_is_taken_until_an_instant_that_is_to_come() {
         (Some("acknowledged"), Some("2026-11-24T14:00:00Z"))
     );
 }
+
+#[tokio::test]
+async fn what_is_answered_is_what_is_read_later() {
+    let app = App::start().await;
+    let body = r#"{"lab":"Redes","from":"2026-11-24T11:00:00.123456789Z","until":"2026-11-24T12:00:00.9876543Z","reason":"x"}"#;
+    let set = app.post("/api/v1/silences", body).await.json();
+    assert_eq!(set["span"]["from"], "2026-11-24T11:00:00.123456Z", "as the database keeps it");
+    assert_eq!(app.get("/api/v1/silences").await.json()["items"][0], set);
+}

@@ -10,6 +10,7 @@ pub mod alerts;
 pub mod connections;
 pub mod deciding;
 pub mod history;
+pub mod keys;
 pub mod outbox;
 pub mod people;
 pub mod standing;
