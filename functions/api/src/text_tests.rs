@@ -98,6 +98,17 @@ fn sentences() -> Vec<(Cause, &'static str)> {
             "Ordered to go off (shutdown) at 2026-11-24 10:02 UTC",
         ),
         (Cause::OffOnPurpose { at: since, mode: None }, "Ordered to go off at 2026-11-24 10:02 UTC"),
+        (
+            Cause::GivenUp { step: some("prepare"), runs: 5, message: some("no route to host") },
+            "Given up after 5 runs; the last step was: prepare (no route to host)",
+        ),
+        (
+            Cause::GivenUp { step: some("power:shutdown"), runs: 2, message: None },
+            "Given up after 2 runs; the last step was: shut down",
+        ),
+        (Cause::GivenUp { step: None, runs: 1, message: None }, "Given up after 1 runs; the last step was: none"),
+        (Cause::DoneAfterAll { step: "release".into() }, "Done after all: release"),
+        (Cause::DoneAfterAll { step: "unheard of".into() }, "Done after all: unheard of"),
         (Cause::Busy { command: "session guard".into(), since }, "Busy: session guard since 2026-11-24 10:02 UTC"),
         (Cause::AlertOpen { rule: "clock_skew".into() }, "Open alert: Clock wrong"),
         (Cause::AlertOpen { rule: "unheard_of".into() }, "Open alert: unheard_of"),

@@ -182,6 +182,11 @@ conformance! {
         a_lease_that_ended_is_taken_over_and_its_late_holder_settles_nothing,
         a_key_expires_and_is_forgotten,
     },
+    operations::{
+        an_operation_is_opened_once_and_settled_once,
+        operations_are_filtered_read_in_pages_and_pruned,
+        a_lease_lasts_by_the_clock_of_the_database,
+    },
     connections::{
         a_unit_begins_with_its_stations_locked,
         objects_are_marked_with_the_commit_or_nothing_of_it_happened,

@@ -11,6 +11,7 @@ pub mod connections;
 pub mod deciding;
 pub mod history;
 pub mod keys;
+pub mod operations;
 pub mod outbox;
 pub mod people;
 pub mod standing;
