@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use stationkeeper_station_link::winrm::{
     CertificatePolicy, CodePage, CommandReport, Credential, Login, Timings, WinRm, WinRmError, WinRmTarget,
 };
-use stationkeeper_station_link::{AllowedCommands, CommandSlots, StationCommand};
+use stationkeeper_station_link::{AllowedCommands, CommandSlot, CommandSlots, StationCommand, StationPath};
 use stationkeeper_telemetry::HostName;
 
 use crate::reach::Reachable;
@@ -45,22 +45,44 @@ impl Commander {
         station: &Reachable,
         command: &StationCommand,
     ) -> Result<CommandReport, WinRmError> {
-        let target = WinRmTarget {
-            address: station.address.clone(),
-            port: station.port,
-            credential: access.credential.clone(),
-            login: access.login,
-            certificate: access.pins.get(host).unwrap_or(&access.certificate).clone(),
-            code_page: CodePage::default(),
-            timings: Timings::default(),
-        };
+        let _slot = self.slot(host, command).await;
+        self.winrm.run(&target(access, host, station), command).await
+    }
+
+    /// The bytes of a file of a station.
+    ///
+    /// # Errors
+    /// WinRM says why there are none.
+    pub async fn read_file(
+        &self,
+        access: &CommandAccess,
+        host: &HostName,
+        station: &Reachable,
+        path: &StationPath,
+    ) -> Result<Vec<u8>, WinRmError> {
+        let _slot = self.slot(host, &StationCommand::ReadFile(path.clone())).await;
+        self.winrm.read_file(&target(access, host, station), path).await
+    }
+
+    async fn slot(&self, host: &HostName, command: &StationCommand) -> CommandSlot {
         let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner).entry(host.clone()).or_default().clone();
-        let _slot = slots.take(command).await;
-        self.winrm.run(&target, command).await
+        slots.take(command).await
     }
 
     /// Waits until the shells are closed that nobody waits for: the last thing before a program ends.
     pub async fn close(&self) {
         self.winrm.close().await;
+    }
+}
+
+fn target(access: &CommandAccess, host: &HostName, station: &Reachable) -> WinRmTarget {
+    WinRmTarget {
+        address: station.address.clone(),
+        port: station.port,
+        credential: access.credential.clone(),
+        login: access.login,
+        certificate: access.pins.get(host).unwrap_or(&access.certificate).clone(),
+        code_page: CodePage::default(),
+        timings: Timings::default(),
     }
 }

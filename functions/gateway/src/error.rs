@@ -6,7 +6,9 @@ use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
+use stationkeeper_telemetry::HostName;
 
+use crate::hosts::catalog::CatalogError;
 use crate::reach::ReachError;
 use crate::reservations::ReservationError;
 
@@ -28,6 +30,11 @@ pub(crate) enum ApiError {
     /// A page elsewhere tried to act in the person's name.
     #[error("a request from another site is refused")]
     ForeignOrigin,
+    /// Not from where administrators come. 401 means the token, this the network.
+    #[error(
+        "blocked by the network policy: the page and the API are for loopback and the networks of ADMIN_ALLOWED_CIDRS"
+    )]
+    NetworkPolicy,
     /// Something in the request.
     #[error("{0}")]
     BadRequest(String),
@@ -88,6 +95,21 @@ pub(crate) enum ApiError {
     /// Between here and a station's command.
     #[error(transparent)]
     Station(WinRmError),
+    /// The flag of local mode is not as it was to be.
+    #[error("local mode of {host} could not be set: the station's PowerShell exits with {exit_code}")]
+    LocalModeNotSet { host: HostName, exit_code: i32 },
+    /// A station of this name is in use. The text is the older service's.
+    #[error("host {0} already exists")]
+    HostExists(String),
+    /// A file of the catalog. The text is the older service's; the log says more.
+    #[error("Hosts configuration reload failed")]
+    Catalog(#[source] CatalogError),
+    /// What a station said is neither in the bucket nor in the database, or nobody knows.
+    #[error("what the station said could not be kept: try again")]
+    NotKept,
+    /// A station that is in the catalog and has never been heard.
+    #[error("no heartbeat of this station has come yet")]
+    NoHeartbeat,
     /// It was told to stop while the request waited for something.
     #[error("the gateway is stopping: try again")]
     Closing,
@@ -133,6 +155,11 @@ pub(crate) struct ErrorParts {
 }
 
 impl ApiError {
+    /// The stable word.
+    pub fn code(&self) -> &'static str {
+        self.verdict().1
+    }
+
     /// Status and word. No wildcard arm: a new error must choose.
     fn verdict(&self) -> (StatusCode, &'static str) {
         match self {
@@ -141,6 +168,7 @@ impl ApiError {
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::OtherLab => (StatusCode::FORBIDDEN, "other_lab"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::NetworkPolicy => (StatusCode::FORBIDDEN, "network_policy"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::TokenInQuery => (StatusCode::BAD_REQUEST, "token_in_query"),
             Self::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
@@ -186,6 +214,11 @@ impl ApiError {
                 | WinRmError::File { .. }
                 | WinRmError::Local { .. } => (StatusCode::BAD_GATEWAY, error.code()),
             },
+            Self::LocalModeNotSet { .. } => (StatusCode::BAD_GATEWAY, "local_mode_not_set"),
+            Self::HostExists(_) => (StatusCode::CONFLICT, "host_exists"),
+            Self::Catalog(_) => (StatusCode::INTERNAL_SERVER_ERROR, "catalog_unreadable"),
+            Self::NotKept => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
+            Self::NoHeartbeat => (StatusCode::NOT_FOUND, "no_heartbeat"),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
             Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
             Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
@@ -223,6 +256,9 @@ impl IntoResponse for ApiError {
             }
             Self::DatabaseAway(source) => {
                 tracing::warn!(error = source as &dyn std::error::Error, "the database does not answer a request");
+            }
+            Self::Catalog(source) => {
+                tracing::error!(error = source as &dyn std::error::Error, "the catalog is as it was before");
             }
             _ => {}
         }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -17,10 +18,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempts::Attempts;
 use crate::command::Commander;
+use crate::edge::{AdminNetworks, InternalToken};
 use crate::events::EventReceiver;
+use crate::heartbeat::stream::Beats;
+use crate::hosts::catalog::{Catalog, CatalogFiles};
+use crate::hosts::discover::DiscoveryOptions;
 use crate::live::Feed;
 use crate::reach::StationReach;
 use crate::session::Sessions;
+use crate::uploads::TakeUploads;
 use crate::vitals::Vitals;
 
 /// Tells the time. The binary passes the clock of its operating system, a test its own.
@@ -40,11 +46,35 @@ pub struct GatewayOptions {
     pub events: Option<EventReceiver>,
     /// Which stations may be reached, and how. Default: none.
     pub reach: StationReach,
+    /// Files of the catalog that are read into the table. Default: none.
+    pub catalog: CatalogFiles,
+    /// How a station is looked for before it is put into the catalog.
+    pub discovery: DiscoveryOptions,
+    /// Who keeps what the gateway reads from stations; none: it is shown, and not kept.
+    pub uploads: Option<TakeUploads>,
+    /// How often a heartbeat is told again to whoever listens to one station. Default: 10 s.
+    pub heartbeat_every: Duration,
+    /// A proxy that vouches for its callers. Default: none.
+    pub internal: Option<InternalToken>,
+    /// From where page and API may be used; none: from everywhere.
+    pub admin_networks: Option<AdminNetworks>,
 }
 
 impl Default for GatewayOptions {
     fn default() -> Self {
-        Self { tls: false, metrics: None, speed: 1.0, events: None, reach: StationReach::default() }
+        Self {
+            tls: false,
+            metrics: None,
+            speed: 1.0,
+            events: None,
+            reach: StationReach::default(),
+            catalog: CatalogFiles::default(),
+            discovery: DiscoveryOptions::default(),
+            uploads: None,
+            heartbeat_every: Duration::from_secs(10),
+            internal: None,
+            admin_networks: None,
+        }
     }
 }
 
@@ -63,6 +93,8 @@ pub(crate) struct Shared {
     /// Ways that woke stations.
     pub ways: Ways,
     pub feed: Feed,
+    pub beats: Beats,
+    pub catalog: Catalog,
     pub commander: Commander,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
@@ -99,6 +131,8 @@ impl Gateway {
             started_at,
             ways: Ways::default(),
             feed: Feed::default(),
+            beats: Beats::default(),
+            catalog: Catalog::default(),
             commander: Commander::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),

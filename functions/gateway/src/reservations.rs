@@ -14,8 +14,7 @@ use stationkeeper_pipeline::IngestError;
 use stationkeeper_pipeline::reservations::put_reservation as put;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
 use stationkeeper_store::{
-    AuditAction, AuditEntry, Author, HostStatus, NewUpdate, ReservationCursor, ReservationFilter, StationFilter, Store,
-    StoreError,
+    AuditAction, AuditEntry, Author, NewUpdate, ReservationCursor, ReservationFilter, Store, StoreError,
 };
 use stationkeeper_telemetry::HostName;
 
@@ -251,9 +250,7 @@ async fn placed(
         return Ok(Some((host.clone(), asked.lab.clone().or(station.entry.lab))));
     }
     let Some(lab) = &asked.lab else { return Ok(None) };
-    let filter = StationFilter { lab: Some(lab.clone()), ..StationFilter::default() };
-    let stations = store.stations(&filter, None, 500).await?;
-    let station = stations.into_iter().find(|station| station.entry.status != HostStatus::Retired);
+    let station = store.host_of_lab(lab).await?;
     let station = station.ok_or_else(|| ReservationError::NoStationOf(lab.clone()))?;
     Ok(Some((station.entry.host, Some(lab.clone()))))
 }

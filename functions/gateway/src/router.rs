@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post};
 
+use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, live, login, metrics, observe, quarantine,
-    request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
+    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, heartbeat, hosts, live, login, metrics,
+    observe, quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -20,8 +21,12 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Ten attempts of a minute each, or a command that waits for two others, and what goes around them.
 const STATION_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// What waits for a station.
+const WITH_STATIONS: [&str; 6] =
+    ["/api/wol", "/api/winrm", "/heartbeat/poll", "/hosts/local-mode", "/hosts/discover", "/hosts/provision"];
 /// Names under which somebody might put a token into a query string.
-const TOKEN_NAMES: [&str; 6] = ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "authorization"];
+const TOKEN_NAMES: [&str; 7] =
+    ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "x-ops-internal-token", "authorization"];
 
 impl Gateway {
     /// Everything that is answered. Paths of the API are accepted below `/api` and below `/ops/api`.
@@ -29,6 +34,14 @@ impl Gateway {
         let api = Router::new()
             .route("/wol", post(wol::wake))
             .route("/winrm", post(winrm::run))
+            .route("/hosts", get(hosts::list::list))
+            .route("/hosts/discover", post(hosts::discover::post))
+            .route("/hosts/provision", post(hosts::provision::provision))
+            .route("/hosts/reload", post(hosts::reload::reload))
+            .route("/hosts/local-mode", post(hosts::local_mode::set))
+            .route("/hosts/{name}", patch(hosts::change::change).delete(hosts::change::retire))
+            .route("/heartbeat/poll", post(heartbeat::poll::poll))
+            .route("/heartbeat/stream", get(heartbeat::stream::listen))
             .route("/v1/stations", get(stations::list::list))
             .route("/v1/stations/{host}", get(stations::one::one))
             .route("/v1/alerts", get(alerts::list::list))
@@ -65,6 +78,7 @@ impl Gateway {
             .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(from_fn(refuse_token_in_query))
+            .layer(from_fn_with_state(self.clone(), admin_networks))
             .layer(from_fn(end_in_time))
             .layer(from_fn(observe::observe))
             .layer(from_fn(request_id::request_id))
@@ -76,8 +90,7 @@ impl Gateway {
 async fn end_in_time(request: Request, next: Next) -> Response {
     // Their own limits hold: attempts and how long each waits, or the time of a command.
     let path = request.uri().path();
-    let limit =
-        if ["/api/wol", "/api/winrm"].iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
+    let limit = if WITH_STATIONS.iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::TooSlow.into_response(),

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod connections;
 pub mod environment;
 pub mod failure;
+mod older_service;
 pub mod place;
 pub mod progress;
 pub mod replay;

@@ -38,11 +38,23 @@ pub enum AuditAction {
     StationWake,
     /// Ran a command that changes a station.
     StationCommand,
+    /// Put a station into local mode, or took it out.
+    StationLocalMode,
+    /// Put a station into the catalog.
+    HostAdd,
+    /// Changed what the catalog says of a station.
+    HostChange,
+    /// Took a station out of use.
+    HostRetire,
+    /// Read the files of the catalog again.
+    CatalogReload,
+    /// Set the login of stations.
+    CredentialSet,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -54,6 +66,12 @@ impl AuditAction {
         Self::PairingTake,
         Self::StationWake,
         Self::StationCommand,
+        Self::StationLocalMode,
+        Self::HostAdd,
+        Self::HostChange,
+        Self::HostRetire,
+        Self::CatalogReload,
+        Self::CredentialSet,
     ];
 
     /// The stable name.
@@ -70,6 +88,12 @@ impl AuditAction {
             Self::PairingTake => "pairing.take",
             Self::StationWake => "station.wake",
             Self::StationCommand => "station.command",
+            Self::StationLocalMode => "station.local_mode",
+            Self::HostAdd => "host.add",
+            Self::HostChange => "host.change",
+            Self::HostRetire => "host.retire",
+            Self::CatalogReload => "catalog.reload",
+            Self::CredentialSet => "credential.set",
         }
     }
 

@@ -1,0 +1,4 @@
+//! Heartbeats at the addresses of the older service: read from the station now, or told as they come.
+
+pub(crate) mod poll;
+pub(crate) mod stream;
