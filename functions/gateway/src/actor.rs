@@ -130,6 +130,16 @@ impl Actor {
     /// # Errors
     /// [`ApiError::Forbidden`] for everybody but admins.
     pub fn may_give_access(&self) -> Result<(), ApiError> {
+        self.is_admin()
+    }
+
+    /// # Errors
+    /// [`ApiError::Forbidden`] for everybody but admins.
+    pub fn may_set_secrets(&self) -> Result<(), ApiError> {
+        self.is_admin()
+    }
+
+    fn is_admin(&self) -> Result<(), ApiError> {
         match self.role {
             TokenRole::Admin => Ok(()),
             TokenRole::Viewer | TokenRole::Instructor | TokenRole::Operator => {

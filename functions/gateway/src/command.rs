@@ -9,6 +9,7 @@ use stationkeeper_station_link::winrm::{
 use stationkeeper_station_link::{AllowedCommands, CommandSlot, CommandSlots, StationCommand, StationPath};
 use stationkeeper_telemetry::HostName;
 
+use crate::credentials::CredentialStore;
 use crate::reach::Reachable;
 
 /// How the gateway logs in to stations.
@@ -24,6 +25,34 @@ pub struct CommandAccess {
     pub pins: HashMap<HostName, CertificatePolicy>,
     /// What callers may name.
     pub allowed: AllowedCommands,
+}
+
+/// How the gateway logs in to stations whose logins are stored.
+#[derive(Debug, Clone)]
+pub struct CommandPolicy {
+    /// How a login is proven.
+    pub login: Login,
+    /// Whose certificates are taken, where a station has no pin of its own.
+    pub certificate: CertificatePolicy,
+    /// What callers may name.
+    pub allowed: AllowedCommands,
+}
+
+/// Logins of single stations, or of several that share one.
+#[derive(Debug, Clone)]
+pub struct StoredLogins {
+    /// Where they are.
+    pub store: CredentialStore,
+    /// What holds for stations to which nobody else logs in.
+    pub policy: CommandPolicy,
+}
+
+impl StoredLogins {
+    /// With a login of theirs.
+    pub(crate) fn access(&self, credential: Credential) -> CommandAccess {
+        let CommandPolicy { login, certificate, allowed } = self.policy.clone();
+        CommandAccess { credential, login, certificate, pins: HashMap::new(), allowed }
+    }
 }
 
 /// Runs commands, with places for two at once on each station, of which one may change it.

@@ -8,6 +8,7 @@ use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 use stationkeeper_telemetry::HostName;
 
+use crate::credentials::CredentialError;
 use crate::hosts::catalog::CatalogError;
 use crate::reach::ReachError;
 use crate::reservations::ReservationError;
@@ -104,6 +105,9 @@ pub(crate) enum ApiError {
     /// A file of the catalog. The text is the older service's; the log says more.
     #[error("Hosts configuration reload failed")]
     Catalog(#[source] CatalogError),
+    /// Logins of stations cannot be kept. The log says why, but for a key that nobody named.
+    #[error("{}", match .0 { CredentialError::NoKey => .0.to_string(), _ => "Internal server error".to_owned() })]
+    Credentials(#[source] CredentialError),
     /// What a station said is neither in the bucket nor in the database, or nobody knows.
     #[error("what the station said could not be kept: try again")]
     NotKept,
@@ -217,6 +221,8 @@ impl ApiError {
             Self::LocalModeNotSet { .. } => (StatusCode::BAD_GATEWAY, "local_mode_not_set"),
             Self::HostExists(_) => (StatusCode::CONFLICT, "host_exists"),
             Self::Catalog(_) => (StatusCode::INTERNAL_SERVER_ERROR, "catalog_unreadable"),
+            Self::Credentials(CredentialError::NoKey) => (StatusCode::SERVICE_UNAVAILABLE, "no_secrets_key"),
+            Self::Credentials(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
             Self::NotKept => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
             Self::NoHeartbeat => (StatusCode::NOT_FOUND, "no_heartbeat"),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
@@ -256,6 +262,9 @@ impl IntoResponse for ApiError {
             }
             Self::DatabaseAway(source) => {
                 tracing::warn!(error = source as &dyn std::error::Error, "the database does not answer a request");
+            }
+            Self::Credentials(source) => {
+                tracing::error!(error = source as &dyn std::error::Error, "a login of stations was not kept");
             }
             Self::Catalog(source) => {
                 tracing::error!(error = source as &dyn std::error::Error, "the catalog is as it was before");

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::attempts::Attempts;
-use crate::command::Commander;
+use crate::command::{Commander, StoredLogins};
 use crate::edge::{AdminNetworks, InternalToken};
 use crate::events::EventReceiver;
 use crate::heartbeat::stream::Beats;
@@ -54,6 +54,8 @@ pub struct GatewayOptions {
     pub uploads: Option<TakeUploads>,
     /// How often a heartbeat is told again to whoever listens to one station. Default: 10 s.
     pub heartbeat_every: Duration,
+    /// Logins that are stored. Default: none.
+    pub credentials: Option<StoredLogins>,
     /// A proxy that vouches for its callers. Default: none.
     pub internal: Option<InternalToken>,
     /// From where page and API may be used; none: from everywhere.
@@ -72,6 +74,7 @@ impl Default for GatewayOptions {
             discovery: DiscoveryOptions::default(),
             uploads: None,
             heartbeat_every: Duration::from_secs(10),
+            credentials: None,
             internal: None,
             admin_networks: None,
         }

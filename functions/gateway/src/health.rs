@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use stationkeeper_api::{HealthStatus, HealthView, PartView, PartsView};
 
 use crate::Gateway;
+use crate::credentials::ConfiguredKey;
 use crate::error::ApiError;
 use crate::vitals::Vitals;
 
@@ -31,6 +32,7 @@ struct Facts {
     vitals: Vitals,
     started_at: DateTime<Utc>,
     limits: Limits,
+    secrets_key: ConfiguredKey,
 }
 
 /// The limits, by our clock.
@@ -73,6 +75,10 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
         }
     };
     let files = match vitals.set_aside.as_slice() {
+        // Without one nothing is wrong: all stations may share a login.
+        _ if facts.secrets_key == ConfiguredKey::Invalid => {
+            Some("the key of the logins of stations is none".to_owned())
+        }
         [] => None,
         names if inside => {
             Some(format!("damaged and set aside: {}; look at what was lost, then move it away", names.join(", ")))
@@ -90,6 +96,7 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
     HealthView {
         status: parts.status(),
         db: parts.database.ok,
+        ops_secrets_key: matches!(facts.secrets_key, ConfiguredKey::Valid(_)),
         hosts_loaded: facts.stations.unwrap_or(0),
         parts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -129,6 +136,7 @@ impl Gateway {
             last_check_at: check.map(|check| check.last_run_at),
             vitals: self.shared().vitals.borrow().clone(),
             started_at: self.shared().started_at,
+            secrets_key: self.secrets_key(),
             limits: Limits {
                 vitals_stale: self.lasting(VITALS_STALE_AFTER),
                 queue_late: self.lasting(QUEUE_LATE_AFTER),
@@ -137,6 +145,12 @@ impl Gateway {
             },
         };
         judge(&facts, self.now(), inside)
+    }
+}
+
+impl Gateway {
+    fn secrets_key(&self) -> ConfiguredKey {
+        self.shared().options.credentials.as_ref().map_or(ConfiguredKey::None, |stored| stored.store.key.clone())
     }
 }
 
@@ -198,6 +212,7 @@ mod tests {
                 queue: Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 0 }),
             },
             started_at: start(),
+            secrets_key: ConfiguredKey::None,
             limits: Limits {
                 vitals_stale: VITALS_STALE_AFTER,
                 queue_late: QUEUE_LATE_AFTER,
@@ -225,6 +240,7 @@ mod tests {
             ("no bucket", with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into())), vec!["bucket"]),
             ("a locked database", with(&|f| f.vitals.database_problem = Some("of 10.0.0.1".into())), vec!["database"]),
             ("a queue in the way", with(&|f| f.vitals.queue_problem = Some("of 10.0.0.1".into())), vec!["queue"]),
+            ("a key that is none", with(&|f| f.secrets_key = ConfiguredKey::Invalid), vec!["files"]),
             ("a damaged file", with(&|f| f.vitals.set_aside = vec!["x.damaged-10.0.0.1".into()]), vec!["files"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),

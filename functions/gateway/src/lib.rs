@@ -9,6 +9,7 @@ mod assets;
 mod attempts;
 mod audit;
 mod command;
+mod credentials;
 mod cursor;
 mod edge;
 mod error;
@@ -44,7 +45,8 @@ mod wol;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
 pub use audit::view as audit_view;
-pub use command::{CommandAccess, Commander};
+pub use command::{CommandAccess, CommandPolicy, Commander, StoredLogins};
+pub use credentials::{ConfiguredKey, CredentialError, CredentialStore, SecretsKey};
 pub use edge::{AdminNetworks, InternalToken};
 pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};

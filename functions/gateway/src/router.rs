@@ -11,8 +11,8 @@ use axum::routing::{delete, get, patch, post};
 use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, heartbeat, hosts, live, login, metrics,
-    observe, quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
+    Gateway, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts, live,
+    login, metrics, observe, quarantine, request_id, reservations, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -38,6 +38,7 @@ impl Gateway {
             .route("/hosts/discover", post(hosts::discover::post))
             .route("/hosts/provision", post(hosts::provision::provision))
             .route("/hosts/reload", post(hosts::reload::reload))
+            .route("/hosts/winrm-credentials", post(credentials::save::save))
             .route("/hosts/local-mode", post(hosts::local_mode::set))
             .route("/hosts/{name}", patch(hosts::change::change).delete(hosts::change::retire))
             .route("/heartbeat/poll", post(heartbeat::poll::poll))

@@ -23,9 +23,7 @@ pub(crate) async fn run(
     let (Some(name), Some(word)) = asked else {
         return Err(ApiError::BadRequest("host and command are required".to_owned()));
     };
-    let reach = &gateway.shared().options.reach;
-    let allowed = reach.commands.as_ref().map(|access| access.allowed.clone()).unwrap_or_default();
-    let command = command(&word, &body, &allowed)?;
+    let command = command(&word, &body, &gateway.allowed_commands())?;
     let unknown = || ApiError::NotInConfig(name.clone());
     let row = known(&gateway, &name).await?.ok_or_else(unknown)?;
     actor.may_reserve_in(row.entry.lab.as_deref())?;

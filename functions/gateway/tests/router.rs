@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has said what is wrong")]
 
 mod app;
+mod hosts;
 mod live;
 mod people;
 mod silences;

@@ -1,12 +1,15 @@
 //! What the environment says in the older service's names: `OPS_CONFIG` and `OPS_DYNAMIC_CONFIG` (the catalog and its overlay),
-//! `OPS_INTERNAL_AUTH_TOKEN` and `OPS_INTERNAL_AUTH_HEADER`, `ADMIN_DASHBOARD_LOCAL_ONLY`, `ADMIN_ALLOWED_CIDRS` and
+//! `OPS_CREDENTIALS_PATH` and `OPS_SECRETS_KEY` (the logins of stations), `OPS_INTERNAL_AUTH_TOKEN` and `OPS_INTERNAL_AUTH_HEADER`, `ADMIN_DASHBOARD_LOCAL_ONLY`, `ADMIN_ALLOWED_CIDRS` and
 //! `ADMIN_TRUST_FORWARDED_IP`, `OPS_DISCOVERY_…` and `OPS_HEARTBEAT_SSE_INTERVAL_SECONDS`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use stationkeeper_gateway::{AdminNetworks, CatalogFiles, DiscoveryOptions, GatewayOptions, InternalToken};
+use stationkeeper_gateway::{
+    AdminNetworks, CatalogFiles, ConfiguredKey, CredentialStore, DiscoveryOptions, GatewayOptions, InternalToken,
+    SecretsKey, StoredLogins,
+};
 
 use crate::environment::{secret, variable};
 use crate::failure::{Exit, Failure};
@@ -16,7 +19,7 @@ use crate::station_access;
 const LONGEST: f64 = 3_600.0;
 
 /// The options with what the environment says.
-pub fn options(options: GatewayOptions) -> Result<GatewayOptions, Failure> {
+pub fn options(options: GatewayOptions, data: &Path) -> Result<GatewayOptions, Failure> {
     let defaults = DiscoveryOptions::default();
     Ok(GatewayOptions {
         catalog: CatalogFiles {
@@ -30,10 +33,24 @@ pub fn options(options: GatewayOptions) -> Result<GatewayOptions, Failure> {
             patience: seconds("OPS_DISCOVERY_TIMEOUT_SECONDS", 0.2)?.unwrap_or(defaults.patience),
         },
         heartbeat_every: seconds("OPS_HEARTBEAT_SSE_INTERVAL_SECONDS", 1.0)?.unwrap_or(options.heartbeat_every),
+        credentials: Some(StoredLogins { store: credential_store(data)?, policy: station_access::policy()? }),
         internal: internal()?,
         admin_networks: admin_networks()?,
         ..options
     })
+}
+
+/// Where the logins of stations are: `OPS_CREDENTIALS_PATH`, else in the data folder; by the key `OPS_SECRETS_KEY`.
+pub fn credential_store(data: &Path) -> Result<CredentialStore, Failure> {
+    let path = variable("OPS_CREDENTIALS_PATH").map_or_else(|| data.join("winrm-credentials.json"), PathBuf::from);
+    let key = match secret("OPS_SECRETS_KEY")? {
+        None => ConfiguredKey::None,
+        Some(text) => SecretsKey::parse(&text).map_or(ConfiguredKey::Invalid, ConfiguredKey::Valid),
+    };
+    if key == ConfiguredKey::Invalid {
+        tracing::error!("OPS_SECRETS_KEY is no key: it is 32 random bytes in base64 for URLs");
+    }
+    Ok(CredentialStore { path, key })
 }
 
 fn internal() -> Result<Option<InternalToken>, Failure> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use stationkeeper_gateway::{CommandAccess, ReachError, Reachable, StationReach};
+use stationkeeper_gateway::{CommandAccess, CommandPolicy, ReachError, Reachable, StationReach};
 use stationkeeper_station_link::winrm::{CertificatePolicy, Credential, Login};
 use stationkeeper_station_link::{AllowedCommands, ManagementNetworks};
 use stationkeeper_telemetry::HostName;
@@ -27,13 +27,8 @@ pub async fn check(reach: &StationReach, host: &HostName, address: &str) -> Resu
     })
 }
 
-/// None: no user is named.
-pub fn of_environment() -> Result<Option<CommandAccess>, Failure> {
-    let Some(user) = variable("WINRM_USER") else { return Ok(None) };
-    let password = secret("WINRM_PASSWORD")?.ok_or_else(|| {
-        let said = "WINRM_USER is set, and neither WINRM_PASSWORD nor WINRM_PASSWORD_FILE";
-        Failure::new(Exit::Configuration, said)
-    })?;
+/// How logins are proven, whose certificates are taken and what may be asked for.
+pub fn policy() -> Result<CommandPolicy, Failure> {
     let login = match variable("WINRM_TRANSPORT").as_deref() {
         None | Some("ntlm") => Login::Ntlm,
         Some("basic") => Login::Basic,
@@ -44,13 +39,19 @@ pub fn of_environment() -> Result<Option<CommandAccess>, Failure> {
         Some(path) => CertificatePolicy::authority(read(&path, "WINRM_CA_FILE")?.as_bytes())
             .map_err(|error| Failure::because(Exit::Configuration, format_args!("WINRM_CA_FILE, {path}"), &error))?,
     };
-    Ok(Some(CommandAccess {
-        credential: Credential::new(user, password),
-        login,
-        certificate,
-        pins: HashMap::new(),
-        allowed: allowed()?,
-    }))
+    Ok(CommandPolicy { login, certificate, allowed: allowed()? })
+}
+
+/// None: no user is named.
+pub fn of_environment() -> Result<Option<CommandAccess>, Failure> {
+    let Some(user) = variable("WINRM_USER") else { return Ok(None) };
+    let password = secret("WINRM_PASSWORD")?.ok_or_else(|| {
+        let said = "WINRM_USER is set, and neither WINRM_PASSWORD nor WINRM_PASSWORD_FILE";
+        Failure::new(Exit::Configuration, said)
+    })?;
+    let CommandPolicy { login, certificate, allowed } = policy()?;
+    let credential = Credential::new(user, password);
+    Ok(Some(CommandAccess { credential, login, certificate, pins: HashMap::new(), allowed }))
 }
 
 /// What callers may name.

@@ -41,7 +41,7 @@ pub(crate) async fn change(
     work.audit().append(&[audit.of(Some(&host)).with(Value::Object(asked.clone()))]).await?;
     gateway.write_overlay(&host, Some(&for_the_older_service(fields))).await?;
     work.commit().await?;
-    Ok(Json(json!({ "changed": true, "host": list::entry(&gateway, &new).await? })))
+    Ok(Json(json!({ "changed": true, "host": list::entry(&gateway, &gateway.logins().await, &new) })))
 }
 
 pub(crate) async fn retire(

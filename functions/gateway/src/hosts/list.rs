@@ -11,6 +11,7 @@ use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
 use crate::actor::Actor;
+use crate::credentials::Logins;
 use crate::error::ApiError;
 use crate::hosts::document::SetAside;
 
@@ -23,10 +24,11 @@ pub(crate) async fn list(State(gateway): State<Gateway>, _actor: Actor) -> Resul
     let stations: HashMap<&HostName, &Station> =
         stations.iter().map(|station| (&station.entry.host, station)).collect();
     let orders = gateway.store().local_mode_orders().await?;
+    let logins = gateway.logins().await;
     let mut hosts = Vec::new();
     for host in catalog.iter().filter(|host| host.entry.status != HostStatus::Retired) {
         let order = orders.iter().find(|order| order.host == host.entry.host);
-        hosts.push(with_state(&gateway, host, stations.get(&host.entry.host).copied(), order).await?);
+        hosts.push(with_state(&gateway, &logins, host, stations.get(&host.entry.host).copied(), order));
     }
     let report = gateway.shared().catalog.report();
     Ok(Json(json!({
@@ -40,29 +42,30 @@ pub(crate) async fn list(State(gateway): State<Gateway>, _actor: Actor) -> Resul
 }
 
 /// What the catalog says of a station. No secret is in it.
-pub(crate) async fn entry(gateway: &Gateway, host: &CatalogHost) -> Result<Value, ApiError> {
-    Ok(json!({
+pub(crate) fn entry(gateway: &Gateway, logins: &Logins, host: &CatalogHost) -> Value {
+    json!({
         "name": host.name(),
         "address": host.entry.address,
         "credentialRef": host.credential_ref(),
         "mac": host.entry.mac,
         "mode": host.access.mode,
         "labs": host.access.labs,
-        "winrmConfigured": gateway.access_to(host).await.is_ok(),
+        "winrmConfigured": gateway.access_by(logins, host).is_ok(),
         "host": host.entry.host,
         "status": host.entry.status.as_str(),
         "source": host.access.source.map(CatalogSource::as_str),
         "pinned": host.access.pin.is_some(),
-    }))
+    })
 }
 
-async fn with_state(
+fn with_state(
     gateway: &Gateway,
+    logins: &Logins,
     host: &CatalogHost,
     station: Option<&Station>,
     order: Option<&LocalModeOrder>,
-) -> Result<Value, ApiError> {
-    let mut entry = entry(gateway, host).await?;
+) -> Value {
+    let mut entry = entry(gateway, logins, host);
     let latest = station.and_then(|station| station.state.latest.as_ref());
     entry["guacamole"] = json!({ "status": "missing", "connections": [] });
     entry["state"] = json!(station.map(|station| station.state.word.as_str()));
@@ -70,7 +73,7 @@ async fn with_state(
     entry["ready"] = json!(latest.map(|latest| latest.snapshot.ready));
     entry["heartbeatAt"] = json!(latest.map(|latest| Instant(latest.snapshot.timestamp_utc)));
     entry["localMode"] = json!({ "desired": order.map(desired), "observed": observed(station) });
-    Ok(entry)
+    entry
 }
 
 /// What somebody wanted of local mode.

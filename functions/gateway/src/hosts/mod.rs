@@ -9,12 +9,14 @@ pub(crate) mod local_mode;
 pub(crate) mod provision;
 pub(crate) mod reload;
 
+use stationkeeper_station_link::AllowedCommands;
 use stationkeeper_station_link::winrm::{CertificatePolicy, Login};
 use stationkeeper_store::{CatalogHost, HostStatus};
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
 use crate::command::CommandAccess;
+use crate::credentials::Logins;
 use crate::error::ApiError;
 use crate::reach::{ReachError, Reachable};
 
@@ -35,9 +37,40 @@ impl Gateway {
     /// How to log in to a station: as to all, but for what its row of the catalog says.
     ///
     /// # Errors
-    /// Nobody logs in to stations.
+    /// Nobody logs in to it.
     pub(crate) async fn access_to(&self, host: &CatalogHost) -> Result<CommandAccess, ApiError> {
-        let mut access = self.shared().options.reach.commands.clone().ok_or(ApiError::NoLogin)?;
+        self.access_by(&self.logins().await, host)
+    }
+
+    /// Logins that are stored. If they cannot be read there are none.
+    pub(crate) async fn logins(&self) -> Logins {
+        let Some(stored) = &self.shared().options.credentials else { return Logins::default() };
+        stored.store.logins().await.unwrap_or_else(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "the logins of stations cannot be read");
+            Logins::default()
+        })
+    }
+
+    /// What callers may name.
+    pub(crate) fn allowed_commands(&self) -> AllowedCommands {
+        let options = &self.shared().options;
+        let of_policy = || options.credentials.as_ref().map(|stored| stored.policy.allowed.clone());
+        options.reach.commands.as_ref().map(|access| access.allowed.clone()).or_else(of_policy).unwrap_or_default()
+    }
+
+    /// As [`access_to`](Self::access_to), with logins that were read before.
+    ///
+    /// # Errors
+    /// Nobody logs in to it.
+    pub(crate) fn access_by(&self, logins: &Logins, host: &CatalogHost) -> Result<CommandAccess, ApiError> {
+        let options = &self.shared().options;
+        let own = logins.of(&host.credential_ref());
+        let mut access = match (&options.reach.commands, &options.credentials, own) {
+            (Some(all), _, Some(own)) => CommandAccess { credential: own, ..all.clone() },
+            (Some(all), _, None) => all.clone(),
+            (None, Some(stored), Some(own)) => stored.access(own),
+            (None, _, _) => return Err(ApiError::NoLogin),
+        };
         if let Some(sha256) = host.access.pin {
             access.pins.insert(host.entry.host.clone(), CertificatePolicy::Pin(sha256));
         }

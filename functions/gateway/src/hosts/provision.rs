@@ -94,7 +94,7 @@ pub(crate) async fn provision(
     Ok(Json(json!({
         "provisioned": true,
         "hosts": in_use(&gateway).await?,
-        "host": list::entry(&gateway, &row).await?,
+        "host": list::entry(&gateway, &gateway.logins().await, &row),
         "discoveryStatus": discovery.status.as_str(),
     }))
     .into_response())

@@ -165,14 +165,17 @@ async fn round(
         store.clone(),
         vitals_receiver,
         Arc::new(move || clock.now()),
-        older_service::options(GatewayOptions {
-            metrics: Some(metrics.clone()),
-            speed: arguments.speed,
-            events: feed.receiver(&ingest, &observed),
-            reach: reach(arguments, simulated.as_ref())?,
-            uploads: Some(uploads::taker(ingest.clone())),
-            ..GatewayOptions::default()
-        })?,
+        older_service::options(
+            GatewayOptions {
+                metrics: Some(metrics.clone()),
+                speed: arguments.speed,
+                events: feed.receiver(&ingest, &observed),
+                reach: reach(arguments, simulated.as_ref())?,
+                uploads: Some(uploads::taker(ingest.clone())),
+                ..GatewayOptions::default()
+            },
+            &connections.data,
+        )?,
     );
     // What is wrong with a file of hosts is shown with the catalog, and stops nothing.
     if let Err(error) = gateway.load_catalog().await {
