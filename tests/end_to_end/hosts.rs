@@ -104,3 +104,32 @@ async fn the_files_and_the_secret_of_the_older_service_are_taken_as_they_are() {
     assert!(hosts["catalogProblem"].as_str().unwrap().contains("hosts.json"), "{hosts}");
     again.terminate();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_station_with_a_login_of_its_own_is_reached_by_that_login() {
+    let folder = data_folder();
+    let key = "cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=";
+    let up = up_with(folder.path(), &["--demo", "1", "--speed", "60"], &[("OPS_SECRETS_KEY", key)]);
+    let run = async || up.post("/api/winrm", &json!({ "host": "LAB-WS01", "command": "status-json" })).await;
+    let reached =
+        until("a station that answers", SHOWN, async || Some(run().await).filter(|run| run.status == 200)).await;
+    assert_eq!(reached.json()["exit_code"], 0);
+    let address = up.line["simulated"]["stations"]["LAB-WS01"]["address"].clone();
+    let password = up.line["simulated"]["password"].as_str().unwrap().to_owned();
+    for (password, status) in [("wr0ng-password", 502), (password.as_str(), 200)] {
+        let login = json!({ "credentialRef": address, "user": up.line["simulated"]["user"], "password": password });
+        let saved = up.post("/api/hosts/winrm-credentials", &login).await;
+        assert_eq!((saved.status, &saved.json()["saved"]), (200, &json!(true)), "{}", saved.text());
+        let ran = run().await;
+        assert_eq!(ran.status, status, "{}", ran.text());
+        if status == 502 {
+            assert_eq!(ran.json()["code"], "station_unauthorized");
+        }
+    }
+    let kept = std::fs::read_to_string(folder.path().join("winrm-credentials.json")).unwrap();
+    for secret in ["wr0ng-password", password.as_str(), key] {
+        assert!(!kept.contains(secret) && !up.program.log().contains(secret), "no secret is told");
+    }
+    assert_eq!(up.get_openly("/health").await.json()["ops_secrets_key"], true);
+    up.terminate();
+}

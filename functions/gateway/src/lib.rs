@@ -53,6 +53,7 @@ pub use gateway::{Clock, Gateway, GatewayOptions};
 pub use hosts::catalog::{CatalogError, CatalogFiles, CatalogReport};
 pub use hosts::discover::DiscoveryOptions;
 pub use hosts::document::SetAside;
+pub use hosts::rows::{CatalogChange, ChangeHostError};
 pub use reach::{ReachError, Reachable, StationReach};
 pub use reservations::{
     AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,

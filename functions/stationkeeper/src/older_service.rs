@@ -22,10 +22,7 @@ const LONGEST: f64 = 3_600.0;
 pub fn options(options: GatewayOptions, data: &Path) -> Result<GatewayOptions, Failure> {
     let defaults = DiscoveryOptions::default();
     Ok(GatewayOptions {
-        catalog: CatalogFiles {
-            base: variable("OPS_CONFIG").map(PathBuf::from),
-            overlay: variable("OPS_DYNAMIC_CONFIG").map(PathBuf::from),
-        },
+        catalog: catalog_files(),
         discovery: DiscoveryOptions {
             ports: list("OPS_DISCOVERY_LABSTATION_PORTS")?.unwrap_or(defaults.ports),
             paths: list("OPS_DISCOVERY_LABSTATION_PATHS")?
@@ -38,6 +35,14 @@ pub fn options(options: GatewayOptions, data: &Path) -> Result<GatewayOptions, F
         admin_networks: admin_networks()?,
         ..options
     })
+}
+
+/// Where the files of the catalog are.
+pub fn catalog_files() -> CatalogFiles {
+    CatalogFiles {
+        base: variable("OPS_CONFIG").map(PathBuf::from),
+        overlay: variable("OPS_DYNAMIC_CONFIG").map(PathBuf::from),
+    }
 }
 
 /// Where the logins of stations are: `OPS_CREDENTIALS_PATH`, else in the data folder; by the key `OPS_SECRETS_KEY`.

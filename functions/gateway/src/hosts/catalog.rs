@@ -135,14 +135,16 @@ impl Gateway {
             .map(Some)
             .map_err(|error| no_catalog(path, &error))
     }
+}
 
+impl CatalogFiles {
     /// Puts an entry into the overlay in place of the one of its name, or takes it out. Without an overlay nothing is written.
     pub(crate) async fn write_overlay(
         &self,
         host: &HostName,
         entry: Option<&Map<String, Value>>,
     ) -> Result<(), CatalogError> {
-        let Some(path) = self.shared().options.catalog.overlay.as_deref() else { return Ok(()) };
+        let Some(path) = self.overlay.as_deref() else { return Ok(()) };
         let mut entries = match read_file(path).await? {
             Some(bytes) => document::entries(&bytes).map_err(|error| no_catalog(path, &error))?,
             None => Vec::new(),

@@ -8,10 +8,11 @@ pub(crate) mod list;
 pub(crate) mod local_mode;
 pub(crate) mod provision;
 pub(crate) mod reload;
+pub(crate) mod rows;
 
 use stationkeeper_station_link::AllowedCommands;
 use stationkeeper_station_link::winrm::{CertificatePolicy, Login};
-use stationkeeper_store::{CatalogHost, HostStatus};
+use stationkeeper_store::{Author, CatalogHost, HostStatus};
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
@@ -19,6 +20,7 @@ use crate::command::CommandAccess;
 use crate::credentials::Logins;
 use crate::error::ApiError;
 use crate::reach::{ReachError, Reachable};
+use rows::CatalogChange;
 
 /// A station of the catalog by any spelling of its name; none: it is not in it, or no longer in use.
 pub(crate) async fn known(gateway: &Gateway, name: &str) -> Result<Option<CatalogHost>, ApiError> {
@@ -34,6 +36,13 @@ pub(crate) async fn in_use(gateway: &Gateway) -> Result<usize, ApiError> {
 }
 
 impl Gateway {
+    /// For a change of the catalog. Whoever makes it has its turn.
+    fn catalog_change<'a>(&'a self, author: &'a Author) -> CatalogChange<'a> {
+        let options = &self.shared().options;
+        let networks = &options.reach.networks;
+        CatalogChange { store: self.store(), files: &options.catalog, networks, author, now: self.now() }
+    }
+
     /// How to log in to a station: as to all, but for what its row of the catalog says.
     ///
     /// # Errors

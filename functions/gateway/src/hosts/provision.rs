@@ -5,10 +5,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
-use stationkeeper_store::{AuditAction, AuditEntry, CatalogSource, HostStatus};
+use stationkeeper_store::HostStatus;
 
-use super::catalog::row_of;
-use super::document::{self, labs, read_host};
+use super::document::{labs, read_host};
+use super::rows::ChangeHostError;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
@@ -58,10 +58,9 @@ pub(crate) async fn provision(
     }
     let asked = read_host(&fields, networks).map_err(ApiError::BadRequest)?;
     of_the_candidates(&asked.access.labs, body.get("validLabIds")).map_err(ApiError::BadRequest)?;
-    let exists = || ApiError::HostExists(asked.access.spelling.clone().unwrap_or_default());
     let known = gateway.store().catalog_host(&asked.host).await?;
     if known.is_some_and(|host| host.entry.status == HostStatus::Active) {
-        return Err(exists());
+        return Err(ChangeHostError::Exists(asked.access.spelling.unwrap_or_default()).into());
     }
     let discovery = discover(&gateway, &asked.address, Some(&asked.access)).await?;
     if !matches!(discovery.status, DiscoveryStatus::LabStation | DiscoveryStatus::WinRm) {
@@ -72,25 +71,10 @@ pub(crate) async fn provision(
     {
         fields.insert("mac".to_owned(), Value::String(mac.clone()));
     }
-    let host = read_host(&fields, networks).map_err(ApiError::BadRequest)?;
-    let name = host.host.clone();
-
+    let detail = json!({ "address": asked.address, "labs": asked.access.labs, "discovery": discovery.status.as_str() });
     let _turn = gateway.shared().catalog.turn().await;
-    let mut work = gateway.store().begin().await?;
-    let catalog = work.states().lock_catalog().await?;
-    if catalog.iter().any(|row| row.entry.host == name && row.entry.status == HostStatus::Active) {
-        return Err(exists());
-    }
-    let order = catalog.iter().filter_map(|row| row.access.order).max().map_or(0, |last| last.saturating_add(1));
-    let row = row_of(host, Some(order), CatalogSource::Api, gateway.now());
-    work.states().save_hosts(std::slice::from_ref(&row)).await?;
-    let detail =
-        json!({ "address": row.entry.address, "labs": row.access.labs, "discovery": discovery.status.as_str() });
-    let audit = AuditEntry::done(&actor.author(), AuditAction::HostAdd, name.as_str(), gateway.now());
-    work.audit().append(&[audit.of(Some(&name)).with(detail)]).await?;
-    gateway.write_overlay(&name, Some(&for_the_older_service(fields))).await?;
-    work.commit().await?;
-    tracing::info!(host = %name, "a station was put into the catalog");
+    let row = gateway.catalog_change(&actor.author()).add(fields, detail).await?;
+    tracing::info!(host = %row.entry.host, "a station was put into the catalog");
     Ok(Json(json!({
         "provisioned": true,
         "hosts": in_use(&gateway).await?,
@@ -130,21 +114,6 @@ fn too_weak(actor: &Actor, discovery: &Value) -> Response {
         "discovery": discovery,
     });
     (StatusCode::CONFLICT, Json(body)).into_response()
-}
-
-/// The older service sets no entry aside that lacks these, it does not start.
-pub(crate) fn for_the_older_service(mut fields: Map<String, Value>) -> Map<String, Value> {
-    for (name, value) in [
-        ("winrm_use_ssl", json!(true)),
-        ("winrm_port", json!(stationkeeper_station_link::winrm::WINRM_PORT)),
-        ("winrm_transport", json!("ntlm")),
-    ] {
-        fields.entry(name).or_insert(value);
-    }
-    if let Ok(labs) = document::labs(fields.get("labs")) {
-        fields.insert("labs".to_owned(), json!(labs));
-    }
-    fields
 }
 
 #[cfg(test)]

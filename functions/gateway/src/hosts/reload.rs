@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use stationkeeper_store::{AuditAction, AuditEntry};
 
 use super::catalog::CatalogError;
+use super::rows::ChangeHostError;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
@@ -19,6 +20,17 @@ pub(crate) async fn reload(State(gateway): State<Gateway>, actor: Actor) -> Resu
     let entry = AuditEntry::done(&actor.author(), AuditAction::CatalogReload, "catalog", gateway.now()).with(detail);
     gateway.store().append_audit(&entry).await?;
     Ok(Json(json!({ "reloaded": true, "hosts": hosts, "setAside": list::set_aside(&report.set_aside) })))
+}
+
+impl From<ChangeHostError> for ApiError {
+    fn from(error: ChangeHostError) -> Self {
+        match error {
+            ChangeHostError::Entry(text) => Self::BadRequest(text),
+            ChangeHostError::Exists(name) => Self::HostExists(name),
+            ChangeHostError::Unknown(name) => Self::UnknownStation(name),
+            ChangeHostError::Catalog(error) => error.into(),
+        }
+    }
 }
 
 impl From<CatalogError> for ApiError {

@@ -2,6 +2,7 @@
 
 mod files;
 mod gate;
+mod logins;
 mod stream;
 
 use serde_json::{Value, json};
@@ -227,6 +228,40 @@ async fn what_is_missing_or_wrong_is_said_as_the_older_service_says_it() {
         assert_eq!(app.post_as(&redes, path, body).await.json()["code"], "other_lab", "{path}");
     }
     assert!(audited(&app, "station.local_mode").await.is_empty(), "nothing was ordered");
+}
+
+#[tokio::test]
+async fn a_mac_that_is_not_given_is_the_one_that_lab_station_tells() {
+    let (_station, address) = listening().await;
+    let page = json!({ "service": "LabStation", "status": { "wake": { "nicPower": [
+        { "name": "Ethernet", "macAddress": "02-00-5E-00-53-07", "wolReady": true, "status": "Up" },
+    ] } } });
+    let http = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = http.local_addr().unwrap().port();
+    let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{page}", page.to_string().len());
+    let mut serving = tokio::task::JoinSet::new();
+    serving.spawn(async move {
+        while let Ok((mut stream, _)) = http.accept().await {
+            let mut asked = [0; 1024];
+            let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut asked).await;
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut stream, answer.as_bytes()).await;
+        }
+    });
+    let app = App::start_with(|_folder, options| options.discovery.ports = vec![port]).await;
+    let found = app.post("/api/hosts/discover", &json!({ "address": address }).to_string()).await.json();
+    assert_eq!(found["status"], "labstation-detected");
+    let http = &found["checks"]["labStationHttp"];
+    assert_eq!(
+        (&http["detected"], &http["statusCode"], &http["service"]),
+        (&json!(true), &json!(200), &json!("LabStation"))
+    );
+    assert_eq!(http["url"], format!("http://127.0.0.1:{port}/labstation/health"));
+    assert_eq!(found["opsHostDraft"]["mac"], "02:00:5E:00:53:07");
+    let done = app
+        .post("/api/hosts/provision", &json!({ "name": "lab-07", "address": address, "mac": " " }).to_string())
+        .await;
+    assert_eq!(done.json()["host"]["mac"], "02:00:5E:00:53:07", "{}", done.text());
+    assert_eq!(done.json()["discoveryStatus"], "labstation-detected");
 }
 
 #[tokio::test]

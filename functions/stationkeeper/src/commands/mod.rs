@@ -5,6 +5,7 @@ pub mod alerts;
 pub mod bench;
 pub mod config;
 pub mod explain;
+pub mod hosts;
 pub mod migrate;
 pub mod normalize;
 pub mod notifications;
