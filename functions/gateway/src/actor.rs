@@ -121,6 +121,14 @@ impl Actor {
         self.is_operator()
     }
 
+    /// What is wrong within names addresses and files.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_see_details(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
     /// # Errors
     /// [`ApiError::Forbidden`] for viewers and instructors.
     pub fn may_see_audit(&self) -> Result<(), ApiError> {

@@ -87,7 +87,7 @@ fn address(text: &str) -> Option<IpAddr> {
 
 /// Open to all networks: whether it lives, and what a bucket says with a token of its own.
 fn is_open(path: &str) -> bool {
-    ["/health", "/livez", "/readyz", "/events/s3"].contains(&path)
+    ["/health", "/ops/health", "/livez", "/readyz", "/events/s3"].contains(&path)
 }
 
 /// The layer.

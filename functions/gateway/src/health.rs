@@ -6,9 +6,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 use stationkeeper_api::{HealthStatus, HealthView, PartView, PartsView};
 
 use crate::Gateway;
+use crate::actor::Actor;
 use crate::credentials::ConfiguredKey;
 use crate::error::ApiError;
 use crate::vitals::Vitals;
@@ -167,11 +169,36 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, stationkeeper_store::
 
 pub(crate) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<HealthView>) {
     let view = gateway.health(false).await;
-    let status = match view.status {
+    (code(view.status), Json(view))
+}
+
+fn code(status: HealthStatus) -> StatusCode {
+    match status {
         HealthStatus::Ok => StatusCode::OK,
         HealthStatus::Degraded => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// `GET /ops/health`, as the older service's proxy said it: one word, and nothing of the parts.
+pub(crate) async fn public(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
+    let view = gateway.health(false).await;
+    let word = match view.status {
+        HealthStatus::Ok => "UP",
+        HealthStatus::Degraded if view.db => "PARTIAL",
+        HealthStatus::Degraded => "DOWN",
     };
-    (status, Json(view))
+    let body = json!({ "status": word, "service": "ops-worker", "mode": "full", "public": true });
+    (code(view.status), Json(body))
+}
+
+/// `GET /ops/health/details`: each part, with texts from within, for operators.
+pub(crate) async fn details(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+) -> Result<(StatusCode, Json<HealthView>), ApiError> {
+    actor.may_see_details()?;
+    let view = gateway.health(true).await;
+    Ok((code(view.status), Json(view)))
 }
 
 /// This process answers.

@@ -70,6 +70,8 @@ impl Gateway {
             .route("/admin/logout", post(login::logout)) // the older service's
             .route("/events/s3", post(events::receive))
             .route("/health", get(health::health))
+            .route("/ops/health", get(health::public))
+            .route("/ops/health/details", get(health::details))
             .route("/livez", get(health::live))
             .route("/readyz", get(health::ready))
             .route("/metrics", get(metrics::metrics))

@@ -77,6 +77,9 @@ impl CatalogChange<'_> {
     pub async fn change(&self, name: &str, asked: Map<String, Value>) -> Result<CatalogHost, ChangeHostError> {
         let mut work = self.store.begin().await?;
         let row = in_use(&mut work, name).await?;
+        if asked.is_empty() {
+            return Err(ChangeHostError::Entry("nothing is named that could be changed".to_owned()));
+        }
         let mut fields = fields_of(&row);
         fields.extend(asked.clone());
         let listed = read_host(&fields, self.networks).map_err(ChangeHostError::Entry)?;

@@ -6,6 +6,7 @@ use axum::extract::ConnectInfo;
 use serde_json::json;
 use stationkeeper_gateway::{AdminNetworks, InternalToken};
 use stationkeeper_rules::StationWord;
+use stationkeeper_store::TokenRole;
 
 use super::audited;
 use crate::app::App;
@@ -97,4 +98,29 @@ async fn the_way_in_and_out_is_the_older_service_s() {
         assert_eq!(app.login(form, headers).await.status, status, "{form:.20} {headers:?}");
     }
     assert_eq!(App::without_tokens().await.login("token=x", &[]).await.status, 503);
+}
+
+#[tokio::test]
+async fn health_is_one_word_for_all_and_its_parts_for_operators() {
+    let mut app = App::start().await;
+    app.check_ran().await;
+    let well = app.send(app.request("GET", "/ops/health")).await;
+    let body = json!({ "status": "UP", "service": "ops-worker", "mode": "full", "public": true });
+    assert_eq!((well.status.as_u16(), well.json()), (200, body));
+    app.bucket_fails("refused by 10.0.0.1");
+    let partial = app.send(app.request("GET", "/ops/health")).await;
+    assert_eq!((partial.status.as_u16(), &partial.json()["status"]), (503, &json!("PARTIAL")));
+    assert!(!partial.text().contains("10.0.0.1"));
+    let viewer = app.add_token("wall", TokenRole::Viewer).await;
+    for (token, status) in [(None, 401), (Some(viewer.as_str()), 403)] {
+        assert_eq!(app.get_as(token, "/ops/health/details").await.status, status);
+    }
+    let details = app.get("/ops/health/details").await;
+    assert_eq!(
+        (details.status.as_u16(), &details.json()["parts"]["bucket"]["problem"]),
+        (503, &json!("refused by 10.0.0.1"))
+    );
+    app.close_database().await;
+    let down = app.send(app.request("GET", "/ops/health")).await;
+    assert_eq!((down.status.as_u16(), &down.json()["status"]), (503, &json!("DOWN")));
 }

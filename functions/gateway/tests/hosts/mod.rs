@@ -175,6 +175,7 @@ async fn a_row_of_the_catalog_is_changed_and_taken_out_of_use_and_history_stays(
         (json!({ "name": "other" }), "'name' cannot be changed"),
         (json!({ "colour": 1 }), "'colour' cannot be changed"),
         (json!({ "address": null }), "address is required"),
+        (json!({}), "nothing is named that could be changed"),
         (json!({ "address": "192.0.2.1" }), "outside the management networks"),
     ] {
         let refused = send("PATCH", "/api/hosts/LAB-01", body.clone()).await;
