@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stationkeeper_simulator::Role;
 use stationkeeper_tests::programs::{Running, command};
+use stationkeeper_tests::simulated_stations::{PASSWORD, SimulatedStations, USER};
 
 use crate::harness::until;
 use crate::harness::up::{Up, data_folder};
@@ -132,4 +134,39 @@ async fn a_station_with_a_login_of_its_own_is_reached_by_that_login() {
     }
     assert_eq!(up.get_openly("/health").await.json()["ops_secrets_key"], true);
     up.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stations_that_upload_nothing_are_polled_in_rounds() {
+    let lab = SimulatedStations::start(&[Role::Idle, Role::Idle], 10.0).await;
+    until("a heartbeat", SHOWN, async || lab.heartbeats(0).first().cloned()).await;
+    let folder = data_folder();
+    let base = folder.path().join("hosts.json");
+    let pin = hex::encode(lab.stations.certificate(&lab.host(0)).unwrap().sha256);
+    let entry = |place: usize, pin: &str| json!({ "name": lab.host(place), "address": lab.address(place), "certificate_sha256": pin });
+    // The second shows another certificate than the catalog says.
+    std::fs::write(&base, json!({ "hosts": [entry(0, &pin), entry(1, &"00".repeat(32))] }).to_string()).unwrap();
+    let up = up_with(
+        folder.path(),
+        &[],
+        &[
+            ("OPS_CONFIG", base.to_str().unwrap()),
+            ("WINRM_MANAGEMENT_CIDRS", "127.0.0.0/8"),
+            ("WINRM_USER", USER),
+            ("WINRM_PASSWORD", PASSWORD),
+            ("OPS_POLL_ENABLED", "true"),
+            ("OPS_POLL_INTERVAL", "1"),
+        ],
+    );
+    let store = up.store().await;
+    until("two heartbeats that were polled", SHOWN, async || {
+        (store.count_heartbeats(Some(&lab.host(0))).await.unwrap() >= 2).then_some(())
+    })
+    .await;
+    assert_eq!(store.count_heartbeats(Some(&lab.host(1))).await.unwrap(), 0);
+    let shown = up.get("/api/hosts").await.json();
+    assert!(shown["hosts"][0]["heartbeatAt"].is_string() && shown["hosts"][1]["heartbeatAt"].is_null(), "{shown}");
+    assert!(!up.program.log().contains(PASSWORD));
+    up.terminate();
+    lab.stop().await;
 }

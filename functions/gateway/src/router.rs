@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post};
 
+use crate::actor::Actor;
 use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
@@ -77,8 +78,8 @@ impl Gateway {
             .route("/metrics", get(metrics::metrics))
             .nest("/api", api.clone())
             .nest("/ops/api", api)
-            .fallback(|| async { ApiError::UnknownAddress })
-            .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+            .fallback(unknown_address)
+            .method_not_allowed_fallback(method_not_allowed)
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(from_fn(refuse_token_in_query))
             .layer(from_fn_with_state(self.clone(), admin_networks))
@@ -88,6 +89,24 @@ impl Gateway {
             .layer(from_fn(headers::headers))
             .with_state(self.clone())
     }
+}
+
+async fn unknown_address(State(gateway): State<Gateway>, request: Request) -> ApiError {
+    not_let_in(&gateway, request).await.unwrap_or(ApiError::UnknownAddress)
+}
+
+async fn method_not_allowed(State(gateway): State<Gateway>, request: Request) -> ApiError {
+    not_let_in(&gateway, request).await.unwrap_or(ApiError::MethodNotAllowed)
+}
+
+/// Whoever is not let in is not told which addresses of the API there are.
+async fn not_let_in(gateway: &Gateway, request: Request) -> Option<ApiError> {
+    let (mut parts, _body) = request.into_parts();
+    let path = parts.uri.path();
+    if !["/api/", "/ops/api/"].iter().any(|api| path.starts_with(api)) {
+        return None;
+    }
+    Actor::from_request_parts(&mut parts, gateway).await.err()
 }
 
 async fn end_in_time(request: Request, next: Next) -> Response {

@@ -1,6 +1,6 @@
 //! What the environment says in the older service's names: `OPS_CONFIG` and `OPS_DYNAMIC_CONFIG` (the catalog and its overlay),
 //! `OPS_CREDENTIALS_PATH` and `OPS_SECRETS_KEY` (the logins of stations), `OPS_INTERNAL_AUTH_TOKEN` and `OPS_INTERNAL_AUTH_HEADER`, `ADMIN_DASHBOARD_LOCAL_ONLY`, `ADMIN_ALLOWED_CIDRS` and
-//! `ADMIN_TRUST_FORWARDED_IP`, `OPS_DISCOVERY_…` and `OPS_HEARTBEAT_SSE_INTERVAL_SECONDS`.
+//! `ADMIN_TRUST_FORWARDED_IP`, `OPS_DISCOVERY_…`, `OPS_HEARTBEAT_SSE_INTERVAL_SECONDS`, `OPS_POLL_ENABLED` and `OPS_POLL_INTERVAL`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -79,6 +79,12 @@ fn admin_networks() -> Result<Option<AdminNetworks>, Failure> {
     }
     let networks = named.as_deref().map(station_access::networks).transpose()?.unwrap_or_default();
     Ok(Some(AdminNetworks { networks, trusts_proxies: flag("ADMIN_TRUST_FORWARDED_IP")?.unwrap_or(true) }))
+}
+
+/// How often stations are polled that upload nothing by themselves: `OPS_POLL_ENABLED` and `OPS_POLL_INTERVAL`. None: never.
+pub fn polling() -> Result<Option<Duration>, Failure> {
+    let every = seconds("OPS_POLL_INTERVAL", 1.0)?.unwrap_or(Duration::from_secs(60));
+    Ok(flag("OPS_POLL_ENABLED")?.unwrap_or(false).then_some(every))
 }
 
 fn flag(name: &str) -> Result<Option<bool>, Failure> {

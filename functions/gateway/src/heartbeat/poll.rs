@@ -59,7 +59,7 @@ pub(crate) async fn poll(
 }
 
 /// Whether it is in the database now: not where this gateway has no bucket, and not what can never be read.
-async fn keep(
+pub(crate) async fn keep(
     gateway: &Gateway,
     host: &CatalogHost,
     heartbeat: Vec<u8>,
@@ -67,9 +67,13 @@ async fn keep(
 ) -> Result<bool, ApiError> {
     let Some(take) = gateway.shared().options.uploads.clone() else { return Ok(false) };
     let upload = |kind, body| StationUpload { host: host.entry.host.clone(), kind, body };
+    // The same bytes again are no news, and would only be another version in the bucket.
+    let known = gateway.store().newest_raw(&host.entry.host).await?;
+    let heartbeat = Some(heartbeat).filter(|heartbeat| known.is_none_or(|raw| raw.bytes != *heartbeat));
     // The trail first: a forced logoff that the heartbeat names is looked for in it.
     let events = events.map(|events| upload(ObjectKind::Events, events));
-    let uploads = events.into_iter().chain([upload(ObjectKind::Heartbeat, heartbeat)]).collect();
+    let heartbeat = heartbeat.map(|heartbeat| upload(ObjectKind::Heartbeat, heartbeat));
+    let uploads = events.into_iter().chain(heartbeat).collect();
     match take(uploads).await {
         UploadOutcome::Taken { put_aside } => Ok(put_aside == 0),
         UploadOutcome::NotTaken(reason) => {
@@ -91,7 +95,7 @@ pub(crate) async fn read_heartbeat(
 }
 
 /// The trail's bytes; without it a heartbeat is worth as much.
-async fn read_events(
+pub(crate) async fn read_events(
     gateway: &Gateway,
     access: &CommandAccess,
     host: &CatalogHost,

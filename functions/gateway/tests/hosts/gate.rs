@@ -124,3 +124,20 @@ async fn health_is_one_word_for_all_and_its_parts_for_operators() {
     let down = app.send(app.request("GET", "/ops/health")).await;
     assert_eq!((down.status.as_u16(), &down.json()["status"]), (503, &json!("DOWN")));
 }
+
+#[tokio::test]
+async fn whoever_is_not_let_in_is_not_told_which_addresses_there_are() {
+    let app = App::start().await;
+    for (method, path, status) in [
+        ("POST", "/api/aas-sync", 404),
+        ("GET", "/ops/api/power/controllers", 404),
+        ("POST", "/api/labs/1/power/start", 404),
+        ("GET", "/api/wol", 405),
+    ] {
+        assert_eq!(app.send(app.request(method, path)).await.status, 401, "{method} {path}");
+        let answer = app.send(app.request(method, path).header("x-lab-manager-token", &app.admin)).await;
+        assert_eq!(answer.status, status, "{method} {path}");
+        assert!(answer.json()["error"].is_string());
+    }
+    assert_eq!(App::without_tokens().await.get_as(None, "/api/nothing").await.status, 503);
+}

@@ -184,6 +184,9 @@ async fn round(
             "the files of the catalog were not read; the catalog is as it was before"
         );
     }
+    if let Some(every) = older_service::polling()? {
+        tasks.spawn(uploads::poll(gateway.clone(), every, stop.clone()));
+    }
     let channels = notify::channels(arguments.connections_file.as_deref(), clock)?;
     if let Some(alive) = channels.alive() {
         tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));

@@ -1,10 +1,13 @@
 //! What the gateway reads from stations goes into the bucket, and its rows are there before the gateway answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use stationkeeper_gateway::{StationUpload, TakeUploads, UploadOutcome};
+use stationkeeper_gateway::{Gateway, StationUpload, TakeUploads, UploadOutcome};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_telemetry::{ObjectEvent, ObjectKey};
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
 
 use super::work::UpIngest;
 use crate::failure::chain;
@@ -15,6 +18,25 @@ pub fn taker<C: Clock>(ingest: Arc<UpIngest<C>>) -> TakeUploads {
         let ingest = ingest.clone();
         Box::pin(async move { take(&ingest, uploads).await.unwrap_or_else(UploadOutcome::NotTaken) })
     })
+}
+
+/// Polls stations that upload nothing by themselves, until told to stop.
+pub async fn poll(gateway: Gateway, every: Duration, stop: CancellationToken) {
+    let mut rounds = tokio::time::interval(every);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let round = async {
+            rounds.tick().await;
+            gateway.poll_stations(every).await
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            polled = round => match polled {
+                Ok(polled) => tracing::debug!(polled, "stations were polled"),
+                Err(error) => tracing::warn!(error = chain(&error), "stations cannot be polled; they are again"),
+            }
+        }
+    }
 }
 
 async fn take<C: Clock>(ingest: &UpIngest<C>, uploads: Vec<StationUpload>) -> Result<UploadOutcome, String> {
