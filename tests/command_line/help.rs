@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 37] = [
+const COMMANDS: [&[&str]; 42] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -33,6 +33,11 @@ const COMMANDS: [&[&str]; 37] = [
     &["token", "list"],
     &["token", "revoke"],
     &["audit"],
+    &["hosts", "list"],
+    &["hosts", "add"],
+    &["hosts", "remove"],
+    &["hosts", "credentials"],
+    &["hosts", "rotate-key"],
     &["station", "add"],
     &["station", "history"],
     &["queue", "status"],

@@ -25,6 +25,8 @@ pub struct HealthView {
     pub hosts_loaded: u64,
     /// The database answers. The name is the older service's.
     pub db: bool,
+    /// Logins of stations can be kept: there is a key, and it is one. The name is the older service's.
+    pub ops_secrets_key: bool,
     /// Of this program.
     pub version: String,
 }

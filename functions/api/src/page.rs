@@ -23,4 +23,7 @@ pub struct ErrorBody {
     /// Finds the request in the log. Spelled as the older clients know it.
     #[serde(rename = "requestId")]
     pub request_id: String,
+    /// False where nobody was let in, as the older clients know it; else it is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub success: Option<bool>,
 }

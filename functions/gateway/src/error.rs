@@ -10,6 +10,8 @@ use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 use stationkeeper_telemetry::HostName;
 
+use crate::credentials::CredentialError;
+use crate::hosts::catalog::CatalogError;
 use crate::reach::ReachError;
 use crate::reservations::ReservationError;
 
@@ -31,6 +33,11 @@ pub(crate) enum ApiError {
     /// A page elsewhere tried to act in the person's name.
     #[error("a request from another site is refused")]
     ForeignOrigin,
+    /// Not from where administrators come. 401 means the token, this the network.
+    #[error(
+        "blocked by the network policy: the page and the API are for loopback and the networks of ADMIN_ALLOWED_CIDRS"
+    )]
+    NetworkPolicy,
     /// Something in the request.
     #[error("{0}")]
     BadRequest(String),
@@ -108,6 +115,24 @@ pub(crate) enum ApiError {
         "the request with this Idempotency-Key was carried out, and its answer held a secret that is kept nowhere: take back what it made, and ask with another key"
     )]
     AnswerNotKept,
+    /// The flag of local mode is not as it was to be.
+    #[error("local mode of {host} could not be set: the station's PowerShell exits with {exit_code}")]
+    LocalModeNotSet { host: HostName, exit_code: i32 },
+    /// A station of this name is in use. The text is the older service's.
+    #[error("host {0} already exists")]
+    HostExists(String),
+    /// A file of the catalog. The text is the older service's; the log says more.
+    #[error("Hosts configuration reload failed")]
+    Catalog(#[source] CatalogError),
+    /// Logins of stations cannot be kept. The log says why, but for a key that nobody named.
+    #[error("{}", match .0 { CredentialError::NoKey => .0.to_string(), _ => "Internal server error".to_owned() })]
+    Credentials(#[source] CredentialError),
+    /// What a station said is neither in the bucket nor in the database, or nobody knows.
+    #[error("what the station said could not be kept: try again")]
+    NotKept,
+    /// A station that is in the catalog and has never been heard.
+    #[error("no heartbeat of this station has come yet")]
+    NoHeartbeat,
     /// It was told to stop while the request waited for something.
     #[error("the gateway is stopping: try again")]
     Closing,
@@ -153,6 +178,11 @@ pub(crate) struct ErrorParts {
 }
 
 impl ApiError {
+    /// The stable word.
+    pub fn code(&self) -> &'static str {
+        self.verdict().1
+    }
+
     /// Status and word. No wildcard arm: a new error must choose.
     fn verdict(&self) -> (StatusCode, &'static str) {
         match self {
@@ -161,6 +191,7 @@ impl ApiError {
             Self::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             Self::OtherLab => (StatusCode::FORBIDDEN, "other_lab"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "foreign_origin"),
+            Self::NetworkPolicy => (StatusCode::FORBIDDEN, "network_policy"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::TokenInQuery => (StatusCode::BAD_REQUEST, "token_in_query"),
             Self::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
@@ -211,6 +242,13 @@ impl ApiError {
             Self::KeyOfOtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, "key_of_other_request"),
             Self::InFlight { .. } => (StatusCode::CONFLICT, "request_in_flight"),
             Self::AnswerNotKept => (StatusCode::CONFLICT, "answer_not_kept"),
+            Self::LocalModeNotSet { .. } => (StatusCode::BAD_GATEWAY, "local_mode_not_set"),
+            Self::HostExists(_) => (StatusCode::CONFLICT, "host_exists"),
+            Self::Catalog(_) => (StatusCode::INTERNAL_SERVER_ERROR, "catalog_unreadable"),
+            Self::Credentials(CredentialError::NoKey) => (StatusCode::SERVICE_UNAVAILABLE, "no_secrets_key"),
+            Self::Credentials(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+            Self::NotKept => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
+            Self::NoHeartbeat => (StatusCode::NOT_FOUND, "no_heartbeat"),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
             Self::TooSlow => (StatusCode::SERVICE_UNAVAILABLE, "too_slow"),
             Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
@@ -257,6 +295,12 @@ impl IntoResponse for ApiError {
             }
             Self::DatabaseAway(source) => {
                 tracing::warn!(error = source as &dyn std::error::Error, "the database does not answer a request");
+            }
+            Self::Credentials(source) => {
+                tracing::error!(error = source as &dyn std::error::Error, "a login of stations was not kept");
+            }
+            Self::Catalog(source) => {
+                tracing::error!(error = source as &dyn std::error::Error, "the catalog is as it was before");
             }
             _ => {}
         }

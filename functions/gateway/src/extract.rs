@@ -162,6 +162,21 @@ pub(crate) fn instant(name: &str, text: &str) -> Result<DateTime<Utc>, ApiError>
     parse_instant(text).map_err(|error| ApiError::BadRequest(format!("{name}: {error}")))
 }
 
+/// A yes or a no, in one of the words of either.
+pub(crate) fn boolean(value: &Value) -> Option<bool> {
+    let word = match value {
+        Value::Bool(flag) => return Some(*flag),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_lowercase(),
+        Value::Null | Value::Array(_) | Value::Object(_) => return None,
+    };
+    match word.as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 /// The language that the caller reads.
 pub(crate) struct Reader(pub Language);
 

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -16,12 +17,17 @@ use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 use crate::attempts::Attempts;
-use crate::command::Commander;
+use crate::command::{Commander, StoredLogins};
+use crate::edge::{AdminNetworks, InternalToken};
 use crate::events::EventReceiver;
+use crate::heartbeat::stream::Beats;
+use crate::hosts::catalog::{Catalog, CatalogFiles};
+use crate::hosts::discover::DiscoveryOptions;
 use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
 use crate::session::Sessions;
+use crate::uploads::TakeUploads;
 use crate::vitals::Vitals;
 
 /// Tells the time. The binary passes the clock of its operating system, a test its own.
@@ -41,11 +47,38 @@ pub struct GatewayOptions {
     pub events: Option<EventReceiver>,
     /// Which stations may be reached, and how. Default: none.
     pub reach: StationReach,
+    /// Files of the catalog that are read into the table. Default: none.
+    pub catalog: CatalogFiles,
+    /// How a station is looked for before it is put into the catalog.
+    pub discovery: DiscoveryOptions,
+    /// Who keeps what the gateway reads from stations; none: it is shown, and not kept.
+    pub uploads: Option<TakeUploads>,
+    /// How often a heartbeat is told again to whoever listens to one station. Default: 10 s.
+    pub heartbeat_every: Duration,
+    /// Logins that are stored. Default: none.
+    pub credentials: Option<StoredLogins>,
+    /// A proxy that vouches for its callers. Default: none.
+    pub internal: Option<InternalToken>,
+    /// From where page and API may be used; none: from everywhere.
+    pub admin_networks: Option<AdminNetworks>,
 }
 
 impl Default for GatewayOptions {
     fn default() -> Self {
-        Self { tls: false, metrics: None, speed: 1.0, events: None, reach: StationReach::default() }
+        Self {
+            tls: false,
+            metrics: None,
+            speed: 1.0,
+            events: None,
+            reach: StationReach::default(),
+            catalog: CatalogFiles::default(),
+            discovery: DiscoveryOptions::default(),
+            uploads: None,
+            heartbeat_every: Duration::from_secs(10),
+            credentials: None,
+            internal: None,
+            admin_networks: None,
+        }
     }
 }
 
@@ -64,6 +97,8 @@ pub(crate) struct Shared {
     /// Ways that woke stations.
     pub ways: Ways,
     pub feed: Feed,
+    pub beats: Beats,
+    pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
     /// What runs beside requests; it ends when the gateway is told to stop.
@@ -101,6 +136,8 @@ impl Gateway {
             started_at,
             ways: Ways::default(),
             feed: Feed::default(),
+            beats: Beats::default(),
+            catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
             tasks: TaskTracker::new(),
@@ -123,7 +160,8 @@ impl Gateway {
             closing.0.closing.send_replace(true);
         };
         let reach = &self.0.options.reach;
-        if reach.commands.is_some() && !reach.networks.is_empty() {
+        let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
+        if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
         }
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();

@@ -6,9 +6,12 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_api::{HealthStatus, HealthView, PartView, PartsView};
+use serde_json::{Value, json};
+use stationkeeper_api::{ErrorBody, HealthStatus, HealthView, PartView, PartsView};
 
 use crate::Gateway;
+use crate::actor::Actor;
+use crate::credentials::ConfiguredKey;
 use crate::error::ApiError;
 use crate::vitals::Vitals;
 
@@ -31,6 +34,7 @@ struct Facts {
     vitals: Vitals,
     started_at: DateTime<Utc>,
     limits: Limits,
+    secrets_key: ConfiguredKey,
 }
 
 /// The limits, by our clock.
@@ -73,6 +77,10 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
         }
     };
     let files = match vitals.set_aside.as_slice() {
+        // Without one nothing is wrong: all stations may share a login.
+        _ if facts.secrets_key == ConfiguredKey::Invalid => {
+            Some("the key of the logins of stations is none".to_owned())
+        }
         [] => None,
         names if inside => {
             Some(format!("damaged and set aside: {}; look at what was lost, then move it away", names.join(", ")))
@@ -90,6 +98,7 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
     HealthView {
         status: parts.status(),
         db: parts.database.ok,
+        ops_secrets_key: matches!(facts.secrets_key, ConfiguredKey::Valid(_)),
         hosts_loaded: facts.stations.unwrap_or(0),
         parts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -129,6 +138,7 @@ impl Gateway {
             last_check_at: check.map(|check| check.last_run_at),
             vitals: self.shared().vitals.borrow().clone(),
             started_at: self.shared().started_at,
+            secrets_key: self.secrets_key(),
             limits: Limits {
                 vitals_stale: self.lasting(VITALS_STALE_AFTER),
                 queue_late: self.lasting(QUEUE_LATE_AFTER),
@@ -137,6 +147,12 @@ impl Gateway {
             },
         };
         judge(&facts, self.now(), inside)
+    }
+}
+
+impl Gateway {
+    fn secrets_key(&self) -> ConfiguredKey {
+        self.shared().options.credentials.as_ref().map_or(ConfiguredKey::None, |stored| stored.store.key.clone())
     }
 }
 
@@ -161,11 +177,53 @@ async fn in_time<T>(answer: impl Future<Output = Result<T, stationkeeper_store::
 )]
 pub(crate) async fn health(State(gateway): State<Gateway>) -> (StatusCode, Json<HealthView>) {
     let view = gateway.health(false).await;
-    let status = match view.status {
+    (code(view.status), Json(view))
+}
+
+fn code(status: HealthStatus) -> StatusCode {
+    match status {
         HealthStatus::Ok => StatusCode::OK,
         HealthStatus::Degraded => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Whether the system is well, in one word, as the older service's proxy said it.
+#[utoipa::path(
+    get, path = "/ops/health", operation_id = "old_health", tag = "older service", security(()),
+    responses(
+        (status = OK, description = "`UP`", body = Value),
+        (status = SERVICE_UNAVAILABLE, description = "`PARTIAL` or `DOWN`", body = Value),
+    ),
+)]
+pub(crate) async fn public(State(gateway): State<Gateway>) -> (StatusCode, Json<Value>) {
+    let view = gateway.health(false).await;
+    let word = match view.status {
+        HealthStatus::Ok => "UP",
+        HealthStatus::Degraded if view.db => "PARTIAL",
+        HealthStatus::Degraded => "DOWN",
     };
-    (status, Json(view))
+    let body = json!({ "status": word, "service": "ops-worker", "mode": "full", "public": true });
+    (code(view.status), Json(body))
+}
+
+/// Each part, with texts from within.
+///
+/// Role: operator.
+#[utoipa::path(
+    get, path = "/ops/health/details", operation_id = "old_health_details", tag = "older service",
+    responses(
+        (status = OK, description = "Every part is well", body = HealthView),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice", body = ErrorBody),
+        (status = SERVICE_UNAVAILABLE, description = "At least one part is not", body = HealthView),
+    ),
+)]
+pub(crate) async fn details(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+) -> Result<(StatusCode, Json<HealthView>), ApiError> {
+    actor.may_see_details()?;
+    let view = gateway.health(true).await;
+    Ok((code(view.status), Json(view)))
 }
 
 /// This process answers.
@@ -214,6 +272,7 @@ mod tests {
                 queue: Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 0 }),
             },
             started_at: start(),
+            secrets_key: ConfiguredKey::None,
             limits: Limits {
                 vitals_stale: VITALS_STALE_AFTER,
                 queue_late: QUEUE_LATE_AFTER,
@@ -241,6 +300,7 @@ mod tests {
             ("no bucket", with(&|f| f.vitals.bucket_problem = Some("refused by 10.0.0.1".into())), vec!["bucket"]),
             ("a locked database", with(&|f| f.vitals.database_problem = Some("of 10.0.0.1".into())), vec!["database"]),
             ("a queue in the way", with(&|f| f.vitals.queue_problem = Some("of 10.0.0.1".into())), vec!["queue"]),
+            ("a key that is none", with(&|f| f.secrets_key = ConfiguredKey::Invalid), vec!["files"]),
             ("a damaged file", with(&|f| f.vitals.set_aside = vec!["x.damaged-10.0.0.1".into()]), vec!["files"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),

@@ -57,7 +57,8 @@ impl StationReach {
     }
 }
 
-fn host_and_port(target: &str) -> (&str, u16) {
+/// The parts of a target.
+pub(crate) fn host_and_port(target: &str) -> (&str, u16) {
     if let Some((host, port)) = target.rsplit_once(':')
         && (!host.contains(':') || host.ends_with(']'))
         && let Ok(port) = port.parse()

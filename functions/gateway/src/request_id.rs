@@ -38,7 +38,8 @@ pub(crate) async fn request_id(mut request: Request, next: Next) -> Response {
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span).await;
     if let Some(parts) = error_parts(&mut response) {
-        let body = ErrorBody { error: parts.text, code: parts.code.into_owned(), request_id: id.clone() };
+        let success = ["unauthenticated", "not_configured"].contains(&parts.code.as_ref()).then_some(false);
+        let body = ErrorBody { error: parts.text, code: parts.code.into_owned(), request_id: id.clone(), success };
         let (mut head, _) = response.into_parts();
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::CONTENT_TYPE);

@@ -17,7 +17,7 @@ use stationkeeper_api::{ErrorBody, ReservationRecordView};
 use stationkeeper_pipeline::IngestError;
 use stationkeeper_pipeline::reservations::put_reservation as put;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
-use stationkeeper_store::{AuditAction, AuditEntry, Author, HostStatus, NewUpdate, StationFilter, Store, StoreError};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, NewUpdate, Store, StoreError};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
@@ -251,9 +251,7 @@ async fn placed(
         return Ok(Some((host.clone(), asked.lab.clone().or(station.entry.lab))));
     }
     let Some(lab) = &asked.lab else { return Ok(None) };
-    let filter = StationFilter { lab: Some(lab.clone()), ..StationFilter::default() };
-    let stations = store.stations(&filter, None, 500).await?;
-    let station = stations.into_iter().find(|station| station.entry.status != HostStatus::Retired);
+    let station = store.host_of_lab(lab).await?;
     let station = station.ok_or_else(|| ReservationError::NoStationOf(lab.clone()))?;
     Ok(Some((station.entry.host, Some(lab.clone()))))
 }

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::actor::Actor;
+use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, events, forced_logoffs, headers, health, idempotency, live, login, metrics,
-    observe, openapi, operations, quarantine, refusals, request_id, reservations, silences, stations, status_page,
-    tokens, winrm, wol,
+    Gateway, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts,
+    idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, reservations,
+    silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -23,10 +25,20 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Ten attempts of a minute each, or a command that waits for two others, and what goes around them.
 const STATION_LIMIT: Duration = Duration::from_secs(20 * 60);
-/// Where it is not the time limit that counts.
-const SLOW: [&str; 4] = ["/api/wol", "/api/winrm", "/api/reservations/start", "/api/reservations/end"];
+/// What waits for a station.
+const WITH_STATIONS: [&str; 8] = [
+    "/api/wol",
+    "/api/winrm",
+    "/heartbeat/poll",
+    "/hosts/local-mode",
+    "/hosts/discover",
+    "/hosts/provision",
+    "/reservations/start",
+    "/reservations/end",
+];
 /// Names under which somebody might put a token into a query string.
-const TOKEN_NAMES: [&str; 6] = ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "authorization"];
+const TOKEN_NAMES: [&str; 7] =
+    ["token", "access_token", "api_key", "apikey", "x-lab-manager-token", "x-ops-internal-token", "authorization"];
 
 /// What is answered below `/api`, described: `routes!` registers a handler and its `#[utoipa::path]` at once, so that the document of the
 /// API can neither lack a route nor have one that is not there.
@@ -35,6 +47,15 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(openapi::json))
         .routes(routes!(wol::wake))
         .routes(routes!(winrm::run))
+        .routes(routes!(hosts::list::list))
+        .routes(routes!(hosts::discover::post))
+        .routes(routes!(hosts::provision::provision))
+        .routes(routes!(hosts::reload::reload))
+        .routes(routes!(credentials::save::save))
+        .routes(routes!(hosts::local_mode::set))
+        .routes(routes!(hosts::change::change, hosts::change::retire))
+        .routes(routes!(heartbeat::poll::poll))
+        .routes(routes!(heartbeat::stream::listen))
         .routes(routes!(stations::list::list))
         .routes(routes!(stations::one::one))
         .routes(routes!(stations::history::history))
@@ -72,6 +93,8 @@ fn beside() -> OpenApiRouter<Gateway> {
         .routes(routes!(login::logout))
         .routes(routes!(events::receive))
         .routes(routes!(health::health))
+        .routes(routes!(health::public))
+        .routes(routes!(health::details))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::metrics))
@@ -101,10 +124,11 @@ impl Gateway {
             .merge(beside)
             .nest("/api", api.clone())
             .nest("/ops/api", api)
-            .fallback(|| async { ApiError::UnknownAddress })
-            .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
+            .fallback(unknown_address)
+            .method_not_allowed_fallback(method_not_allowed)
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(from_fn(refuse_token_in_query))
+            .layer(from_fn_with_state(self.clone(), admin_networks))
             .layer(from_fn(end_in_time))
             .layer(from_fn(observe::observe))
             .layer(from_fn(request_id::request_id))
@@ -113,10 +137,28 @@ impl Gateway {
     }
 }
 
+async fn unknown_address(State(gateway): State<Gateway>, request: Request) -> ApiError {
+    not_let_in(&gateway, request).await.unwrap_or(ApiError::UnknownAddress)
+}
+
+async fn method_not_allowed(State(gateway): State<Gateway>, request: Request) -> ApiError {
+    not_let_in(&gateway, request).await.unwrap_or(ApiError::MethodNotAllowed)
+}
+
+/// Whoever is not let in is not told which addresses of the API there are.
+async fn not_let_in(gateway: &Gateway, request: Request) -> Option<ApiError> {
+    let (mut parts, _body) = request.into_parts();
+    let path = parts.uri.path();
+    if !["/api/", "/ops/api/"].iter().any(|api| path.starts_with(api)) {
+        return None;
+    }
+    Actor::from_request_parts(&mut parts, gateway).await.err()
+}
+
 async fn end_in_time(request: Request, next: Next) -> Response {
     // Their own limits hold: attempts and how long each waits, or the time of a command.
     let path = request.uri().path();
-    let limit = if SLOW.iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
+    let limit = if WITH_STATIONS.iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::TooSlow.into_response(),

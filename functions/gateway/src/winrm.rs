@@ -10,14 +10,13 @@ use stationkeeper_pipeline::orchestrate::note_power;
 use stationkeeper_rules::orchestrator;
 use stationkeeper_station_link::{AllowedCommands, PowerMode, StationCommand};
 use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome};
-use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{OldBody, first_text, texts};
-use crate::reach::ReachError;
+use crate::hosts::known;
 
 /// What `POST /api/winrm` reads of its body. Other fields are ignored.
 #[derive(ToSchema)]
@@ -71,19 +70,12 @@ pub(crate) async fn run(
     let (Some(name), Some(word)) = asked else {
         return Err(ApiError::BadRequest("host and command are required".to_owned()));
     };
-    let reach = &gateway.shared().options.reach;
-    let allowed = reach.commands.as_ref().map(|access| access.allowed.clone()).unwrap_or_default();
-    let command = command(&word, &body, &allowed)?;
+    let command = command(&word, &body, &gateway.allowed_commands())?;
     let unknown = || ApiError::NotInConfig(name.clone());
-    let host = HostName::parse(&name).map_err(|_no_name| unknown())?;
-    let entry = gateway.store().station(&host).await?.ok_or_else(unknown)?.entry;
-    actor.may_reserve_in(entry.lab.as_deref())?;
-    let address = entry.address.ok_or_else(|| ApiError::BadRequest(format!("the catalog has no address of {host}")))?;
-    let access = reach.commands.as_ref().ok_or(ApiError::NoLogin)?;
-    let station = reach.check(&address).await.map_err(|refused| match refused {
-        ReachError::NoNetworks => ApiError::NoNetworks(refused),
-        ReachError::Address(error) => ApiError::BadRequest(error.to_string()),
-    })?;
+    let row = known(&gateway, &name).await?.ok_or_else(unknown)?;
+    actor.may_reserve_in(row.entry.lab.as_deref())?;
+    let (access, station) = gateway.way_to(&row).await?;
+    let host = row.entry.host;
     let audit = async |outcome: AuditOutcome, detail: Value| {
         let entry = AuditEntry::done(&actor.author(), AuditAction::StationCommand, host.as_str(), gateway.now())
             .of(Some(&host))
@@ -99,7 +91,7 @@ pub(crate) async fn run(
     let issued_at = gateway.now();
     let commander = &gateway.shared().commander;
     let ran = tokio::select! {
-        ran = commander.run(access, &host, &station, &command) => ran,
+        ran = commander.run(&access, &host, &station, &command) => ran,
         () = gateway.closing() => return Err(ApiError::Closing),
     };
     let report = match ran {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use stationkeeper_api::ErrorBody;
 use stationkeeper_station_link::wake::MacAddress;
-use stationkeeper_store::{AuditAction, AuditEntry, CatalogEntry, StationFilter};
+use stationkeeper_store::{AuditAction, AuditEntry, CatalogHost, HostStatus};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
@@ -18,11 +18,9 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{OldBody, first_text, number};
+use crate::hosts::known;
 use crate::reach::ReachError;
 use crate::wake::{WakeOrder, wake_station};
-
-/// More than a laboratory has.
-const MOST_STATIONS: u32 = 10_000;
 
 /// What `POST /api/wol` reads of its body. Other fields are ignored.
 #[derive(ToSchema)]
@@ -83,15 +81,17 @@ pub(crate) async fn wake(
 ) -> Result<Json<WakeAnswer>, ApiError> {
     let host = match first_text(&body, &["host", "hostName"]) {
         None => None,
-        Some(name) => Some(entry(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?),
+        Some(name) => Some(known(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?),
     };
-    actor.may_act_in(host.as_ref().and_then(|entry| entry.lab.as_deref()))?;
+    actor.may_act_in_one_of(host.as_ref().map(|host| host.access.labs.as_slice()).unwrap_or_default())?;
+    let ping_target = host.as_ref().and_then(|host| host.access.ping_target.clone());
+    let host = host.map(|host| host.entry);
     let asked_mac = first_text(&body, &["mac"]);
     let mac = asked_mac.clone().or_else(|| host.as_ref().and_then(|entry| entry.mac.clone()));
     let mac: MacAddress =
         mac.ok_or_else(|| bad("mac is required"))?.parse().map_err(|_no_mac| bad("mac is invalid"))?;
     let asked_target = first_text(&body, &["ping_target", "pingTarget"]);
-    let target = asked_target.clone().or_else(|| host.as_ref().and_then(|entry| entry.address.clone()));
+    let target = asked_target.clone().or(ping_target).or_else(|| host.as_ref().and_then(|entry| entry.address.clone()));
     let target = target.ok_or_else(|| bad("ping_target or host address is required"))?;
     if asked_mac.is_some() || asked_target.is_some() {
         only_of_the_catalog(&gateway, asked_mac.as_ref().map(|_| mac), asked_target.as_deref()).await?;
@@ -149,27 +149,23 @@ fn bad(text: &str) -> ApiError {
     ApiError::BadRequest(text.to_owned())
 }
 
-async fn entry(gateway: &Gateway, name: &str) -> Result<Option<CatalogEntry>, ApiError> {
-    let Ok(host) = HostName::parse(name) else { return Ok(None) };
-    Ok(gateway.store().station(&host).await?.map(|station| station.entry))
-}
-
 /// Nothing else of the network is woken or asked.
 pub(crate) async fn only_of_the_catalog(
     gateway: &Gateway,
     mac: Option<MacAddress>,
     target: Option<&str>,
 ) -> Result<(), ApiError> {
-    let stations = gateway.store().stations(&StationFilter::default(), None, MOST_STATIONS).await?;
-    let entries = || stations.iter().map(|station| &station.entry);
-    let is_mac = |entry: &CatalogEntry, mac| entry.mac.as_deref().and_then(|known| known.parse().ok()) == Some(mac);
-    if mac.is_some_and(|mac| !entries().any(|entry| is_mac(entry, mac))) {
+    let catalog = gateway.store().catalog().await?;
+    let hosts = || catalog.iter().filter(|host| host.entry.status != HostStatus::Retired);
+    let is_mac = |host: &CatalogHost, mac| host.entry.mac.as_deref().and_then(|known| known.parse().ok()) == Some(mac);
+    if mac.is_some_and(|mac| !hosts().any(|host| is_mac(host, mac))) {
         return Err(bad("mac is not of a host in the catalog"));
     }
-    let is_target = |entry: &CatalogEntry, target: &str| {
-        entry.address.as_deref() == Some(target) || HostName::parse(target).is_ok_and(|host| host == entry.host)
+    let is_target = |host: &CatalogHost, target: &str| {
+        [&host.entry.address, &host.access.ping_target].iter().any(|known| known.as_deref() == Some(target))
+            || HostName::parse(target).is_ok_and(|name| name == host.entry.host)
     };
-    if target.is_some_and(|target| !entries().any(|entry| is_target(entry, target))) {
+    if target.is_some_and(|target| !hosts().any(|host| is_target(host, target))) {
         return Err(bad("ping_target is invalid"));
     }
     Ok(())

@@ -5,6 +5,7 @@
 mod app;
 mod document;
 mod history;
+mod hosts;
 mod keys;
 mod live;
 mod people;
@@ -97,7 +98,7 @@ async fn both_headers_carry_a_token_and_a_query_string_never_does() {
 async fn every_answer_has_a_request_id_and_guards() {
     let app = App::start().await;
     for (given, echoed) in [(Some("trace-1:a.b"), true), (Some("two words"), false), (None, false)] {
-        let mut request = app.request("GET", "/api/v1/nothing");
+        let mut request = app.request("GET", "/api/v1/nothing").header("x-lab-manager-token", &app.admin);
         if let Some(id) = given {
             request = request.header("x-request-id", id);
         }

@@ -13,7 +13,7 @@ use stationkeeper_rules::orchestrator::{
     Side, Stop, Work, alert_of, done_after_all, next, plan,
 };
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Settings, StationState};
-use stationkeeper_store::{CommandOutput, NewUpdate, StationLease, Store, Transaction};
+use stationkeeper_store::{CommandOutput, LocalModeOrder, NewUpdate, StationLease, Store, Transaction};
 use stationkeeper_telemetry::{HostName, PowerAction};
 
 use crate::IngestError;
@@ -97,6 +97,7 @@ struct Surroundings {
     operations: Vec<Operation>,
     overrides: Vec<Override>,
     open: Option<OpenRun>,
+    held: bool,
 }
 
 impl Surroundings {
@@ -105,7 +106,7 @@ impl Surroundings {
         let lab = self.reservations.iter().filter(|one| one.start_at <= now).max_by_key(|one| one.start_at);
         plan(
             &Scene {
-                known: Known { state: &self.state, held: false },
+                known: Known { state: &self.state, held: self.held },
                 reservations: &self.reservations,
                 operations: &self.operations,
                 overrides: &self.overrides,
@@ -116,6 +117,11 @@ impl Surroundings {
             now,
         )
     }
+}
+
+/// Local mode was ordered, and no heartbeat from after that shows yet what came of it.
+fn held(order: Option<LocalModeOrder>, state: &StationState) -> bool {
+    order.is_some_and(|order| order.enabled && !Known { state, held: false }.heard_after(order.ordered_at))
 }
 
 fn open_run(lease: StationLease, now: DateTime<Utc>) -> OpenRun {
@@ -144,11 +150,12 @@ impl Acting<'_> {
         let reservations = self.store.reservations(Some(self.host), from, to, MOST_RESERVATIONS).await?;
         let ids = ids(&reservations);
         let surroundings = Surroundings {
-            state: station.state,
             operations: self.store.operations_of_reservations(&ids).await?,
             overrides: self.store.overrides(&ids).await?,
             open: self.store.station_lease(self.host).await?.map(|lease| open_run(lease, self.now)),
+            held: held(self.store.local_mode_order(self.host).await?, &station.state),
             reservations,
+            state: station.state,
         };
         Ok(surroundings.decide(self.settings, self.now))
     }
@@ -167,6 +174,7 @@ impl Acting<'_> {
             operations: transaction.operations().of_reservations(&ids).await?,
             overrides: transaction.operations().overrides(&ids).await?,
             open: transaction.leases().of(self.host).await?.map(|lease| open_run(lease, self.now)),
+            held: held(transaction.states().local_mode_order(self.host).await?, &state),
             reservations,
             state,
         };
@@ -232,7 +240,8 @@ impl Acting<'_> {
                 stops.push(Stop::Cancelled(reservation.id));
             }
         }
-        let known = Known { state: &state, held: false };
+        let held = held(transaction.states().local_mode_order(self.host).await?, &state);
+        let known = Known { state: &state, held };
         match next(run, &operations, &known, &stops, &self.settings.orchestrator, self.now) {
             Next::Issue { operation, work } => {
                 // Nobody else opens it under our lock: it is there only if the reply to an earlier commit was lost.

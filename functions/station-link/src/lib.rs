@@ -6,6 +6,7 @@ mod arguments;
 mod command;
 mod networks;
 mod outcome;
+mod page;
 mod probe;
 mod quoting;
 mod slots;
@@ -22,6 +23,7 @@ pub use command::{
 };
 pub use networks::{AddressError, CheckedAddress, ManagementNetworks, NetworksError, Resolve, SystemResolver};
 pub use outcome::CommandOutcome;
+pub use page::{Page, get_page};
 pub use probe::{Probe, ProbeAnswer, probe, probe_until};
 pub use quoting::{Unquotable, split};
 pub use slots::{CommandSlot, CommandSlots};

@@ -7,11 +7,13 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
+mod hosts;
 mod notifications;
 mod people;
 mod stations;
 
 pub use alerting::*;
+pub use hosts::*;
 pub use notifications::*;
 pub use people::*;
 pub use stations::*;
@@ -109,6 +111,9 @@ pub enum Command {
     /// Shows who changed what, the newest first
     #[command(after_help = "Example:\n  stationkeeper audit --host LAB-WS01")]
     Audit(AuditLog),
+    /// The catalog of stations and their logins
+    #[command(subcommand)]
+    Hosts(HostsCommand),
     /// A station's past, and its access to the bucket
     #[command(subcommand)]
     Station(StationCommand),

@@ -6,6 +6,7 @@ pub mod commands;
 pub mod connections;
 pub mod environment;
 pub mod failure;
+mod older_service;
 pub mod place;
 pub mod progress;
 pub mod replay;
@@ -75,6 +76,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Migrate(place) => commands::migrate::run(&place).await,
         Command::Bench(command) => commands::bench::run(&command).await,
         Command::Config(command) => commands::config::run(&command).await,
+        Command::Hosts(command) => commands::hosts::run(&command).await,
         Command::Station(command) => commands::station::run(&command).await,
         Command::Queue(command) => commands::queue::run(&command).await,
         Command::TrainDictionary(arguments) => commands::train_dictionary::run(&arguments),

@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use stationkeeper_gateway::{CommandAccess, ReachError, Reachable, StationReach};
+use stationkeeper_gateway::{CommandAccess, CommandPolicy, ReachError, Reachable, StationReach};
 use stationkeeper_station_link::winrm::{CertificatePolicy, Credential, Login};
 use stationkeeper_station_link::{AllowedCommands, ManagementNetworks};
 use stationkeeper_telemetry::HostName;
 
-use crate::environment::variable;
+use crate::environment::{secret, variable};
 use crate::failure::{Exit, Failure};
 
 /// Networks as somebody writes them.
@@ -27,21 +27,8 @@ pub async fn check(reach: &StationReach, host: &HostName, address: &str) -> Resu
     })
 }
 
-/// None: no user is named.
-pub fn of_environment() -> Result<Option<CommandAccess>, Failure> {
-    let Some(user) = variable("WINRM_USER") else { return Ok(None) };
-    let password = match (variable("WINRM_PASSWORD"), variable("WINRM_PASSWORD_FILE")) {
-        (Some(_), Some(_)) => {
-            let said = "WINRM_PASSWORD and WINRM_PASSWORD_FILE are both set: keep the one that is meant";
-            return Err(Failure::new(Exit::Configuration, said));
-        }
-        (Some(password), None) => password,
-        (None, Some(path)) => read(&path, "WINRM_PASSWORD_FILE")?.trim_end_matches(['\r', '\n']).to_owned(),
-        (None, None) => {
-            let said = "WINRM_USER is set, and neither WINRM_PASSWORD nor WINRM_PASSWORD_FILE";
-            return Err(Failure::new(Exit::Configuration, said));
-        }
-    };
+/// How logins are proven, whose certificates are taken and what may be asked for.
+pub fn policy() -> Result<CommandPolicy, Failure> {
     let login = match variable("WINRM_TRANSPORT").as_deref() {
         None | Some("ntlm") => Login::Ntlm,
         Some("basic") => Login::Basic,
@@ -52,13 +39,19 @@ pub fn of_environment() -> Result<Option<CommandAccess>, Failure> {
         Some(path) => CertificatePolicy::authority(read(&path, "WINRM_CA_FILE")?.as_bytes())
             .map_err(|error| Failure::because(Exit::Configuration, format_args!("WINRM_CA_FILE, {path}"), &error))?,
     };
-    Ok(Some(CommandAccess {
-        credential: Credential::new(user, password),
-        login,
-        certificate,
-        pins: HashMap::new(),
-        allowed: allowed()?,
-    }))
+    Ok(CommandPolicy { login, certificate, allowed: allowed()? })
+}
+
+/// None: no user is named.
+pub fn of_environment() -> Result<Option<CommandAccess>, Failure> {
+    let Some(user) = variable("WINRM_USER") else { return Ok(None) };
+    let password = secret("WINRM_PASSWORD")?.ok_or_else(|| {
+        let said = "WINRM_USER is set, and neither WINRM_PASSWORD nor WINRM_PASSWORD_FILE";
+        Failure::new(Exit::Configuration, said)
+    })?;
+    let CommandPolicy { login, certificate, allowed } = policy()?;
+    let credential = Credential::new(user, password);
+    Ok(Some(CommandAccess { credential, login, certificate, pins: HashMap::new(), allowed }))
 }
 
 /// What callers may name.

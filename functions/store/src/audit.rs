@@ -48,11 +48,23 @@ pub enum AuditAction {
     StationStop,
     /// Asked for a change that has no name of its own here: its detail says which.
     Request,
+    /// Put a station into local mode, or took it out.
+    StationLocalMode,
+    /// Put a station into the catalog.
+    HostAdd,
+    /// Changed what the catalog says of a station.
+    HostChange,
+    /// Took a station out of use.
+    HostRetire,
+    /// Read the files of the catalog again.
+    CatalogReload,
+    /// Set the login of stations.
+    CredentialSet,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -69,6 +81,12 @@ impl AuditAction {
         Self::ReservationOverride,
         Self::StationStop,
         Self::Request,
+        Self::StationLocalMode,
+        Self::HostAdd,
+        Self::HostChange,
+        Self::HostRetire,
+        Self::CatalogReload,
+        Self::CredentialSet,
     ];
 
     /// The stable name.
@@ -90,6 +108,12 @@ impl AuditAction {
             Self::ReservationOverride => "reservation.override",
             Self::StationStop => "station.stop",
             Self::Request => "request",
+            Self::StationLocalMode => "station.local_mode",
+            Self::HostAdd => "host.add",
+            Self::HostChange => "host.change",
+            Self::HostRetire => "host.retire",
+            Self::CatalogReload => "catalog.reload",
+            Self::CredentialSet => "credential.set",
         }
     }
 

@@ -90,6 +90,18 @@ impl Store {
         }
     }
 
+    /// The body of a station's latest heartbeat.
+    pub async fn newest_raw(&self, host: &HostName) -> Result<Option<RawHeartbeat>, StoreError> {
+        let statement = Statement::new("read the newest raw heartbeat", include_str!("sql/newest_heartbeat.sql"))
+            .of("lab_station_heartbeat", KEY)
+            .bind(host);
+        let row = self.reader().await?.fetch_optional(statement).await?;
+        match row {
+            None => Ok(None),
+            Some(row) => self.raw_of(&row).await.map(Some),
+        }
+    }
+
     /// Other bodies of the same host and timestamp, in order of arrival.
     pub async fn raw_variants(
         &self,

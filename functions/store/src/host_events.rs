@@ -123,6 +123,14 @@ impl HostEvents<'_> {
 }
 
 impl Store {
+    /// The newest line of a station.
+    pub async fn newest_host_event(&self, host: &HostName) -> Result<Option<HostEventRecord>, StoreError> {
+        let statement = Statement::new("read the newest host event", include_str!("sql/newest_host_event.sql"))
+            .of("lab_host_events", KEY)
+            .bind(host);
+        self.reader().await?.fetch_optional(statement).await?.as_ref().map(event).transpose()
+    }
+
     /// Lines of a station with from ≤ timestamp ≤ to, in order of time and line.
     pub async fn host_events(
         &self,

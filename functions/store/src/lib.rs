@@ -11,6 +11,7 @@ compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both"
 
 mod alerts;
 mod audit;
+mod catalog;
 mod database;
 mod decisions;
 mod error;
@@ -54,6 +55,7 @@ mod updates;
 
 pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
 pub use audit::{Audit, AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditOutcome, Author};
+pub use catalog::{CatalogHost, CatalogSource, HostAccess, LocalModeOrder};
 pub use decisions::Decisions;
 pub use error::{Inconsistency, StoreError};
 pub use forced_logoffs::{

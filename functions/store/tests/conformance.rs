@@ -187,6 +187,13 @@ conformance! {
         operations_are_filtered_read_in_pages_and_pruned,
         a_lease_lasts_by_the_clock_of_the_database,
     },
+    catalog::{
+        a_row_of_the_catalog_comes_back_whole_and_in_its_order,
+        the_first_in_use_that_lists_a_lab_has_it,
+        a_row_that_is_set_without_its_labs_keeps_the_others,
+        what_is_wanted_of_local_mode_is_kept_until_something_else_is,
+        the_newest_heartbeat_and_line_of_a_station_are_found,
+    },
     connections::{
         a_unit_begins_with_its_stations_locked,
         objects_are_marked_with_the_commit_or_nothing_of_it_happened,

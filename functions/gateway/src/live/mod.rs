@@ -24,7 +24,7 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Query};
-pub(crate) use feed::{Feed, Told};
+pub(crate) use feed::{Feed, Subscription, Told};
 use resume::{Resumed, resume};
 
 /// How long a browser waits before it comes back.

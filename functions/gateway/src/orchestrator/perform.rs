@@ -8,11 +8,10 @@ use stationkeeper_station_link::{
     CommandOutcome, CommandRefused, Grace, Power, PrepareSession, Probe, RebootTimeout, ReleaseSession, StationCommand,
     probe_until,
 };
-use stationkeeper_store::{CatalogEntry, CommandOutput};
+use stationkeeper_store::{CatalogHost, CommandOutput};
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
-use crate::reach::Reachable;
 use crate::wake::{WakeOrder, wake_station};
 
 /// A station that is up answers within this time.
@@ -37,16 +36,16 @@ impl From<Outcome> for Performed {
 
 /// Does it.
 pub(super) async fn perform(gateway: &Gateway, host: &HostName, work: &Work) -> Performed {
-    let entry = match gateway.store().station(host).await {
-        Ok(Some(station)) => station.entry,
+    let catalog_host = match gateway.store().catalog_host(host).await {
+        Ok(Some(catalog_host)) => catalog_host,
         Ok(None) => return Outcome::not_sent(format!("{host} is not in the catalog")).into(),
         Err(error) => return Outcome::not_sent(format!("the catalog could not be read: {error}")).into(),
     };
     if let Work::Wake(options) = work {
-        return wake(gateway, &entry, options).await.into();
+        return wake(gateway, &catalog_host, options).await.into();
     }
     match command(work) {
-        Ok(command) => run(gateway, &entry, &command).await,
+        Ok(command) => run(gateway, &catalog_host, &command).await,
         Err(refused) => Outcome::not_sent(refused.to_string()).into(),
     }
 }
@@ -69,17 +68,15 @@ pub(crate) fn command(work: &Work) -> Result<StationCommand, CommandRefused> {
     })
 }
 
-async fn reachable(gateway: &Gateway, entry: &CatalogEntry, target: Option<&str>) -> Result<Reachable, Outcome> {
-    let Some(address) = target.or(entry.address.as_deref()) else {
-        return Err(Outcome::not_sent(format!("the catalog has no address of {}", entry.host)));
+async fn wake(gateway: &Gateway, host: &CatalogHost, options: &WakeOptions) -> Outcome {
+    let entry = &host.entry;
+    let known = host.access.ping_target.as_ref().or(entry.address.as_ref());
+    let Some(target) = options.ping_target.as_ref().or(known) else {
+        return Outcome::not_sent(format!("the catalog has no address of {}", entry.host));
     };
-    gateway.shared().options.reach.check(address).await.map_err(|error| Outcome::not_sent(error.to_string()))
-}
-
-async fn wake(gateway: &Gateway, entry: &CatalogEntry, options: &WakeOptions) -> Outcome {
-    let station = match reachable(gateway, entry, options.ping_target.as_deref()).await {
+    let station = match gateway.shared().options.reach.check(target).await {
         Ok(station) => station,
-        Err(outcome) => return outcome,
+        Err(error) => return Outcome::not_sent(error.to_string()),
     };
     // No packet and no wait for one that is up.
     if probe_until(&station.address, station.port, Probe::Tcp, UP).await.answered() {
@@ -114,15 +111,13 @@ async fn wake(gateway: &Gateway, entry: &CatalogEntry, options: &WakeOptions) ->
     }
 }
 
-async fn run(gateway: &Gateway, entry: &CatalogEntry, command: &StationCommand) -> Performed {
-    let Some(access) = &gateway.shared().options.reach.commands else {
-        return Outcome::not_sent("nobody logs in to stations: WINRM_USER and WINRM_PASSWORD say who").into();
+async fn run(gateway: &Gateway, host: &CatalogHost, command: &StationCommand) -> Performed {
+    let entry = &host.entry;
+    let (access, station) = match gateway.way_to(host).await {
+        Ok(way) => way,
+        Err(error) => return Outcome::not_sent(error.to_string()).into(),
     };
-    let station = match reachable(gateway, entry, None).await {
-        Ok(station) => station,
-        Err(outcome) => return outcome.into(),
-    };
-    match gateway.shared().commander.run(access, &entry.host, &station, command).await {
+    match gateway.shared().commander.run(&access, &entry.host, &station, command).await {
         Ok(report) => {
             let ending = match report.outcome {
                 CommandOutcome::Done => Ending::Done,

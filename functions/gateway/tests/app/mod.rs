@@ -1,6 +1,7 @@
 //! The gateway on a real store in a folder of its own, with a clock that stands still.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -18,10 +19,10 @@ use stationkeeper_rules::{
 };
 use stationkeeper_store::faults::FaultPlan;
 use stationkeeper_store::{
-    CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostStatus, Labs, NewHeartbeat, ObjectVersion, OverdueCheck,
-    QuarantinedObject, Store, StoreOptions, TokenGrant, TokenRole,
+    CatalogEntry, ForcedLogoffKey, ForcedLogoffRecord, HostEventRecord, HostStatus, Labs, NewHeartbeat, ObjectVersion,
+    OverdueCheck, QuarantinedObject, Store, StoreOptions, TokenGrant, TokenRole,
 };
-use stationkeeper_telemetry::{Details, HostName, Snapshot};
+use stationkeeper_telemetry::{Details, HostEvent, HostName, Snapshot};
 use tokio::sync::watch;
 use tower::ServiceExt;
 
@@ -33,7 +34,7 @@ pub struct App {
     /// Seconds that the clock went on since.
     passed: Arc<AtomicI64>,
     pub admin: String,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 pub struct Answer {
@@ -65,12 +66,21 @@ impl Answer {
 impl App {
     /// With one admin token.
     pub async fn start() -> Self {
-        let mut app = Self::without_tokens().await;
+        Self::start_with(|_folder, _options| {}).await
+    }
+
+    /// With other options.
+    pub async fn start_with(change: impl FnOnce(&Path, &mut GatewayOptions)) -> Self {
+        let mut app = Self::without_tokens_with(change).await;
         app.admin = app.add_token("admin", TokenRole::Admin).await;
         app
     }
 
     pub async fn without_tokens() -> Self {
+        Self::without_tokens_with(|_folder, _options| {}).await
+    }
+
+    pub async fn without_tokens_with(change: impl FnOnce(&Path, &mut GatewayOptions)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::sqlite(&folder.path().join("stationkeeper.sqlite"), StoreOptions::default()).await.unwrap();
         store.migrate().await.unwrap();
@@ -78,12 +88,17 @@ impl App {
         let queue = Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 0 });
         let (vitals, seen) = watch::channel(Vitals { queue, ..Vitals::unseen(now) });
         let reach = StationReach { networks: "127.0.0.0/8".parse().unwrap(), ..StationReach::default() };
-        let options = GatewayOptions { reach, ..GatewayOptions::default() };
+        let mut options = GatewayOptions { reach, ..GatewayOptions::default() };
+        change(folder.path(), &mut options);
         let passed = Arc::new(AtomicI64::new(0));
         let clock = passed.clone();
         let clock = Arc::new(move || now + TimeDelta::seconds(clock.load(Ordering::SeqCst)));
         let gateway = Gateway::new(store.clone(), seen, clock, options);
-        Self { gateway, store, vitals, now, passed, admin: String::new(), _folder: folder }
+        Self { gateway, store, vitals, now, passed, admin: String::new(), folder }
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The clock goes on.
@@ -176,6 +191,43 @@ impl App {
         };
         let mut work = self.store.begin().await.unwrap();
         work.runs().append(&runs.iter().map(run).collect::<Vec<_>>()).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// The body of its latest heartbeat.
+    pub async fn heartbeat(&self, host: &str, raw: &str) {
+        let host = HostName::parse(host).unwrap();
+        let snapshot = self.store.station(&host).await.unwrap().unwrap().state.latest.unwrap().snapshot;
+        let heartbeat = NewHeartbeat {
+            snapshot: &snapshot,
+            raw: raw.as_bytes(),
+            sha256: Sha256::digest(raw.as_bytes()).into(),
+            first_arrived_at: self.now,
+            arrived_at: self.now,
+            ingested_at: self.now,
+            reservation_id: None,
+        };
+        let mut work = self.store.begin().await.unwrap();
+        work.heartbeats().insert(&[heartbeat], RawFormat::Zstd).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// A line of its trail.
+    pub async fn host_event(&self, host: &str, user: &str) {
+        let event = HostEvent {
+            timestamp: self.now,
+            user: Some(user.to_owned()),
+            session_id: Some(3),
+            grace: Some(90),
+            force: Some(true),
+            message: None,
+            source: None,
+            line: 1,
+            state: None,
+        };
+        let record = HostEventRecord { host: HostName::parse(host).unwrap(), occurrence: 0, offset: 0, event };
+        let mut work = self.store.begin().await.unwrap();
+        work.host_events().insert(&[record]).await.unwrap();
         work.commit().await.unwrap();
     }
 

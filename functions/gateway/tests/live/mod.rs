@@ -12,13 +12,13 @@ use crate::app::App;
 
 /// One event as it came over the wire.
 #[derive(Debug)]
-struct Heard {
-    name: String,
-    id: Option<String>,
-    data: Value,
+pub struct Heard {
+    pub name: String,
+    pub id: Option<String>,
+    pub data: Value,
 }
 
-struct Ear {
+pub struct Ear {
     stream: BodyDataStream,
     rest: String,
 }
@@ -29,6 +29,15 @@ impl Ear {
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }
+        Self::to(app, request).await
+    }
+
+    /// Of another stream.
+    pub async fn at(app: &App, token: &str, path: &str) -> Self {
+        Self::to(app, app.request("GET", path).header("x-lab-manager-token", token)).await
+    }
+
+    async fn to(app: &App, request: axum::http::request::Builder) -> Self {
         let response = app.stream(request).await;
         assert_eq!(
             (response.status().as_u16(), &response.headers()["content-type"]),
@@ -38,7 +47,7 @@ impl Ear {
     }
 
     /// The next event; none: the stream has ended.
-    async fn next(&mut self) -> Option<Heard> {
+    pub async fn next(&mut self) -> Option<Heard> {
         loop {
             if let Some((event, rest)) = self.rest.split_once("\n\n") {
                 let heard = heard(event);
@@ -54,7 +63,7 @@ impl Ear {
     }
 
     /// The next of this name.
-    async fn until(&mut self, name: &str) -> Heard {
+    pub async fn until(&mut self, name: &str) -> Heard {
         loop {
             let heard = self.next().await.unwrap_or_else(|| panic!("it ended before {name}"));
             if heard.name == name {

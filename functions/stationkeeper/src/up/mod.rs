@@ -10,6 +10,7 @@ mod reconcile;
 pub mod scaled_clock;
 mod small_pages;
 mod soundness;
+mod uploads;
 pub mod vitals;
 pub mod webhook;
 pub mod work;
@@ -35,6 +36,7 @@ use tokio_util::task::TaskTracker;
 use crate::cli;
 use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
+use crate::older_service;
 use crate::place;
 use crate::station_access;
 use feed::Feed;
@@ -165,14 +167,28 @@ async fn round(
         store.clone(),
         vitals_receiver,
         Arc::new(move || clock.now()),
-        GatewayOptions {
-            metrics: Some(metrics.clone()),
-            speed: arguments.speed,
-            events: feed.receiver(&ingest, &observed),
-            reach: reach(arguments, simulated.as_ref())?,
-            ..GatewayOptions::default()
-        },
+        older_service::options(
+            GatewayOptions {
+                metrics: Some(metrics.clone()),
+                speed: arguments.speed,
+                events: feed.receiver(&ingest, &observed),
+                reach: reach(arguments, simulated.as_ref())?,
+                uploads: Some(uploads::taker(ingest.clone())),
+                ..GatewayOptions::default()
+            },
+            &connections.data,
+        )?,
     );
+    // What is wrong with a file of hosts is shown with the catalog, and stops nothing.
+    if let Err(error) = gateway.load_catalog().await {
+        tracing::error!(
+            error = chain(&error),
+            "the files of the catalog were not read; the catalog is as it was before"
+        );
+    }
+    if let Some(every) = older_service::polling()? {
+        tasks.spawn(uploads::poll(gateway.clone(), every, stop.clone()));
+    }
     let channels = notify::channels(arguments.connections_file.as_deref(), clock)?;
     if let Some(alive) = channels.alive() {
         tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));

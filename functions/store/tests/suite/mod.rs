@@ -7,6 +7,7 @@ use stationkeeper_store::{NewHeartbeat, Store};
 use stationkeeper_telemetry::{Details, HostName, Snapshot};
 
 pub mod alerts;
+pub mod catalog;
 pub mod connections;
 pub mod deciding;
 pub mod history;
