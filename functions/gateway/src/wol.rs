@@ -67,7 +67,7 @@ pub(crate) struct WakeAnswer {
 /// Role: instructor, for stations of the token's laboratories.
 #[utoipa::path(
     post, path = "/wol", operation_id = "wake_station", tag = "older service",
-    request_body(content = WakeBody, example = json!({ "host": "LAB-WS01", "attempts": 3, "ping_timeout": 10 })),
+    request_body(content = WakeBody, example = json!({ "host": "LAB-WS01", "attempts": 2, "ping_timeout": 5 })),
     responses(
         (status = OK, description = "Also if it stayed down", body = WakeAnswer),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),

@@ -1,7 +1,7 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 45] = [
+pub(super) const CODES: [(&str, &str); 47] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
@@ -30,6 +30,7 @@ pub(super) const CODES: [(&str, &str); 45] = [
     ("own_token", "the token is the one that asks"),
     ("pairing_code", "the pairing code is of no use"),
     ("request_in_flight", "the request with this key is being carried out: see `Retry-After`"),
+    ("station_busy", "something else is done on the station: try again"),
     ("station_certificate", "the station's certificate is not the one that is expected"),
     ("station_fault", "the station answered with a fault"),
     ("station_file", "a file of the station could not be read"),
@@ -43,6 +44,7 @@ pub(super) const CODES: [(&str, &str); 45] = [
     ("unauthenticated", "no valid token, and no session"),
     ("unknown_address", "nothing is at this address"),
     ("unknown_alert", "no alert has this id"),
+    ("unknown_operation", "no operation has this id"),
     ("unknown_reservation", "no reservation has this id"),
     ("unknown_silence", "no silence has this id"),
     ("unknown_station", "no station has this name"),
