@@ -87,6 +87,14 @@ fn action(method: &Method, route: &str) -> AuditAction {
         ("POST", "/v1/pairing-codes") => AuditAction::PairingOffer,
         ("POST", "/wol") => AuditAction::StationWake,
         ("POST", "/winrm") => AuditAction::StationCommand,
+        ("POST", "/hosts/local-mode") => AuditAction::StationLocalMode,
+        ("POST", "/heartbeat/poll") => AuditAction::StationCommand,
+        ("POST", "/hosts/discover") => AuditAction::HostAdd,
+        ("POST", "/hosts/provision") => AuditAction::HostAdd,
+        ("PATCH", "/hosts/{name}") => AuditAction::HostChange,
+        ("DELETE", "/hosts/{name}") => AuditAction::HostRetire,
+        ("POST", "/hosts/reload") => AuditAction::CatalogReload,
+        ("POST", "/hosts/winrm-credentials") => AuditAction::CredentialSet,
         _ => AuditAction::Request,
     }
 }

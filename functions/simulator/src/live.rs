@@ -71,6 +71,13 @@ impl LiveLab {
         Self { stations, places, last_number: 0 }
     }
 
+    /// The same lab whose stations a gateway prepares and releases: nobody else does.
+    #[must_use]
+    pub fn served(mut self) -> Self {
+        self.stations.iter_mut().for_each(|station| station.run.serve());
+        self
+    }
+
     /// What is uploaded up to now, by instant and station.
     pub fn poll(&mut self, now: DateTime<Utc>) -> Vec<Upload> {
         let mut due: Vec<Upload> = self.stations.iter_mut().flat_map(|station| station.advance(now)).collect();

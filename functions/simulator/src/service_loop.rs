@@ -58,6 +58,8 @@ pub(crate) struct Run {
     /// `heartbeat.json` as it stands since somebody may ask for it.
     heartbeat: Option<Vec<u8>>,
     finished: bool,
+    /// Somebody prepares and releases it from here on: the script does not.
+    served: bool,
     unforeseen: Unforeseen,
 }
 
@@ -70,6 +72,11 @@ enum Pending {
 }
 
 impl Run {
+    /// From here on a gateway prepares and releases it.
+    pub(crate) fn serve(&mut self) {
+        self.served = true;
+    }
+
     /// From the start of the lab, to `end` or for ever.
     pub fn new(station: Station, end: Option<DateTime<Utc>>) -> Self {
         let mut random = station.randomness();
@@ -101,6 +108,7 @@ impl Run {
             ready: VecDeque::new(),
             heartbeat: None,
             finished: false,
+            served: false,
             unforeseen: Unforeseen::default(),
             station,
             end,
@@ -401,6 +409,7 @@ impl Run {
                 }
                 return;
             }
+            Doing::Prepare { .. } | Doing::Release if self.served => return,
             Doing::Prepare { user } => {
                 let duration_ms = self.random.random_range(2000..5000);
                 let success = self.random.random_bool(0.9);

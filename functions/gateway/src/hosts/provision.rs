@@ -49,7 +49,7 @@ pub(crate) fn in_catalog_names(body: &Map<String, Value>) -> Map<String, Value> 
     responses(
         (status = OK, description = "`provisioned`, `hosts` and `host`", body = Value),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for some laboratories alone", body = ErrorBody),
-        (status = CONFLICT, description = "`host_exists`: a station of this name is in use; or `discovery` says that too little answers there", body = Value),
+        (status = CONFLICT, description = "`host_exists`; `discovery_too_weak`, with what was found as `discovery`", body = ErrorBody),
         (status = INTERNAL_SERVER_ERROR, description = "`catalog_unreadable`: a file of the catalog; `INTERNAL_ERROR`: the log says what", body = ErrorBody),
     ),
 )]

@@ -1,12 +1,13 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 47] = [
+pub(super) const CODES: [(&str, &str); 55] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
     ("bad_request", "the text says what is wrong with the request"),
     ("body_too_large", "the body is over 1 MiB"),
+    ("catalog_unreadable", "a file of the catalog cannot be read; it is as it was before"),
     ("changed_meanwhile", "somebody else was first: look again"),
     ("closing", "the gateway is stopping: try again"),
     ("command_not_allowed", "the command, or an argument of it, is not allowed"),
@@ -14,14 +15,21 @@ pub(super) const CODES: [(&str, &str); 47] = [
     ("command_timed_out", "the command did not end in time"),
     ("connection_not_prepared", "the gateway cannot connect as it is configured"),
     ("database_away", "the database does not answer: try again"),
+    ("discovery_too_weak", "nothing at the address says that it is a station"),
     ("forbidden", "the token's role does not suffice"),
     ("foreign_origin", "the page of another site asks"),
+    ("host_exists", "a station of this name is in use"),
     ("key_of_other_request", "the `Idempotency-Key` was sent with another request"),
     ("local_mode_active", "the station is in local mode, and nobody confirmed"),
+    ("local_mode_not_set", "the flag of local mode is not as it was to be"),
     ("method_not_allowed", "the address does not take this method"),
+    ("network_policy", "blocked by the network policy: ADMIN_ALLOWED_CIDRS"),
+    ("no_heartbeat", "no heartbeat of this station has come yet"),
     ("no_login", "nobody logs in to stations: the gateway is not configured for it"),
     ("no_networks", "no management networks are configured"),
+    ("no_secrets_key", "logins of stations cannot be kept: no key is configured"),
     ("not_configured", "there is no access token yet"),
+    ("not_kept", "what the station said could not be kept: try again"),
     ("note_too_long", "the note is too long"),
     ("nothing_open", "nothing is open whose end the silence could wait for"),
     ("object_not_taken", "the object of the event could not be read: send the event again"),
@@ -68,8 +76,10 @@ mod tests {
         let ours = words(include_str!("../error.rs"), "fn verdict(", "\nimpl From<StoreError>");
         let dressed = words(include_str!("../request_id.rs"), "match response.status()", "Some(ErrorParts {");
         let stations = words(include_str!("../../../station-link/src/winrm/error.rs"), "pub fn code(", "\n}\n");
-        let used: BTreeSet<&str> =
-            ours.iter().chain(&dressed).chain(&stations).copied().filter(|word| !word.contains(' ')).collect();
+        // An answer that says more than an error does.
+        let provision = words(include_str!("../hosts/provision.rs"), "\"code\": ", ",");
+        let all = ours.iter().chain(&dressed).chain(&stations).chain(&provision);
+        let used: BTreeSet<&str> = all.copied().filter(|word| !word.contains(' ')).collect();
         assert_eq!(used, CODES.iter().map(|(word, _)| *word).collect());
         assert!(CODES.is_sorted());
     }

@@ -12,8 +12,12 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 
+/// What was done, or begun.
 async fn audited(app: &App, action: &str) -> Vec<Value> {
-    app.get(&format!("/api/v1/audit?action={action}")).await.json()["items"].as_array().unwrap().clone()
+    let mut items =
+        app.get(&format!("/api/v1/audit?action={action}")).await.json()["items"].as_array().unwrap().clone();
+    items.retain(|entry| entry["outcome"] != "refused");
+    items
 }
 
 /// Something that takes connections, as WinRM would.

@@ -120,6 +120,11 @@ impl Known<'_> {
             .map(|at| self.ours(at))
     }
 
+    /// When it last said that it was released, well or not, by our clock.
+    pub(super) fn released_at(&self) -> Option<DateTime<Utc>> {
+        self.last_release().and_then(|release| release.timestamp).map(|at| self.ours(at))
+    }
+
     /// What became of a command that was issued at `started_at`.
     pub(super) fn record(&self, work: &Work, started_at: DateTime<Utc>, timing: &Timing) -> Record {
         let session = |said: Option<SessionOperation>| said.and_then(|said| Some((said.timestamp?, said.success)));

@@ -184,9 +184,14 @@ fn ending<'a>(scene: &Scene<'a>, now: DateTime<Utc>) -> Result<Option<ToEnd<'a>>
     if reservation.end_at < now - seconds(scene.timing.lookback_seconds) {
         return Ok(None);
     }
+    let trail = Trail::of(reservation, scene.operations);
+    // Somebody else has done it: another service, or a person at the station.
+    if scene.known.released_at().is_some_and(|at| at > prepared_at) && !trail.released(prepared_at) {
+        return Ok(None);
+    }
     let over_at = over_at(reservation, now);
     let end = |number, not_before, released| ToEnd { reservation, over_at, number, not_before, released };
-    match Trail::of(reservation, scene.operations).end(prepared_at, scene.timing) {
+    match trail.end(prepared_at, scene.timing) {
         Progress::Done | Progress::GivenUp => Ok(None),
         Progress::Next { number, not_before, released } => Ok(Some(end(number, not_before, released))),
         // Who was asked to end it early and could not is not yet late.

@@ -387,6 +387,29 @@ fn point_8_what_another_service_prepared_is_not_prepared_again() {
 }
 
 #[test]
+fn point_8_what_somebody_else_released_is_not_released_again() {
+    let lab = |released: &'static str| {
+        Lab::with(&["R 10:00:00 11:00:00"]).beats("11:05:00", move |said| {
+            said.last_prepare = went_well("09:58:10");
+            said.last_release = went_well(released);
+        })
+    };
+    check(&lab("11:00:40"), &[("11:05:10", "nothing until ever")]);
+    check(&lab("09:00:00"), &[("11:05:10", "R scheduled:1: release+reboot:15")]); // that was for the one before
+    let by_hand = lab("10:59:00").did(&[PREPARED]);
+    check(&by_hand, &[("11:05:10", "nothing until ever")]);
+    let ours = AfterEnd { power: Some(crate::orchestrator::PowerMode::Shutdown), ..AfterEnd::default() };
+    let mut half_done = lab("11:01:05").did(&[
+        PREPARED,
+        "R scheduled:1 release completed 0 11:01:00 11:01:10",
+        "R scheduled:1 power:shutdown failed - 11:01:10",
+        "R scheduled:1 scheduler:end failed 502 11:01:10",
+    ]);
+    half_done.after_end = ours;
+    check(&half_done, &[("11:05:10", "R scheduled:2: power:shutdown")]); // what is left of it is still ours to do
+}
+
+#[test]
 fn point_9_a_station_that_reboots_is_not_taken_for_one_that_is_up() {
     let lab = |beat: &str| {
         Lab::with(&["R 10:00:00 11:00:00", "S 11:04:00 12:00:00"]).beats(beat, |_| {}).did(&[

@@ -88,6 +88,11 @@ impl<'a> Trail<'a> {
         self.next(Side::End, since, hopeless, lately().filter(completed).any(|one| released(&one)), timing)
     }
 
+    /// Whether a release of ours reached the station since, or may have.
+    pub(super) fn released(&self, since: DateTime<Utc>) -> bool {
+        self.since(since).any(|one| one.action == Action::Release && one.may_have_reached_station())
+    }
+
     /// The number of the last scheduled run of that side; 0: there was none.
     pub(super) fn last_number(&self, side: Side) -> u32 {
         self.operations

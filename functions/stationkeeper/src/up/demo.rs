@@ -183,7 +183,9 @@ async fn reachable(emissions: Emissions, clock: ScaledClock) -> Result<Stations,
         .map_err(|error| Failure::because(Exit::Failed, "cannot make a password for the demo's stations", &error))?;
     let account = Account { user: STATION_USER.to_owned(), password: hex::encode(secret) };
     let options = Options { account, basic: false, wake_port: 0 };
-    Stations::open(emissions.live(), clock, options).await.map_err(|error| Failure::of(Exit::Unavailable, &error))
+    Stations::open(emissions.live().served(), clock, options)
+        .await
+        .map_err(|error| Failure::of(Exit::Unavailable, &error))
 }
 
 async fn save_catalog(store: &Store, lab: &Lab, stations: Option<&Stations>) -> Result<(), Failure> {
