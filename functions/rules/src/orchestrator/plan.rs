@@ -104,6 +104,8 @@ struct ToEnd<'a> {
     number: u32,
     not_before: Option<DateTime<Utc>>,
     released: bool,
+    /// Somebody else prepared it, who may be about to release it.
+    elsewhere: bool,
 }
 
 /// Decides for one station. The same scene at the same instant gives the same decision, whoever asks.
@@ -137,13 +139,16 @@ pub fn plan(scene: &Scene<'_>, now: DateTime<Utc>) -> Decision {
             Some(start) => end.over_at.max(start - scene.timing.lead()),
             // Nobody waits for whoever cancelled to leave.
             None if end.over_at < end.reservation.end_at => end.over_at,
+            None if end.elsewhere => end.over_at + scene.timing.delay() + seconds(scene.timing.settle_within_seconds),
             None => end.over_at + scene.timing.delay(),
         };
         let due_at = end.not_before.map_or(due_at, |not_before| due_at.max(not_before));
+        // Unless a heartbeat from after that says that nobody did.
+        let unheard = end.elsewhere && neighbour.is_none() && !scene.known.heard_after(due_at);
         let startable = ready.filter(|start| free(start.reservation));
         let down = scene.known.ever_heard() && !scene.known.up(reboots_at(scene), now, scene.timing);
         match startable {
-            _ if due_at > now => look_again.push(due_at),
+            _ if due_at > now || unheard => look_again.push(due_at),
             // The prepare cleans up what no release can reach.
             Some(_) if down => {}
             Some(start) => {
@@ -190,7 +195,8 @@ fn ending<'a>(scene: &Scene<'a>, now: DateTime<Utc>) -> Result<Option<ToEnd<'a>>
         return Ok(None);
     }
     let over_at = over_at(reservation, now);
-    let end = |number, not_before, released| ToEnd { reservation, over_at, number, not_before, released };
+    let elsewhere = trail.prepared_at().is_none();
+    let end = |number, not_before, released| ToEnd { reservation, over_at, number, not_before, released, elsewhere };
     match trail.end(prepared_at, scene.timing) {
         Progress::Done | Progress::GivenUp => Ok(None),
         Progress::Next { number, not_before, released } => Ok(Some(end(number, not_before, released))),

@@ -375,29 +375,29 @@ fn point_8_a_living_lease_leaves_nothing_to_do_and_a_dead_one_is_taken_up() {
 
 #[test]
 fn point_8_what_another_service_prepared_is_not_prepared_again() {
-    let lab = |at: &'static str| {
+    let heard = |beat: &str, at: &'static str| {
         Lab::with(&["P 08:00:00 09:58:00", "R 10:00:00 11:00:00"])
-            .beats("10:20:00", move |said| said.last_prepare = went_well(at))
+            .beats(beat, move |said| said.last_prepare = went_well(at))
     };
-    check(
-        &lab("09:58:10"),
-        &[("10:20:10", "nothing until 11:01:00"), ("11:01:00", "R scheduled:1: release+reboot:15")],
-    );
+    let lab = |at| heard("10:20:00", at);
+    // Whoever prepared it has time to release it too, and that time shows in a heartbeat.
+    check(&lab("09:58:10"), &[("10:20:10", "nothing until 11:06:00"), ("11:06:00", "nothing until ever")]);
+    check(&heard("11:06:10", "09:58:10"), &[("11:06:20", "R scheduled:1: release+reboot:15")]);
     check(&lab("09:57:00"), &[("10:20:10", "P scheduled:1: release | R scheduled:1: wake, prepare")]); // of the one before
 }
 
 #[test]
 fn point_8_what_somebody_else_released_is_not_released_again() {
     let lab = |released: &'static str| {
-        Lab::with(&["R 10:00:00 11:00:00"]).beats("11:05:00", move |said| {
+        Lab::with(&["R 10:00:00 11:00:00"]).beats("11:06:10", move |said| {
             said.last_prepare = went_well("09:58:10");
             said.last_release = went_well(released);
         })
     };
-    check(&lab("11:00:40"), &[("11:05:10", "nothing until ever")]);
-    check(&lab("09:00:00"), &[("11:05:10", "R scheduled:1: release+reboot:15")]); // that was for the one before
+    check(&lab("11:00:40"), &[("11:06:20", "nothing until ever")]);
+    check(&lab("09:00:00"), &[("11:06:20", "R scheduled:1: release+reboot:15")]); // that was for the one before
     let by_hand = lab("10:59:00").did(&[PREPARED]);
-    check(&by_hand, &[("11:05:10", "nothing until ever")]);
+    check(&by_hand, &[("11:06:20", "nothing until ever")]);
     let ours = AfterEnd { power: Some(crate::orchestrator::PowerMode::Shutdown), ..AfterEnd::default() };
     let mut half_done = lab("11:01:05").did(&[
         PREPARED,
@@ -406,7 +406,7 @@ fn point_8_what_somebody_else_released_is_not_released_again() {
         "R scheduled:1 scheduler:end failed 502 11:01:10",
     ]);
     half_done.after_end = ours;
-    check(&half_done, &[("11:05:10", "R scheduled:2: power:shutdown")]); // what is left of it is still ours to do
+    check(&half_done, &[("11:06:20", "R scheduled:2: power:shutdown")]); // what is left of it is still ours to do
 }
 
 #[test]
