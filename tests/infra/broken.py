@@ -66,7 +66,7 @@ BROKEN = [
     ("whole batches fail", drop(*INGEST, "Events", "Telemetry", "Properties", "FunctionResponseTypes"), "comes back alone"),
     ("a batch larger than the memory", put((*INGEST, "MemorySize"), 256), "fit into memory"),
     ("a lab server that deletes", put((*LAB_SERVER, 0, "Action"), ["s3:GetObject", "s3:GetObjectVersion", "s3:DeleteObject"]), "a lab server may do"),
-    ("a lab server that fills the dead letters", put((*LAB_SERVER, 5, "Resource"), [{"Fn::GetAtt": ["IngestQueue", "Arn"]}, {"Fn::GetAtt": ["IngestDeadLetterQueue", "Arn"]}]), "a lab server may do"),
+    ("a lab server that fills the dead letters", put((*LAB_SERVER, 6, "Resource"), [{"Fn::GetAtt": ["IngestQueue", "Arn"]}, {"Fn::GetAtt": ["IngestDeadLetterQueue", "Arn"]}]), "a lab server may do"),
     ("a check every hour", put(("MissingHeartbeatFunction", "Properties", "Events", "EveryMinute", "Properties", "Schedule"), "rate(1 hour)"), "every minute"),
     ("a public bucket", put((*BUCKET, "PublicAccessBlockConfiguration", "BlockPublicPolicy"), False), "closed to the public"),
     ("a bucket without TLS", drop("BucketPolicy", "Properties", "PolicyDocument", "Statement", 0), "TLS 1.2"),

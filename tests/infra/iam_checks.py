@@ -16,6 +16,7 @@ CALLS = {
     # Without it a missing object is a 403, which reads as a bucket that is closed.
     "list_objects_v2": {"s3:ListBucket"},
     "copy_object": {"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject"},
+    "put_object": {"s3:PutObject"},
     "list_object_versions": {"s3:ListBucketVersions"},
     "get_secret_value": {"secretsmanager:GetSecretValue"},
     "receive_message": {"sqs:ReceiveMessage"},
@@ -34,10 +35,10 @@ MADE = {
     "MissingHeartbeatFunction": INGEST,
     "NotifyFunction": {"get_secret_value", "publish"},
 }
-# `up` over this bucket: it compares versions, takes from the queue itself, and brings dead letters back. Its database has a URL.
+# `up` over this bucket: it compares versions, takes from the queue itself, brings dead letters back, and puts what it polled. Its database has a URL.
 LAB_SERVER = INGEST - {"get_secret_value", "send_message"} | {
     "list_object_versions", "receive_message", "delete_message_batch", "change_message_visibility_batch", "send_message_batch",
-    "get_queue_attributes", "get_queue_url",
+    "get_queue_attributes", "get_queue_url", "put_object",
 }  # fmt: skip
 # Rights that no call of ours needs, but the Lambda service in our name.
 SERVICE = {
@@ -211,8 +212,9 @@ def lab_servers(template):
         (True, "s3:ListBucketVersions", BUCKET, {"s3:prefix": "stations/LAB-WS01/heartbeat/"}),
         (True, "s3:ListBucket", BUCKET, {"s3:prefix": "stations/"}),
         (True, "s3:PutObject", f"{BUCKET}/quarantine/LAB-WS01/x", {}),
+        (True, "s3:PutObject", HOST, {}),
+        (False, "s3:PutObject", f"{BUCKET}/elsewhere/x", {}),
         (False, "s3:ListBucketVersions", BUCKET, {"s3:prefix": "quarantine/"}),
-        (False, "s3:PutObject", HOST, {}),
         (False, "s3:GetObject", HOST.replace("BucketName", "another"), {}),
         (True, "sqs:ReceiveMessage", ingest, {}),
         (True, "sqs:ChangeMessageVisibility", ingest, {}),
