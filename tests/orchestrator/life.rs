@@ -1,7 +1,9 @@
 //! One reservation after the other on one station.
 
 use serde_json::json;
-use stationkeeper_rules::orchestrator::{AfterEnd, OrderedBy, PowerMode};
+use stationkeeper_pipeline::clock::Clock;
+use stationkeeper_pipeline::orchestrate::Acting;
+use stationkeeper_rules::orchestrator::{AfterEnd, Decision, OrderedBy, PowerMode};
 use stationkeeper_simulator::Power;
 use stationkeeper_tests::database::Kind;
 
@@ -144,6 +146,13 @@ async fn local_mode_blocks_until_somebody_lets_it_go_ahead_and_that_is_recorded(
     lab.book("R", 0, lab.in_seconds(130), lab.in_seconds(3_000)).await;
     lab.until_told("R", "scheduler:start blocked_local_mode -").await;
     assert!(lab.given(0).is_empty());
+    let settings = lab.store.settings().await.unwrap();
+    let acting = Acting { store: &lab.store, settings: &settings, host: &host, holder: "x", now: lab.clock.now() };
+    let decision = acting.decide().await.unwrap();
+    assert!(
+        matches!(decision, Decision::Nothing { look_again_at: Some(_) }),
+        "said once, and then waited: {decision:?}"
+    );
     let refused = gateway.post("/api/v1/reservations/R/override", &json!({ "reason": " " })).await;
     assert_eq!(refused.status, 400);
     let unknown = gateway.post("/api/v1/reservations/X/override", &json!({ "reason": "x" })).await;

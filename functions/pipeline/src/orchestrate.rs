@@ -9,11 +9,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use stationkeeper_rules::orchestrator::{
-    Action, Decision, Finished, Known, Next, OpenRun, Operation, Outcome, Override, Part, PowerMode, Run, RunId, Scene,
-    Side, Stop, Work, alert_of, done_after_all, next, plan,
+    Action, Decision, Finished, Known, Next, OpenRun, Operation, Outcome, Override, Part, PowerMode, Run, Scene, Stop,
+    Work, alert_of, done_after_all, next, plan,
 };
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Settings, StationState};
-use stationkeeper_store::{CommandOutput, LocalModeOrder, NewUpdate, StationLease, Store, Transaction};
+use stationkeeper_store::{AuditEntry, CommandOutput, LocalModeOrder, NewUpdate, StationLease, Store, Transaction};
 use stationkeeper_telemetry::{HostName, PowerAction};
 
 use crate::IngestError;
@@ -44,11 +44,8 @@ pub struct Acting<'a> {
 /// What a decision came to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Begun {
-    /// Nothing is to be done before this instant; none: before something becomes known.
-    Nothing {
-        /// When to look again.
-        look_again_at: Option<DateTime<Utc>>,
-    },
+    /// Nothing is to be done now.
+    Nothing,
     /// Something was written down; the next decision may be another.
     Noted,
     /// The lease is taken, and this is what it is for.
@@ -139,7 +136,7 @@ impl Acting<'_> {
         (self.now - lookback, self.now + AHEAD)
     }
 
-    /// What is to be done, without doing or writing anything.
+    /// What is to be done, without doing or writing anything. What is blocked and written down as that is nothing to do.
     ///
     /// # Errors
     /// The store failed.
@@ -157,7 +154,12 @@ impl Acting<'_> {
             reservations,
             state: station.state,
         };
-        Ok(surroundings.decide(self.settings, self.now))
+        Ok(match surroundings.decide(self.settings, self.now) {
+            Decision::Blocked(blocked) if surroundings.operations.iter().any(|one| one.id == blocked.record.id) => {
+                Decision::Nothing { look_again_at: blocked.look_again_at }
+            }
+            decision => decision,
+        })
     }
 
     /// Decides under the station's lock, and writes down what that came to.
@@ -166,7 +168,7 @@ impl Acting<'_> {
     /// The store failed: nothing of it happened, or it is found when this is repeated.
     pub async fn begin(&self) -> Result<Begun, IngestError> {
         let (mut transaction, states) = self.store.begin_locking(std::slice::from_ref(self.host)).await?;
-        let Some(state) = states.into_iter().next() else { return Ok(Begun::Nothing { look_again_at: None }) };
+        let Some(state) = states.into_iter().next() else { return Ok(Begun::Nothing) };
         let (from, to) = self.window();
         let reservations = transaction.reservations().of_hosts(std::slice::from_ref(self.host), from, to).await?;
         let ids = ids(&reservations);
@@ -179,7 +181,7 @@ impl Acting<'_> {
             state,
         };
         match surroundings.decide(self.settings, self.now) {
-            Decision::Nothing { look_again_at } => Ok(Begun::Nothing { look_again_at }),
+            Decision::Nothing { .. } => Ok(Begun::Nothing),
             Decision::Run(run) | Decision::Resume(run) => {
                 transaction.leases().take(&run, self.holder, LEASE, self.now).await?;
                 transaction.commit().await?;
@@ -190,7 +192,7 @@ impl Acting<'_> {
                     tell(&mut transaction, std::slice::from_ref(&blocked.record), self.now).await?;
                     transaction.commit().await?;
                 }
-                Ok(Begun::Nothing { look_again_at: blocked.look_again_at })
+                Ok(Begun::Nothing)
             }
             Decision::GaveUp(gave_up) => {
                 transaction.operations().open(&gave_up.record).await?;
@@ -204,11 +206,12 @@ impl Acting<'_> {
         }
     }
 
-    /// Takes the lease for what somebody asks for. A lease whose holder is gone is not taken: what it is for is ended first.
+    /// Takes the lease for what somebody asks for, together with the row of the audit log that says so. A lease whose holder is gone is not
+    /// taken: what it is for is ended first.
     ///
     /// # Errors
     /// The store failed.
-    pub async fn begin_asked(&self, run: &Run) -> Result<Result<(), Busy>, IngestError> {
+    pub async fn begin_asked(&self, run: &Run, ordered: &AuditEntry) -> Result<Result<(), Busy>, IngestError> {
         let (mut transaction, states) = self.store.begin_locking(std::slice::from_ref(self.host)).await?;
         if states.is_empty() {
             return Ok(Err(Busy::Unknown));
@@ -218,6 +221,7 @@ impl Acting<'_> {
             return Ok(Err(Busy::Leased { reservation_id }));
         }
         transaction.leases().take(run, self.holder, LEASE, self.now).await?;
+        transaction.audit().append(std::slice::from_ref(ordered)).await?;
         transaction.commit().await?;
         Ok(Ok(()))
     }
@@ -362,11 +366,6 @@ fn powered(state: &StationState, mode: PowerMode, arguments: &[String], issued_a
 pub fn asked_run(host: &HostName, by: &str, part: Part) -> Run {
     let ordered_by = stationkeeper_rules::orchestrator::OrderedBy::Person(by.to_owned());
     Run { host: host.clone(), ordered_by, heartbeat_after: None, parts: vec![part] }
-}
-
-/// The operations of one run of a reservation.
-pub fn of_run(operations: Vec<Operation>, run: &RunId, side: Side) -> Vec<Operation> {
-    operations.into_iter().filter(|one| one.run == *run && one.action != side.closing()).collect()
 }
 
 /// Whoever listens hears of each operation when it begins and when it ends.

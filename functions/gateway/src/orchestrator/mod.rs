@@ -34,7 +34,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// Stations that are looked at at once.
 const LOOKS: usize = 4;
 /// Stations that are acted on at once: each may wait for minutes, and costs little meanwhile.
-const RUNS: usize = 64;
+const RUNS: usize = 256;
 /// Decisions in a row about one station; more would be one that goes in circles.
 const DECISIONS: usize = 16;
 
@@ -176,7 +176,7 @@ async fn serve(gateway: Gateway, place: Place, settings: Arc<Settings>) {
     let _permit = permit.ok();
     for _ in 0..DECISIONS {
         match gateway.acting(&place.host, &settings).begin().await {
-            Ok(Begun::Nothing { .. }) => return,
+            Ok(Begun::Nothing) => return,
             Ok(Begun::Noted) => {}
             Ok(Begun::Run(run)) => {
                 tracing::info!(host = %place.host, turnover = run.is_turnover(), "a station is served");

@@ -10,13 +10,13 @@ use stationkeeper_api::ErrorBody;
 use stationkeeper_rules::ReservationId;
 use stationkeeper_rules::orchestrator::Override;
 use stationkeeper_store::{AuditAction, AuditEntry};
-use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
+use crate::hosts::known;
 
 /// Longest reason, in characters.
 const REASON_LENGTH: usize = 2_000;
@@ -54,13 +54,13 @@ pub(crate) async fn go_ahead(
         return Err(ApiError::BadRequest(format!("say in a reason of at most {REASON_LENGTH} characters why")));
     }
     let id = ReservationId(id);
-    let known = gateway.store().reservation(&id).await?.ok_or(ApiError::UnknownReservation)?;
-    actor.may_reserve_in(known.lab.as_deref())?;
+    let booked = gateway.store().reservation(&id).await?.ok_or(ApiError::UnknownReservation)?;
+    actor.may_reserve_in(booked.lab.as_deref())?;
     let now = gateway.now();
     let said =
         Override { reservation_id: id.clone(), by: actor.name.clone(), reason: Some(reason.to_owned()), at: now };
     let entry = AuditEntry::done(&actor.author(), AuditAction::ReservationOverride, &id.0, now)
-        .of(Some(&known.host))
+        .of(Some(&booked.host))
         .with(json!({ "reason": reason }));
     let mut work = gateway.store().begin().await?;
     work.operations().set_override(&said).await?;
@@ -89,9 +89,10 @@ pub(crate) async fn stop(
     Path(name): Path,
 ) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
     let unknown = || ApiError::UnknownStation(name.clone());
-    let host = HostName::parse(&name).map_err(|_no_name| unknown())?;
-    let station = gateway.store().station(&host).await?.ok_or_else(unknown)?;
-    actor.may_reserve_in(station.entry.lab.as_deref())?;
+    actor.may_command()?;
+    let station = known(&gateway, &name).await?.ok_or_else(unknown)?;
+    actor.may_act_in_one_of(&station.access.labs)?;
+    let host = station.entry.host;
     let mut work = gateway.store().begin().await?;
     let stopping = work.leases().ask_to_stop(&host, &actor.name).await?;
     if stopping {

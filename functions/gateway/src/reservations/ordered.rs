@@ -20,8 +20,7 @@ use stationkeeper_rules::orchestrator::{
 };
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
 use stationkeeper_station_link::{ReleaseSession, StationCommand};
-use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome, CatalogEntry, RecordedOperation};
-use stationkeeper_telemetry::HostName;
+use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome, CatalogEntry, CatalogHost, RecordedOperation};
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
@@ -30,6 +29,7 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{OldBody, first_text, number, texts, yes};
+use crate::hosts::known;
 use crate::operations::old;
 use crate::orchestrator::{self, command};
 use crate::wol::only_of_the_catalog;
@@ -204,14 +204,14 @@ async fn place(
         return Err(ApiError::Reservation(super::ReservationError::Id));
     }
     let unknown = || ApiError::UnknownStation(name.clone());
-    let host = HostName::parse(&name).map_err(|_no_name| unknown())?;
-    let entry = gateway.store().station(&host).await?.ok_or_else(unknown)?.entry;
-    actor.may_reserve_in(entry.lab.as_deref())?;
+    let CatalogHost { entry, access } = known(gateway, &name).await?.ok_or_else(unknown)?;
+    actor.may_act_in_one_of(&access.labs)?;
+    let host = entry.host.clone();
     let lab = first_text(body, &["labId", "lab_id"]).or_else(|| entry.lab.clone());
     let id = ReservationId(id);
     let now = gateway.now();
     let reservation = match gateway.store().reservation(&id).await? {
-        Some(known) => Reservation { host, ..known },
+        Some(booked) => Reservation { host, ..booked },
         None => Reservation {
             id,
             lab,
@@ -296,8 +296,8 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
     }
     let host = entry.host.clone();
     let id = reservation.id.clone();
-    let known = gateway.store().operations_of_reservations(std::slice::from_ref(&id)).await?;
-    let key = key.unwrap_or_else(|| implied(&known, side, &work, gateway.now()));
+    let recorded = gateway.store().operations_of_reservations(std::slice::from_ref(&id)).await?;
+    let key = key.unwrap_or_else(|| implied(&recorded, side, &work, gateway.now()));
     let mut part = Part::asked(&reservation, side, &key, work);
     let said = || Override {
         reservation_id: id.clone(),
@@ -315,19 +315,17 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
     let audit = |outcome: AuditOutcome, detail: Value| {
         AuditEntry::done(&actor.author(), action, &id.0, gateway.now()).of(Some(&host)).with(detail).came_to(outcome)
     };
+    let ordered = audit(AuditOutcome::Done, json!({ "run": run_id, "override_reason": overridden }));
     let began = Instant::now();
     let finished = loop {
         let settings = gateway.store().settings().await?;
         let place = gateway.take_place(&host);
         let taken = match &place {
-            Some(_) => gateway.acting(&host, &settings).begin_asked(&run).await?,
+            Some(_) => gateway.acting(&host, &settings).begin_asked(&run, &ordered).await?,
             None => Err(Busy::Leased { reservation_id: None }),
         };
         match (taken, place) {
             (Ok(()), Some(place)) => {
-                // Before the first step: what was ordered is written down, whatever becomes of it.
-                let words = json!({ "run": run_id, "override_reason": overridden });
-                gateway.store().append_audit(&audit(AuditOutcome::Done, words)).await?;
                 // It goes on when whoever asked has gone away.
                 let (gateway_of_task, host_of_task) = (gateway.clone(), host.clone());
                 let running = gateway.shared().tasks.spawn(async move {
@@ -386,6 +384,7 @@ fn not_begun(side: Side, block: Option<&Block>, message: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use stationkeeper_rules::orchestrator::{Action, OperationId, OperationStatus, OrderedBy};
+    use stationkeeper_telemetry::HostName;
 
     use super::*;
 
