@@ -107,7 +107,7 @@ async fn keyed(gateway: &Gateway, request: Request, next: Next) -> Result<Respon
 }
 
 /// 1 to 255 visible ASCII characters, once.
-fn key(headers: &HeaderMap) -> Result<String, ApiError> {
+pub(crate) fn key(headers: &HeaderMap) -> Result<String, ApiError> {
     let mut said = headers.get_all(&KEY).iter();
     let (first, second) = (said.next().map(HeaderValue::as_bytes).unwrap_or_default(), said.next());
     let is_fine = (1..=LONGEST).contains(&first.len()) && first.iter().all(u8::is_ascii_graphic) && second.is_none();

@@ -30,6 +30,7 @@ use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{OldBody, first_text, number, texts, yes};
 use crate::hosts::known;
+use crate::idempotency;
 use crate::operations::old;
 use crate::orchestrator::{self, command};
 use crate::wol::only_of_the_catalog;
@@ -258,10 +259,8 @@ fn release(arguments: &[String]) -> Result<(Option<u32>, Vec<String>), ApiError>
 
 /// `Idempotency-Key`, as a name that fits a row.
 fn key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = value.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
-    let key = key.ok_or_else(|| bad("Idempotency-Key has 1 to 255 visible characters"))?;
-    Ok(Some(digest(&["key", key])))
+    let sent = headers.contains_key("idempotency-key").then(|| idempotency::key(headers)).transpose()?;
+    Ok(sent.map(|key| digest(&["key", &key])))
 }
 
 fn digest(parts: &[&str]) -> String {
