@@ -7,7 +7,7 @@ use stationkeeper_store::{ApiToken, Author, Labs, TokenRole};
 use subtle::ConstantTimeEq;
 
 use crate::Gateway;
-use crate::edge::InternalToken;
+use crate::edge::{InternalToken, LabManagerToken};
 use crate::error::ApiError;
 use crate::origin::refuse_foreign;
 use crate::request_id::RequestId;
@@ -38,9 +38,9 @@ impl Actor {
         Self { name: grant.name, role: grant.role, labs: grant.labs, token_id, request_id }
     }
 
-    /// A proxy that has let its callers in already.
-    fn internal(request_id: Option<String>) -> Self {
-        let name = InternalToken::NAME.to_owned();
+    /// A proxy that has let its callers in already, or whoever has the token that all share.
+    fn all_powerful(name: &str, request_id: Option<String>) -> Self {
+        let name = name.to_owned();
         Self { token_id: name.clone(), name, role: TokenRole::Admin, labs: Labs::All, request_id }
     }
 
@@ -173,9 +173,22 @@ impl Gateway {
         Ok(found.filter(|kept| kept.revoked_at.is_none() && bool::from(kept.token.sha256.ct_eq(sha256))))
     }
 
+    /// Whoever holds the token with this hash, if it is valid.
+    pub(crate) async fn holder(
+        &self,
+        sha256: &[u8; 32],
+        request_id: Option<String>,
+    ) -> Result<Option<Actor>, ApiError> {
+        if self.shared().options.lab_manager.as_ref().is_some_and(|token| token.is(sha256)) {
+            return Ok(Some(Actor::all_powerful(LabManagerToken::NAME, request_id)));
+        }
+        Ok(self.token(sha256).await?.map(|token| Actor::new(token, request_id)))
+    }
+
     /// Nobody is let in; nobody could be when there is no token at all.
     pub(crate) async fn refusal(&self) -> Result<ApiError, ApiError> {
-        if self.shared().options.internal.is_some() {
+        let options = &self.shared().options;
+        if options.internal.is_some() || options.lab_manager.is_some() {
             return Ok(ApiError::Unauthenticated);
         }
         let none = self.store().tokens().await?.iter().all(|token| token.revoked_at.is_some());
@@ -188,11 +201,12 @@ impl FromRequestParts<Gateway> for Actor {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
         match gateway.shared().options.internal.as_ref().and_then(|internal| internal.judges(&parts.headers)) {
-            Some(true) => return Ok(Self::internal(RequestId::of(parts))),
+            Some(true) => return Ok(Self::all_powerful(InternalToken::NAME, RequestId::of(parts))),
             Some(false) => return Err(ApiError::Unauthenticated),
             None => {}
         }
-        let sha256 = match sent_token(&parts.headers) {
+        let shared = gateway.shared().options.lab_manager.as_ref().and_then(|token| token.sent(&parts.headers));
+        let sha256 = match shared.or_else(|| sent_token(&parts.headers)) {
             Some(token) if token.len() <= TOKEN_LIMIT => Some(digest(token)),
             Some(_) => None,
             None => {
@@ -205,11 +219,11 @@ impl FromRequestParts<Gateway> for Actor {
             }
         };
         let found = match sha256 {
-            Some(sha256) => gateway.token(&sha256).await?,
+            Some(sha256) => gateway.holder(&sha256, RequestId::of(parts)).await?,
             None => None,
         };
         match found {
-            Some(token) => Ok(Self::new(token, RequestId::of(parts))),
+            Some(actor) => Ok(actor),
             None => Err(gateway.refusal().await?),
         }
     }

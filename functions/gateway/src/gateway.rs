@@ -18,8 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
-use crate::edge::{AdminNetworks, InternalToken};
+use crate::edge::{AdminNetworks, InternalToken, LabManagerToken};
 use crate::events::EventReceiver;
+use crate::heartbeat::poll::Polled;
 use crate::heartbeat::stream::Beats;
 use crate::hosts::catalog::{Catalog, CatalogFiles};
 use crate::hosts::discover::DiscoveryOptions;
@@ -61,6 +62,10 @@ pub struct GatewayOptions {
     pub credentials: Option<StoredLogins>,
     /// A proxy that vouches for its callers. Default: none.
     pub internal: Option<InternalToken>,
+    /// The one token that everybody shared in the older service. Default: none.
+    pub lab_manager: Option<LabManagerToken>,
+    /// Reservations are prepared and released by themselves; without it only when somebody asks. Default: they are.
+    pub automation: bool,
     /// From where page and API may be used; none: from everywhere.
     pub admin_networks: Option<AdminNetworks>,
 }
@@ -80,6 +85,8 @@ impl Default for GatewayOptions {
             scan_every: Duration::from_secs(30),
             credentials: None,
             internal: None,
+            lab_manager: None,
+            automation: true,
             admin_networks: None,
         }
     }
@@ -101,6 +108,7 @@ pub(crate) struct Shared {
     pub ways: Ways,
     pub feed: Feed,
     pub beats: Beats,
+    pub polled: Polled,
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
@@ -140,6 +148,7 @@ impl Gateway {
             ways: Ways::default(),
             feed: Feed::default(),
             beats: Beats::default(),
+            polled: Polled::default(),
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),

@@ -149,7 +149,7 @@ async fn method_not_allowed(State(gateway): State<Gateway>, request: Request) ->
 async fn not_let_in(gateway: &Gateway, request: Request) -> Option<ApiError> {
     let (mut parts, _body) = request.into_parts();
     let path = parts.uri.path();
-    if !["/api/", "/ops/api/"].iter().any(|api| path.starts_with(api)) {
+    if !["/api/", "/ops/api/", "/aas-admin/"].iter().any(|api| path.starts_with(api)) {
         return None;
     }
     Actor::from_request_parts(&mut parts, gateway).await.err()

@@ -104,6 +104,10 @@ enum Ended {
 /// Runs `gateway` until it is told to stop.
 pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
     let cli::Gateway { place, listen, bucket, networks, connections_file, json } = arguments;
+    let listen = match listen {
+        Some(listen) => Some(listen),
+        None => older_service::listen()?,
+    };
     let elsewhere = cli::Elsewhere { bucket, ..cli::Elsewhere::default() };
     let s3_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let up = cli::Up {
@@ -238,8 +242,8 @@ async fn round(
         );
     }
     let settings = store.settings().await.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
-    for overruled in older_service::overruled(&settings.orchestrator) {
-        tracing::warn!("{overruled}");
+    for said in older_service::overruled(&settings.orchestrator).into_iter().chain(older_service::unheard()) {
+        tracing::warn!("{said}");
     }
     if let Some(every) = older_service::polling()? {
         tasks.spawn(uploads::poll(gateway.clone(), every, stop.clone()));
