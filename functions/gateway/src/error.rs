@@ -101,7 +101,7 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     NoNetworks(ReachError),
     /// Nobody logs in to stations.
-    #[error("no command can be run: say by WINRM_USER and WINRM_PASSWORD who logs in to stations")]
+    #[error("nobody logs in to the station: store its login, or name one for all by WINRM_USER and WINRM_PASSWORD")]
     NoLogin,
     /// No station of that name. The text is the older service's.
     #[error("host '{0}' not found in config")]

@@ -113,7 +113,7 @@ pub fn unheard() -> Vec<String> {
 }
 
 /// Beginnings of names, and what is to be done instead.
-const UNHEARD: [(&[&str], &str); 6] = [
+const UNHEARD: [(&[&str], &str); 7] = [
     (
         &["MYSQL_DSN", "MYSQL_HOST", "OPS_BACKEND_MYSQL_", "OPS_MYSQL_DATABASE"],
         "the database is named by --database or STATIONKEEPER_DATABASE",
@@ -121,6 +121,10 @@ const UNHEARD: [(&[&str], &str); 6] = [
     (
         &["NOTIFICATION_SERVICE_"],
         "people are told by the connections of --connections-file and the settings `notifications`",
+    ),
+    (
+        &["OPS_ALERT_"],
+        "what fails again and again is given up and is one alert (`wake_failed`, `prepare_failed`, `release_failed`): see the settings `orchestrator` (attempts, backoff) and `notifications`",
     ),
     (&["OPS_TIMELINE_"], "a page of a timeline has 100 operations, or as many as `limit` says, at most 500"),
     (

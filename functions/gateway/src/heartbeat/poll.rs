@@ -79,8 +79,8 @@ pub(crate) async fn keep(
     heartbeat: Vec<u8>,
     events: Option<Vec<u8>>,
 ) -> Result<bool, ApiError> {
-    gateway.shared().polled.remember(&host.entry.host, &heartbeat);
     let Some(take) = gateway.shared().options.uploads.clone() else { return Ok(false) };
+    let read = digest(&heartbeat);
     let upload = |kind, body| StationUpload { host: host.entry.host.clone(), kind, body };
     // The same bytes again are no news, and would only be another version in the bucket.
     let known = gateway.store().newest_raw(&host.entry.host).await?;
@@ -90,7 +90,11 @@ pub(crate) async fn keep(
     let heartbeat = heartbeat.map(|heartbeat| upload(ObjectKind::Heartbeat, heartbeat));
     let uploads = events.into_iter().chain(heartbeat).collect();
     match take(uploads).await {
-        UploadOutcome::Taken { put_aside } => Ok(put_aside == 0),
+        UploadOutcome::Taken { put_aside: 0 } => {
+            gateway.shared().polled.remember(&host.entry.host, read);
+            Ok(true)
+        }
+        UploadOutcome::Taken { .. } => Ok(false),
         UploadOutcome::NotTaken(reason) => {
             tracing::warn!(host = %host.entry.host, reason, "what was read from a station could not be kept");
             Err(ApiError::NotKept)
@@ -166,16 +170,16 @@ pub(crate) fn no_json(host: &CatalogHost, path: &StationPath) -> ApiError {
     })
 }
 
-/// What each station said the last time it was asked: whether somebody else has heard from it since.
+/// What of each station was kept last because it was asked: whether somebody else has heard from it since.
 #[derive(Default)]
 pub(crate) struct Polled(Mutex<HashMap<HostName, [u8; 32]>>);
 
 impl Polled {
-    fn remember(&self, host: &HostName, heartbeat: &[u8]) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), digest(heartbeat));
+    fn remember(&self, host: &HostName, heartbeat: [u8; 32]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), heartbeat);
     }
 
-    /// Whether this is what it said then.
+    /// Whether this is that.
     pub fn was(&self, host: &HostName, heartbeat: &[u8]) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host) == Some(&digest(heartbeat))
     }

@@ -60,19 +60,19 @@ pub(crate) async fn timeline(
     let part = Part::of(parameter(&query, &["limit"]), parameter(&query, &["offset"]));
     let store = gateway.store();
     let filter = OperationFilter { reservation_id: Some(id.clone()), ..OperationFilter::default() };
-    let (found, total) = store.operations_page(&filter, part.limit, part.offset).await?;
+    let (found, total) = oldest_first(&gateway, &filter, part).await?;
+    let latest = store.operations(&filter, None, MOST).await?;
     let reservation = store.reservation(&id).await?;
     // What was started by hand need not be booked.
     let host = reservation
         .as_ref()
         .map(|one| one.host.clone())
-        .or_else(|| found.first().map(|recorded| recorded.operation.host.clone()));
+        .or_else(|| latest.first().map(|recorded| recorded.operation.host.clone()));
     let Some(host) = host else { return Err(ApiError::UnknownReservation) };
     let station = store.station(&host).await?;
     let listed = store.catalog_host(&host).await?;
     let booked_lab = reservation.as_ref().and_then(|one| one.lab.clone());
-    let lab = booked_lab.or_else(|| found.first().and_then(|recorded| recorded.operation.lab.clone()));
-    let latest = store.operations(&filter, None, MOST).await?;
+    let lab = booked_lab.or_else(|| latest.first().and_then(|recorded| recorded.operation.lab.clone()));
     let settings = store.settings().await?;
     let evidence = match &reservation {
         Some(reservation) => evidence(&gateway, reservation, &settings).await?,
@@ -107,6 +107,23 @@ pub(crate) async fn timeline(
         answer.extend(evidence);
     }
     Ok(Json(answer))
+}
+
+/// A page from the beginning. The store has the newest first.
+async fn oldest_first(
+    gateway: &Gateway,
+    filter: &OperationFilter,
+    part: Part,
+) -> Result<(Vec<RecordedOperation>, u64), ApiError> {
+    let (_, total) = gateway.store().operations_page(filter, 1, 0).await?;
+    let left = u32::try_from(total).unwrap_or(u32::MAX).saturating_sub(part.offset);
+    let returned = left.min(part.limit);
+    if returned == 0 {
+        return Ok((Vec::new(), total));
+    }
+    let (mut found, total) = gateway.store().operations_page(filter, returned, left - returned).await?;
+    found.reverse();
+    Ok((found, total))
 }
 
 /// What the catalog says of the station, in the names of its file. No secret is in it.

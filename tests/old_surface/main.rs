@@ -1,0 +1,14 @@
+//! What clients of the older service find at its addresses, request by request: `stationkeeper gateway`, started by its environment, in
+//! front of simulated stations that answer for real.
+
+mod gate;
+mod hosts;
+mod keys;
+mod requests;
+mod reservations;
+mod row;
+mod service;
+mod shapes;
+mod stations;
+mod stream;
+mod variables;
