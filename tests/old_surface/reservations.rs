@@ -237,7 +237,7 @@ async fn a_timeline_tells_the_operations_in_pages_and_the_recent_ones_are_told_n
         ("limit=&offset=", 100, 0, 3),
         ("offset=-1", 100, 0, 3),
         ("limit=1.5", 100, 0, 3),
-        ("limit=+2", 100, 0, 3),
+        ("limit=+2", 2, 0, 2),
         ("limit=%202%20", 2, 0, 2),
         ("limit=2&limit=3", 2, 0, 2),
         ("limit=99999999999999999999", 100, 0, 3),
