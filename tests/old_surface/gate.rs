@@ -40,47 +40,51 @@ async fn nobody_is_let_in_without_the_secret_and_health_is_open() {
     let service = Service::start_with(&[("LAB_MANAGER_TOKEN", "shar3d")]).await;
     let mut rows = Vec::new();
     for line in OLD {
-        rows.push(row("nobody", line, "", 401, unauthorized()).as_nobody());
+        rows.push(row("nobody", line, "", 401, unauthorized()).without_secret());
         for wrong in ["", "S3cret", "s3cret2", "sécret", &"x".repeat(2_000)] {
-            let sent = row("a wrong secret", line, "{}", 401, unauthorized()).as_nobody();
+            let sent = row("a wrong secret", line, "{}", 401, unauthorized()).without_secret();
             rows.push(sent.with("X-Ops-Internal-Token", wrong));
         }
         rows.push(
-            row("a bearer of nothing", line, "{}", 401, unauthorized()).as_nobody().with("Authorization", "Bearer x"),
+            row("a bearer of nothing", line, "{}", 401, unauthorized())
+                .without_secret()
+                .with("Authorization", "Bearer x"),
         );
         rows.push(
             row("a cookie of nothing", line, "{}", 401, unauthorized())
-                .as_nobody()
+                .without_secret()
                 .with("Cookie", "lab_manager_token=x"),
         );
     }
     for line in ["GET /api/nothing", "DELETE /api/wol", "POST /aas-admin/lab/7/sync", "GET /ops/health/details"] {
-        rows.push(row("nobody is told what there is", line, "", 401, unauthorized()).as_nobody());
+        rows.push(row("nobody is told what there is", line, "", 401, unauthorized()).without_secret());
     }
     let health = json!({ "status": "ok", "hosts_loaded": 4, "db": true, "ops_secrets_key": true });
-    rows.push(row("health", "GET /health", "", 200, health.clone()).as_nobody());
+    rows.push(row("health", "GET /health", "", 200, health.clone()).without_secret());
     rows.push(
         row("health with a wrong secret", "GET /health", "", 200, health)
-            .as_nobody()
+            .without_secret()
             .with("X-Ops-Internal-Token", "no"),
     );
     let public = json!({ "status": "UP", "service": "ops-worker", "mode": "full", "public": true });
-    rows.push(row("health in a word", "GET /ops/health", "", 200, public).as_nobody());
+    rows.push(row("health in a word", "GET /ops/health", "", 200, public).without_secret());
     rows.push(row("health in detail", "GET /ops/health/details", "", 200, json!({ "status": "ok" })));
     // The token that all shared does everything, by its header too.
     let hosts = json!({ "guacamoleAvailable": false });
     rows.push(
         row("the shared token", "GET /api/hosts", "", 200, hosts.clone())
-            .as_nobody()
+            .without_secret()
             .with("X-Lab-Manager-Token", "shar3d"),
     );
     rows.push(
         row("the shared token as a bearer", "GET /api/hosts", "", 200, hosts)
-            .as_nobody()
+            .without_secret()
             .with("Authorization", "Bearer shar3d"),
     );
     rows.push(
-        row("another", "GET /api/hosts", "", 401, unauthorized()).as_nobody().with("X-Lab-Manager-Token", "shared"),
+        row("another", "GET /api/hosts", "", 401, unauthorized())
+            .without_secret()
+            .with("X-Lab-Manager-Token", "shared"),
     );
     println!("{} requests", check(&service, &rows).await);
     service.stop().await;

@@ -5,6 +5,7 @@ use stationkeeper_simulator::Role;
 use stationkeeper_tests::simulated_stations::{PASSWORD, SimulatedStations, USER};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use crate::row::holds;
 use crate::service::{KEY, Service, others};
@@ -131,10 +132,11 @@ async fn the_files_are_read_again_and_one_that_is_broken_changes_nothing() {
 }
 
 /// Something that takes connections, and says this to each.
-async fn place(address: &str, said: Option<&'static str>) -> (String, tokio::task::JoinHandle<()>) {
+async fn place(address: &str, said: Option<&'static str>) -> (String, JoinSet<()>) {
     let listener = TcpListener::bind(address).await.unwrap();
     let at = listener.local_addr().unwrap().to_string();
-    let task = tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             if let Some(said) = said {
                 let mut request = [0; 4_096];
@@ -144,7 +146,7 @@ async fn place(address: &str, said: Option<&'static str>) -> (String, tokio::tas
             }
         }
     });
-    (at, task)
+    (at, tasks)
 }
 
 #[tokio::test(flavor = "multi_thread")]

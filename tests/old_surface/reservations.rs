@@ -296,7 +296,7 @@ async fn a_reservation_of_a_booking_system_is_told_with_its_times() {
         Service::start_with(&[("OPS_RESERVATION_AUTOMATION", "false"), ("OPS_RESERVATION_SCAN_INTERVAL", "1")]).await;
     service.log_in().await;
     service.until_heartbeat().await;
-    let at = |minutes: i64| (chrono::Utc::now() + chrono::TimeDelta::minutes(minutes)).to_rfc3339();
+    let at = |minutes: i64| (stationkeeper::place::now() + chrono::TimeDelta::minutes(minutes)).to_rfc3339();
     let booked = json!({ "lab": "7", "start_at": at(-1), "end_at": at(60), "status": "confirmed", "who": "0xabc" });
     let headers = [("X-Ops-Internal-Token", crate::service::SECRET)];
     let put = service.send("PUT", "/api/v1/reservations/0x7f", &headers, booked.to_string().as_bytes()).await;

@@ -47,7 +47,7 @@ impl Row {
     }
 
     /// Without the secret of the proxy.
-    pub fn as_nobody(mut self) -> Self {
+    pub fn without_secret(mut self) -> Self {
         self.headers.clear();
         self
     }

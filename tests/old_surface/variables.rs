@@ -127,7 +127,7 @@ async fn it_listens_where_the_older_service_did_and_without_its_secret_lets_nobo
     assert_eq!(up.get("/api/hosts").await.status, 200);
     let store = up.store().await;
     for token in store.tokens().await.unwrap() {
-        store.revoke_token(&token.token.id, chrono::Utc::now()).await.unwrap();
+        store.revoke_token(&token.token.id, stationkeeper::place::now()).await.unwrap();
     }
     let answer = http::get(&page, "/api/hosts", &[]).await;
     let said = answer.json();

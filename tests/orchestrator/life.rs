@@ -66,7 +66,7 @@ async fn a_station_that_is_off_is_woken_prepared_released_and_switched_off_again
     assert_eq!(timeline["reservation"]["status"], "CONFIRMED");
     assert_eq!(timeline["host"]["name"], lab.host(0).as_str());
     assert_eq!(timeline["pagination"]["total"], 6);
-    assert_eq!(timeline["operations"][5]["action"], "wake", "the newest first");
+    assert_eq!(timeline["operations"][0]["action"], "wake", "the oldest first, as the older service tells it");
     assert_eq!(timeline["phases"]["prepare"]["payload"]["exitCode"], 0);
     assert_eq!(timeline["phases"]["power"]["action"], "power:shutdown");
     assert_eq!(timeline["phases"]["schedulerEnd"]["responseCode"], 200);
