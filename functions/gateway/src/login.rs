@@ -73,7 +73,8 @@ pub(crate) async fn login(
     }
     gateway.shared().attempts.right(address);
     let value = gateway.shared().sessions.open(sha256, now, now + gateway.lasting(LASTS))?;
-    let set = set_cookie(&value, LASTS.num_seconds(), gateway.shared().options.tls || !by_loopback_name(&headers));
+    let set =
+        set_cookie(&value, LASTS.num_seconds(), gateway.shared().options.tls.is_some() || !by_loopback_name(&headers));
     Ok(done(from_form, &set))
 }
 
@@ -95,7 +96,7 @@ pub(crate) async fn logout(
     if let Some(cookie) = cookie(&headers) {
         gateway.shared().sessions.end(cookie);
     }
-    let set = set_cookie("", 0, gateway.shared().options.tls || !by_loopback_name(&headers));
+    let set = set_cookie("", 0, gateway.shared().options.tls.is_some() || !by_loopback_name(&headers));
     Ok(done(wants_page(&headers), &set))
 }
 

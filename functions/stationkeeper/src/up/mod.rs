@@ -21,7 +21,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use stationkeeper_embedded_bucket::{BucketOptions, Credential};
-use stationkeeper_gateway::{Gateway, GatewayOptions, StationReach, Vitals};
+use stationkeeper_gateway::{Gateway, GatewayOptions, StationReach, Tls, Vitals};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
@@ -38,6 +38,7 @@ use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::older_service;
 use crate::place;
+use crate::serving;
 use crate::station_access;
 use feed::Feed;
 use lab_server::Options;
@@ -89,6 +90,7 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
         let said = "a demo has a bucket of its own: leave out the bucket elsewhere, or --demo";
         return Err(Failure::new(Exit::Configuration, said));
     }
+    let tls = serving::tls(&arguments.encryption)?;
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
     let listeners = Listeners {
         gateway: listen(connections.listen, "--listen").await?,
@@ -105,7 +107,9 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
         .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
     let mut is_first = true;
     loop {
-        match round(&arguments, &connections, elsewhere.as_ref(), &listeners, &metrics, is_first).await? {
+        match round(&arguments, &connections, elsewhere.as_ref(), &listeners, (&metrics, tls.as_ref()), is_first)
+            .await?
+        {
             Ended::Told => return Ok(None),
             Ended::Damaged => is_first = false,
         }
@@ -118,7 +122,7 @@ async fn round(
     connections: &Connections,
     elsewhere: Option<&Options>,
     listeners: &Listeners,
-    metrics: &PrometheusHandle,
+    (metrics, tls): (&PrometheusHandle, Option<&Tls>),
     is_first: bool,
 ) -> Result<Ended, Failure> {
     let gateway_listener = again(&listeners.gateway)?;
@@ -135,7 +139,8 @@ async fn round(
     let database = Database::open(connections, clock, arguments.demo.is_some()).await?;
     let store = database.store.clone();
     let files: Vec<_> = bucket_file.into_iter().chain(database.file.clone()).collect();
-    let page = format!("http://{}", local_address(&gateway_listener, connections.listen));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let page = format!("{scheme}://{}", local_address(&gateway_listener, connections.listen));
     connections.remember_endpoint(feed.endpoint())?;
 
     let lab = match arguments.demo {
@@ -169,6 +174,8 @@ async fn round(
         Arc::new(move || clock.now()),
         older_service::options(
             GatewayOptions {
+                tls: tls.cloned(),
+                limits: serving::limits(),
                 metrics: Some(metrics.clone()),
                 speed: arguments.speed,
                 events: feed.receiver(&ingest, &observed),
@@ -194,6 +201,9 @@ async fn round(
         tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));
     }
     tasks.spawn(notify::run(store.clone(), channels, clock, stop.clone()));
+    if let Some(tls) = tls {
+        tasks.spawn(serving::renew(tls.clone(), stop.clone()));
+    }
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
     if let (Some(lab), Some(bucket)) = (lab, feed.embedded()) {
