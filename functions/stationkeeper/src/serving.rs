@@ -34,8 +34,13 @@ pub fn tls(encryption: &Encryption) -> Result<Option<Tls>, Failure> {
 }
 
 /// Takes up what is renewed, until told to stop: at SIGHUP, and by itself.
-pub async fn renew(tls: Tls, stop: CancellationToken) {
-    let mut asked = Asked::listen();
+pub fn renew(tls: Tls, stop: CancellationToken) -> impl Future<Output = ()> + Send {
+    // From now on, and not from when it is polled first: what is not listened to ends the process.
+    let asked = Asked::listen();
+    look(tls, asked, stop)
+}
+
+async fn look(tls: Tls, mut asked: Asked, stop: CancellationToken) {
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
