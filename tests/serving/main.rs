@@ -4,6 +4,7 @@
 
 mod clients;
 mod encrypted;
+mod guessing;
 mod slow;
 mod streams;
 mod world;

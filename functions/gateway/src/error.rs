@@ -95,6 +95,9 @@ pub(crate) enum ApiError {
     /// Guessing is slowed down.
     #[error("too many attempts: try again in {seconds} s")]
     TooManyAttempts { seconds: u64 },
+    /// A program gone wild.
+    #[error("too many changes by this token: go on in {seconds} s")]
+    TooManyChanges { seconds: u64 },
     /// The alert cannot move so.
     #[error(transparent)]
     Life(LifeError),
@@ -226,6 +229,7 @@ impl ApiError {
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
             Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            Self::TooManyChanges { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_changes"),
             Self::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
             Self::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
@@ -315,7 +319,8 @@ impl IntoResponse for ApiError {
         let (status, code) = self.verdict();
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if let Self::TooManyAttempts { seconds } | Self::InFlight { seconds } = &self {
+        if let Self::TooManyAttempts { seconds } | Self::TooManyChanges { seconds } | Self::InFlight { seconds } = &self
+        {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
         }
         if matches!(self, Self::TooManyStreams) {

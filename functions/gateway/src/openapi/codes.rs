@@ -1,7 +1,7 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 57] = [
+pub(super) const CODES: [(&str, &str); 58] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
@@ -49,6 +49,7 @@ pub(super) const CODES: [(&str, &str); 57] = [
     ("station_unreachable", "the station cannot be reached"),
     ("token_in_query", "tokens do not belong into a query string"),
     ("too_many_attempts", "guessing is slowed down: see `Retry-After`"),
+    ("too_many_changes", "a token asks for more changes than a lab can need: see `Retry-After`"),
     ("too_many_streams", "the token has its share of streams, or all places are taken"),
     ("too_slow", "the request took too long: try again"),
     ("unauthenticated", "no valid token, and no session"),

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::attempts::counted_as;
+
 /// How many each has.
 #[derive(Debug)]
 struct Shares<K> {
@@ -70,7 +72,7 @@ impl Places {
     /// A place, once there is one; none at once: this address has what one may have.
     pub async fn take(&self, address: IpAddr) -> Option<Place> {
         // The address's first: a client that has too many shall not keep others waiting behind it.
-        let of_one = self.shares.take(address.to_canonical())?;
+        let of_one = self.shares.take(counted_as(address))?;
         let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
         Some(Place { _of_all: of_all, _of_one: of_one })
     }
