@@ -2,8 +2,9 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 46] = [
     &["up"],
+    &["gateway"],
     &["normalize"],
     &["decode-event"],
     &["replay"],
@@ -12,6 +13,9 @@ const COMMANDS: [&[&str]; 42] = [
     &["alerts"],
     &["alerts", "explain"],
     &["ack"],
+    &["actions"],
+    &["actions", "approve"],
+    &["actions", "withdraw"],
     &["silence", "add"],
     &["silence", "list"],
     &["silence", "end"],

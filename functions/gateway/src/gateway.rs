@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::actions::{self, Actions};
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
 use crate::edge::{AdminNetworks, InternalToken};
@@ -58,6 +59,8 @@ pub struct GatewayOptions {
     pub uploads: Option<TakeUploads>,
     /// How often a heartbeat is told again to whoever listens to one station. Default: 10 s.
     pub heartbeat_every: Duration,
+    /// The longest time between two looks at what reservations need, by our clock. Default: 30 s.
+    pub scan_every: Duration,
     /// Logins that are stored. Default: none.
     pub credentials: Option<StoredLogins>,
     /// A proxy that vouches for its callers. Default: none.
@@ -79,6 +82,7 @@ impl Default for GatewayOptions {
             discovery: DiscoveryOptions::default(),
             uploads: None,
             heartbeat_every: Duration::from_secs(10),
+            scan_every: Duration::from_secs(30),
             credentials: None,
             internal: None,
             admin_networks: None,
@@ -107,6 +111,7 @@ pub(crate) struct Shared {
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
+    pub actions: Actions,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -148,6 +153,7 @@ impl Gateway {
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
+            actions: Actions::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
@@ -171,6 +177,7 @@ impl Gateway {
         let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
         if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
+            self.0.tasks.spawn(actions::run(self.clone()));
         }
         let served = serve::serve(&self, listener, shutdown).await;
         self.0.closing.send_replace(true);
