@@ -94,9 +94,18 @@ pub(crate) enum ApiError {
     /// Over 1 MiB.
     #[error("the body is larger than 1 MiB")]
     BodyTooLarge,
+    /// The body did not come within its time.
+    #[error("the body did not come in time: send it again")]
+    BodyTooSlow,
+    /// The token has its share of streams, or all places are taken.
+    #[error("too many streams are open: end one, or try again later")]
+    TooManyStreams,
     /// Guessing is slowed down.
     #[error("too many attempts: try again in {seconds} s")]
     TooManyAttempts { seconds: u64 },
+    /// A program gone wild.
+    #[error("too many changes by this token: go on in {seconds} s")]
+    TooManyChanges { seconds: u64 },
     /// The alert cannot move so.
     #[error(transparent)]
     Life(LifeError),
@@ -229,6 +238,9 @@ impl ApiError {
             Self::UnknownAddress => (StatusCode::NOT_FOUND, "unknown_address"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            Self::TooManyChanges { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_changes"),
+            Self::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
             Self::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
@@ -326,8 +338,12 @@ impl IntoResponse for ApiError {
         let (status, code) = self.verdict();
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if let Self::TooManyAttempts { seconds } | Self::InFlight { seconds } = &self {
+        if let Self::TooManyAttempts { seconds } | Self::TooManyChanges { seconds } | Self::InFlight { seconds } = &self
+        {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+        }
+        if matches!(self, Self::TooManyStreams) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         }
         if matches!(self, Self::EventNotWritten | Self::EventNotTaken) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

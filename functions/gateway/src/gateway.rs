@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +26,8 @@ use crate::hosts::discover::DiscoveryOptions;
 use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
+use crate::serve::places::Streams;
+use crate::serve::{self, ServeLimits, Tls};
 use crate::session::Sessions;
 use crate::uploads::TakeUploads;
 use crate::vitals::Vitals;
@@ -37,8 +38,10 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// What differs between deployments.
 #[derive(Clone)]
 pub struct GatewayOptions {
-    /// Connections are encrypted: cookies are always `Secure`. Without it they are, except on loopback.
-    pub tls: bool,
+    /// By which connections are encrypted; none: they are not. With it cookies are always `Secure`, without it they are but on loopback.
+    pub tls: Option<Tls>,
+    /// What a client may take.
+    pub limits: ServeLimits,
     /// Renders what the process has counted; none: `/metrics` shows only what the store knows.
     pub metrics: Option<PrometheusHandle>,
     /// How many seconds of the clock pass in one of a person (a demo may run faster). Sessions and limits of health keep a person's
@@ -69,7 +72,8 @@ pub struct GatewayOptions {
 impl Default for GatewayOptions {
     fn default() -> Self {
         Self {
-            tls: false,
+            tls: None,
+            limits: ServeLimits::default(),
             metrics: None,
             speed: 1.0,
             events: None,
@@ -97,6 +101,8 @@ pub(crate) struct Shared {
     pub options: GatewayOptions,
     pub sessions: Sessions,
     pub attempts: Attempts,
+    /// Places of whoever listens to what changes.
+    pub streams: Streams,
     pub started_at: DateTime<Utc>,
     /// Ways that woke stations.
     pub ways: Ways,
@@ -131,6 +137,7 @@ impl Gateway {
     /// A gateway over `store`. `vitals` is the newest look at the parts that run beside it.
     pub fn new(store: Store, vitals: watch::Receiver<Vitals>, clock: Clock, options: GatewayOptions) -> Self {
         let started_at = clock();
+        let streams = Streams::new(options.limits.streams, options.limits.streams_of_one);
         Self(Arc::new(Shared {
             store,
             vitals,
@@ -138,6 +145,7 @@ impl Gateway {
             options,
             sessions: Sessions::default(),
             attempts: Attempts::default(),
+            streams,
             started_at,
             ways: Ways::default(),
             feed: Feed::default(),
@@ -151,7 +159,7 @@ impl Gateway {
         }))
     }
 
-    /// Serves until `shutdown`, then lets running requests end.
+    /// Serves until `shutdown`, then lets running requests end, for a while ([`ServeLimits::grace`]).
     ///
     /// # Errors
     /// The listener failed.
@@ -171,8 +179,7 @@ impl Gateway {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
             self.0.tasks.spawn(actions::run(self.clone()));
         }
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
+        let served = serve::serve(&self, listener, shutdown).await;
         self.0.closing.send_replace(true);
         self.0.tasks.close();
         self.0.tasks.wait().await;

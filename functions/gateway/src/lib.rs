@@ -37,6 +37,7 @@ mod refusals;
 mod request_id;
 mod reservations;
 mod router;
+mod serve;
 mod session;
 mod silences;
 mod stations;
@@ -65,6 +66,7 @@ pub use reservations::{
     AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
     record_view as reservation_view,
 };
+pub use serve::{ServeLimits, Tls, TlsError};
 pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};
 pub use stations::history::history_of as station_history;
 pub use token::mint_token;

@@ -12,7 +12,7 @@ use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome};
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
-use crate::actor::Actor;
+use crate::actor::{Actor, Counted};
 use crate::error::ErrorParts;
 use crate::idempotency::REPLAYED;
 
@@ -50,6 +50,7 @@ async fn append(
 ) {
     // A page of another site is refused as well: the entry says so, and in whose name it asked.
     asked.headers.remove(header::ORIGIN);
+    asked.extensions.insert(Counted);
     let Ok(actor) = Actor::from_request_parts(&mut asked, gateway).await else { return };
     let route = asked.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let route = &route[route.find("/api/").map_or(0, |at| at + "/api".len())..];

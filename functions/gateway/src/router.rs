@@ -16,7 +16,7 @@ use crate::error::ApiError;
 use crate::{
     Gateway, actions, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts,
     idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, reservations,
-    silences, stations, status_page, tokens, winrm, wol,
+    serve, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -134,10 +134,11 @@ impl Gateway {
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(from_fn(refuse_token_in_query))
             .layer(from_fn_with_state(self.clone(), admin_networks))
+            .layer(from_fn_with_state(self.clone(), serve::body::in_time))
             .layer(from_fn(end_in_time))
             .layer(from_fn(observe::observe))
             .layer(from_fn(request_id::request_id))
-            .layer(from_fn(headers::headers))
+            .layer(from_fn_with_state(self.clone(), headers::headers))
             .with_state(self.clone())
     }
 }

@@ -11,6 +11,7 @@ mod alerting;
 mod hosts;
 mod notifications;
 mod people;
+mod serving;
 mod stations;
 
 pub use actions::*;
@@ -18,6 +19,7 @@ pub use alerting::*;
 pub use hosts::*;
 pub use notifications::*;
 pub use people::*;
+pub use serving::*;
 pub use stations::*;
 
 /// Keeps the stations of remote laboratories ready for the next reservation.
@@ -188,6 +190,9 @@ pub struct Up {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub networks: Networks,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub encryption: Encryption,
     /// File with the connections of notifications: mail server, webhooks, dead man's switch (see README, Notifications)
     #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
     pub connections_file: Option<PathBuf>,
@@ -211,6 +216,9 @@ pub struct Gateway {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub networks: Networks,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub encryption: Encryption,
     /// File with the connections of notifications (see README, Notifications)
     #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
     pub connections_file: Option<PathBuf>,

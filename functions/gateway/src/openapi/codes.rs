@@ -1,13 +1,14 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 57] = [
+pub(super) const CODES: [(&str, &str); 60] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("action_not_possible", "the action is over, or the station cannot be touched now"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
     ("bad_request", "the text says what is wrong with the request"),
     ("body_too_large", "the body is over 1 MiB"),
+    ("body_too_slow", "the body did not come in time: send it again"),
     ("catalog_unreadable", "a file of the catalog cannot be read; it is as it was before"),
     ("changed_meanwhile", "somebody else was first: look again"),
     ("closing", "the gateway is stopping: try again"),
@@ -49,6 +50,8 @@ pub(super) const CODES: [(&str, &str); 57] = [
     ("station_unreachable", "the station cannot be reached"),
     ("token_in_query", "tokens do not belong into a query string"),
     ("too_many_attempts", "guessing is slowed down: see `Retry-After`"),
+    ("too_many_changes", "a token asks for more changes than a lab can need: see `Retry-After`"),
+    ("too_many_streams", "the token has its share of streams, or all places are taken"),
     ("too_slow", "the request took too long: try again"),
     ("unauthenticated", "no valid token, and no session"),
     ("unknown_action", "no action has this id"),
