@@ -5,6 +5,7 @@
 
 mod asked;
 mod faults;
+mod holds;
 mod lab;
 mod life;
 mod several;

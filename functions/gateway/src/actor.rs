@@ -59,6 +59,17 @@ impl Actor {
         Author { name: self.name.clone(), role: Some(self.role), request_id: self.request_id.clone() }
     }
 
+    /// To ask for something at all: where is another question.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers.
+    pub fn may_ask(&self) -> Result<(), ApiError> {
+        match self.role {
+            TokenRole::Viewer => Err(ApiError::Forbidden { needed: TokenRole::Instructor, has: self.role }),
+            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin => Ok(()),
+        }
+    }
+
     /// To act on a station of this lab, as instructors may.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
+use stationkeeper_rules::requests::HoldRefused;
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 use stationkeeper_telemetry::HostName;
@@ -13,6 +14,7 @@ use stationkeeper_telemetry::HostName;
 use crate::credentials::CredentialError;
 use crate::hosts::catalog::CatalogError;
 use crate::reach::ReachError;
+use crate::requests::hold::HoldError;
 use crate::reservations::ReservationError;
 
 /// Why a request was not answered as asked.
@@ -65,6 +67,9 @@ pub(crate) enum ApiError {
     /// The reservation cannot be taken as asked.
     #[error(transparent)]
     Reservation(ReservationError),
+    /// The station is not held as asked.
+    #[error(transparent)]
+    Hold(HoldError),
     /// No token of that id.
     #[error("token '{0}' not found")]
     UnknownToken(String),
@@ -210,6 +215,18 @@ impl ApiError {
                 | ReservationError::NoTime
                 | ReservationError::EndsBeforeItBegins
                 | ReservationError::NoReason => (StatusCode::BAD_REQUEST, "bad_request"),
+            },
+            Self::Hold(error) => match error {
+                HoldError::Refused(HoldRefused::BlocksReservation { .. }) => {
+                    (StatusCode::CONFLICT, "blocks_reservation")
+                }
+                HoldError::Refused(
+                    HoldRefused::NoReason | HoldRefused::EndsBeforeItBegins | HoldRefused::TooLong { .. },
+                ) => (StatusCode::BAD_REQUEST, "bad_request"),
+                HoldError::OfAnother { .. } => (StatusCode::FORBIDDEN, "held_by_another"),
+                HoldError::NotHeld(_) => (StatusCode::NOT_FOUND, "not_held"),
+                HoldError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+                HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
             },
             Self::UnknownToken(_) => (StatusCode::NOT_FOUND, "unknown_token"),
             Self::OwnToken => (StatusCode::CONFLICT, "own_token"),

@@ -26,6 +26,7 @@ use crate::hosts::discover::DiscoveryOptions;
 use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
+use crate::requests::keeper::{self, Keeper};
 use crate::session::Sessions;
 use crate::uploads::TakeUploads;
 use crate::vitals::Vitals;
@@ -101,6 +102,7 @@ pub(crate) struct Shared {
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
+    pub keeper: Keeper,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -140,6 +142,7 @@ impl Gateway {
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
+            keeper: Keeper::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
@@ -163,6 +166,7 @@ impl Gateway {
         let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
         if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
+            self.0.tasks.spawn(keeper::run(self.clone()));
         }
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;

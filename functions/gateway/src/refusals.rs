@@ -82,6 +82,8 @@ fn action(method: &Method, route: &str) -> AuditAction {
         ("POST", "/reservations/start") => AuditAction::ReservationStart,
         ("POST", "/reservations/end") => AuditAction::ReservationEnd,
         ("POST", "/v1/stations/{host}/stop") => AuditAction::StationStop,
+        ("POST", "/v1/stations/{host}/hold") => AuditAction::HoldSet,
+        ("DELETE", "/v1/stations/{host}/hold") => AuditAction::HoldEnd,
         ("POST", "/v1/tokens") => AuditAction::TokenAdd,
         ("DELETE", "/v1/tokens/{id}") => AuditAction::TokenRevoke,
         ("POST", "/v1/pairing-codes") => AuditAction::PairingOffer,

@@ -15,8 +15,8 @@ use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
     Gateway, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts,
-    idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, reservations,
-    silences, stations, status_page, tokens, winrm, wol,
+    idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, requests,
+    reservations, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -60,6 +60,7 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(stations::one::one))
         .routes(routes!(stations::history::history))
         .routes(routes!(stations::heartbeats::list))
+        .routes(routes!(requests::hold::one, requests::hold::set, requests::hold::end))
         .routes(routes!(alerts::list::list))
         .routes(routes!(alerts::one::one))
         .routes(routes!(alerts::acknowledge::post))

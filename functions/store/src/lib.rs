@@ -22,6 +22,7 @@ mod health;
 mod hearings;
 mod heartbeats;
 mod history;
+mod holds;
 mod host_events;
 mod idempotency;
 mod instant;
@@ -41,6 +42,7 @@ mod raw;
 mod readable;
 #[cfg(feature = "record")]
 pub mod record;
+mod requests;
 mod reservations;
 mod row;
 mod runs;
@@ -55,7 +57,7 @@ mod updates;
 
 pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
 pub use audit::{Audit, AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditOutcome, Author};
-pub use catalog::{CatalogHost, CatalogSource, HostAccess, LocalModeOrder};
+pub use catalog::{CatalogHost, CatalogSource, HostAccess};
 pub use decisions::Decisions;
 pub use error::{Inconsistency, StoreError};
 pub use forced_logoffs::{
@@ -78,6 +80,7 @@ pub use owed::{OwedNews, PlannerRow};
 pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use readable::{Readable, Unreadable};
+pub use requests::{InstructorRequests, RequestCursor, RequestFilter};
 pub use reservations::{ReservationCursor, ReservationFilter, Reservations};
 pub use runs::StateRuns;
 pub use silences::{SilenceCursor, Silences};

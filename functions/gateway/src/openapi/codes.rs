@@ -1,11 +1,12 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 55] = [
+pub(super) const CODES: [(&str, &str); 58] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
     ("bad_request", "the text says what is wrong with the request"),
+    ("blocks_reservation", "the hold reaches over a reservation that nobody confirmed"),
     ("body_too_large", "the body is over 1 MiB"),
     ("catalog_unreadable", "a file of the catalog cannot be read; it is as it was before"),
     ("changed_meanwhile", "somebody else was first: look again"),
@@ -18,6 +19,7 @@ pub(super) const CODES: [(&str, &str); 55] = [
     ("discovery_too_weak", "nothing at the address says that it is a station"),
     ("forbidden", "the token's role does not suffice"),
     ("foreign_origin", "the page of another site asks"),
+    ("held_by_another", "somebody else holds the station: only they and operators may change that"),
     ("host_exists", "a station of this name is in use"),
     ("key_of_other_request", "the `Idempotency-Key` was sent with another request"),
     ("local_mode_active", "the station is in local mode, and nobody confirmed"),
@@ -29,6 +31,7 @@ pub(super) const CODES: [(&str, &str); 55] = [
     ("no_networks", "no management networks are configured"),
     ("no_secrets_key", "logins of stations cannot be kept: no key is configured"),
     ("not_configured", "there is no access token yet"),
+    ("not_held", "nobody holds the station"),
     ("not_kept", "what the station said could not be kept: try again"),
     ("note_too_long", "the note is too long"),
     ("nothing_open", "nothing is open whose end the silence could wait for"),
