@@ -2,8 +2,9 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 43] = [
     &["up"],
+    &["gateway"],
     &["normalize"],
     &["decode-event"],
     &["replay"],
