@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 43] = [
+const COMMANDS: [&[&str]; 45] = [
     &["up"],
     &["gateway"],
     &["normalize"],
@@ -27,6 +27,8 @@ const COMMANDS: [&[&str]; 43] = [
     &["reserve"],
     &["reserve", "list"],
     &["reserve", "cancel"],
+    &["hold"],
+    &["release"],
     &["wake"],
     &["run"],
     &["token", "add"],

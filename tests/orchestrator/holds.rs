@@ -7,6 +7,7 @@ use stationkeeper_gateway::{AskedHold, end_hold, set_hold};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_rules::orchestrator::AfterEnd;
 use stationkeeper_rules::requests::HoldStage;
+use stationkeeper_station_link::StationCommand;
 use stationkeeper_store::{Author, RequestFilter};
 use stationkeeper_tests::database::Kind;
 
@@ -45,8 +46,11 @@ async fn until_shown(lab: &Lab, place: usize, enabled: bool) {
 fn told(lab: &Lab, place: usize) -> (usize, usize) {
     let host = lab.host(place);
     let given = lab.stations.with_lab(|lab, _| lab.given(&host));
-    let of = |word: &str| given.iter().filter(|one| one.line.contains(word)).count();
-    (of("New-Item"), of("Remove-Item"))
+    let of = |enabled| {
+        let script = StationCommand::SetLocalMode { enabled }.arguments().pop().expect("a script");
+        given.iter().filter(|one| one.line.contains(&script)).count()
+    };
+    (of(true), of(false))
 }
 
 async fn updates(lab: &Lab, kind: &str) -> Vec<Value> {
@@ -129,12 +133,12 @@ async fn a_hold_that_ended_while_no_gateway_was_there_is_taken_back_by_the_first
     let lab = Lab::with(1, Kind::Sqlite).await;
     lab.settings(5, AfterEnd::default()).await;
     lab.until_heard(0).await;
-    hold(&lab, 0, 120).await;
+    hold(&lab, 0, 300).await;
     let gateway = lab.gateway().await;
-    until_shown(&lab, 0, true).await;
     until_stage(&lab, 0, HoldStage::Held).await;
+    until_shown(&lab, 0, true).await;
     gateway.kill();
-    let over = lab.in_seconds(150);
+    let over = lab.in_seconds(300);
     lab.until("its time is over", async || lab.clock.now() > over).await;
     assert_eq!(told(&lab, 0), (1, 0));
     lab.end_claims().await;

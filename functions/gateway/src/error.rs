@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
-use stationkeeper_rules::requests::HoldRefused;
+use stationkeeper_rules::requests::{HoldRefused, MoreTimeRefused, RequestError};
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 use stationkeeper_telemetry::HostName;
@@ -70,6 +70,15 @@ pub(crate) enum ApiError {
     /// The station is not held as asked.
     #[error(transparent)]
     Hold(HoldError),
+    /// There is nothing to decide about more time.
+    #[error(transparent)]
+    MoreTime(MoreTimeRefused),
+    /// The request does not move so.
+    #[error(transparent)]
+    Request(RequestError),
+    /// No request of that id.
+    #[error("request '{0}' not found")]
+    UnknownRequest(String),
     /// No token of that id.
     #[error("token '{0}' not found")]
     UnknownToken(String),
@@ -228,6 +237,11 @@ impl ApiError {
                 HoldError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
                 HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
             },
+            Self::MoreTime(MoreTimeRefused::Running(_)) => (StatusCode::CONFLICT, "reservation_running"),
+            Self::MoreTime(MoreTimeRefused::TooLate(_)) => (StatusCode::CONFLICT, "too_late"),
+            Self::Request(RequestError::Answered(_)) => (StatusCode::CONFLICT, "request_answered"),
+            Self::Request(RequestError::Expired) => (StatusCode::CONFLICT, "request_expired"),
+            Self::UnknownRequest(_) => (StatusCode::NOT_FOUND, "unknown_request"),
             Self::UnknownToken(_) => (StatusCode::NOT_FOUND, "unknown_token"),
             Self::OwnToken => (StatusCode::CONFLICT, "own_token"),
             Self::PairingCode => (StatusCode::UNAUTHORIZED, "pairing_code"),

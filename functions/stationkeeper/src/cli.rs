@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod alerting;
+mod holds;
 mod hosts;
 mod notifications;
 mod people;
 mod stations;
 
 pub use alerting::*;
+pub use holds::*;
 pub use hosts::*;
 pub use notifications::*;
 pub use people::*;
@@ -100,6 +102,14 @@ pub enum Command {
         subcommand_negates_reqs = true
     )]
     Reserve(Box<Reserve>),
+    /// Holds a station in local mode for a while; a gateway tells the station, and takes it back
+    #[command(
+        after_help = "Examples:\n  stationkeeper hold LAB-WS01 --for 90m --reason \"an exam in the room\"\n  stationkeeper hold LAB-WS01 --end"
+    )]
+    Hold(Box<Hold>),
+    /// Ends the hold of a station before its time
+    #[command(after_help = "Example:\n  stationkeeper release LAB-WS01")]
+    Release(Release),
     /// Wakes a station by magic packets and waits until it answers
     #[command(
         after_help = "Example:\n  stationkeeper wake LAB-WS01 --management-networks 10.20.0.0/16\n\nExit code 69: it does not answer."

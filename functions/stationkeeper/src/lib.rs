@@ -67,6 +67,8 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Alerts(arguments) => commands::alerts::run(&arguments).await,
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
         Command::Silence(command) => commands::silence::run(&command).await,
+        Command::Hold(arguments) => commands::hold::hold(&arguments).await,
+        Command::Release(arguments) => commands::hold::release(&arguments).await,
         Command::Reserve(arguments) => commands::reserve::run(&arguments).await,
         Command::Wake(arguments) => commands::wake::run(&arguments).await,
         Command::Run(arguments) => commands::run::run(&arguments).await,

@@ -1,7 +1,7 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 58] = [
+pub(super) const CODES: [(&str, &str); 63] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
@@ -40,7 +40,10 @@ pub(super) const CODES: [(&str, &str); 58] = [
     ("outcome_unknown", "the connection broke while the command ran: it may have done its work"),
     ("own_token", "the token is the one that asks"),
     ("pairing_code", "the pairing code is of no use"),
+    ("request_answered", "the request has its answer"),
+    ("request_expired", "nobody answered the request in time"),
     ("request_in_flight", "the request with this key is being carried out: see `Retry-After`"),
+    ("reservation_running", "a reservation is running"),
     ("station_busy", "something else is done on the station: try again"),
     ("station_certificate", "the station's certificate is not the one that is expected"),
     ("station_fault", "the station answered with a fault"),
@@ -50,12 +53,14 @@ pub(super) const CODES: [(&str, &str); 58] = [
     ("station_unauthorized", "the station does not let the gateway in"),
     ("station_unreachable", "the station cannot be reached"),
     ("token_in_query", "tokens do not belong into a query string"),
+    ("too_late", "the station is being made ready for a reservation"),
     ("too_many_attempts", "guessing is slowed down: see `Retry-After`"),
     ("too_slow", "the request took too long: try again"),
     ("unauthenticated", "no valid token, and no session"),
     ("unknown_address", "nothing is at this address"),
     ("unknown_alert", "no alert has this id"),
     ("unknown_operation", "no operation has this id"),
+    ("unknown_request", "no request has this id"),
     ("unknown_reservation", "no reservation has this id"),
     ("unknown_silence", "no silence has this id"),
     ("unknown_station", "no station has this name"),

@@ -1,12 +1,16 @@
 //! What instructors ask for: to hold a station for a while, that they leave it, more time at it; and the receipts of all that.
 
+mod guard;
 pub(crate) mod hold;
 pub(crate) mod keeper;
+pub(crate) mod leaving;
 mod local_mode;
+pub(crate) mod more_time;
+pub(crate) mod receipts;
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use stationkeeper_rules::requests::{InstructorRequest, LocalModeOrder};
 use stationkeeper_store::{NewUpdate, Store, StoreError};
@@ -14,6 +18,8 @@ use stationkeeper_telemetry::HostName;
 
 pub(crate) use local_mode::{claim_patiently, tell_station};
 
+/// Reservations that matter to whoever sits at a station begin within this time.
+const AHEAD: TimeDelta = TimeDelta::hours(24);
 /// How often a commit that met another one is repeated.
 const ATTEMPTS: u32 = 5;
 /// Longest reason or note, in characters.

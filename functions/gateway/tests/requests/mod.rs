@@ -1,6 +1,7 @@
 //! What instructors ask for, over the router: who may, what is answered, and what is kept.
 
 mod holds;
+mod more_time;
 
 use serde_json::Value;
 use stationkeeper_gateway::CommandAccess;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::hold::{needed_at, standing};
+use crate::judge::seconds;
 use crate::orchestrator::Timing;
 use crate::{Reservation, ReservationId};
 
@@ -29,7 +30,7 @@ pub enum MoreTime {
     },
     /// A reservation would begin late: an operator decides.
     Asked {
-        /// They would stay until then.
+        /// They would stay until then: a guard before the start ends by it.
         until: DateTime<Utc>,
         /// When no answer helps any more.
         expires_at: DateTime<Utc>,
@@ -69,7 +70,11 @@ pub fn more_time(minutes: u32, scene: &MoreTimeScene<'_>, now: DateTime<Utc>) ->
     if until <= needed_at(next, scene.timing) {
         return Ok(MoreTime::Granted { until, reservation_id: Some(reservation_id) });
     }
-    Ok(MoreTime::Asked { until, expires_at, reservation_id })
+    let latest = next.start_at - seconds(scene.timing.guard_grace());
+    if latest <= now {
+        return Err(MoreTimeRefused::TooLate(reservation_id));
+    }
+    Ok(MoreTime::Asked { until: until.min(latest), expires_at, reservation_id })
 }
 
 #[cfg(test)]
@@ -91,11 +96,12 @@ mod tests {
                 10,
                 "11:50:00",
                 Some("11:55:00"),
-                "asked until 12:00:00, by 11:55:00",
+                "asked until 11:58:30, by 11:55:00",
             ),
             ("less is granted", 5, "11:50:00", Some("11:55:00"), "granted until 11:55:00"),
             ("the guard has begun", 1, "11:55:00", Some("11:55:00"), "too late for A"),
             ("the prepare has begun", 1, "11:58:00", None, "too late for A"),
+            ("no guard would end by the start", 1, "11:58:30", Some("11:59:00"), "too late for A"),
             ("it is running", 1, "12:00:00", None, "A is running"),
             ("the next one counts", 10, "13:00:00", None, "granted until 13:10:00"),
             ("none comes", 60, "15:00:00", None, "granted until 16:00:00"),
