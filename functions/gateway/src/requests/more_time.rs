@@ -157,7 +157,8 @@ async fn ask_once(
         None => {}
     }
     let about = reservation_id.as_ref().map_or("", |id| id.0.as_str());
-    let cause = format!("{about}\n{}", now.to_rfc3339());
+    // Two of one instant differ by what was before them.
+    let cause = format!("{about}\n{}\n{}", now.to_rfc3339(), earlier.len());
     let granted = state == RequestState::Granted;
     let request = InstructorRequest {
         id: RequestId::derive(RequestKind::MoreTime, host, &author.name, &cause),
