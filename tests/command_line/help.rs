@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 45] = [
+const COMMANDS: [&[&str]; 48] = [
     &["up"],
     &["gateway"],
     &["normalize"],
@@ -13,6 +13,9 @@ const COMMANDS: [&[&str]; 45] = [
     &["alerts"],
     &["alerts", "explain"],
     &["ack"],
+    &["actions"],
+    &["actions", "approve"],
+    &["actions", "withdraw"],
     &["silence", "add"],
     &["silence", "list"],
     &["silence", "end"],

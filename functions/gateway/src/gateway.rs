@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::actions::{self, Actions};
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
 use crate::edge::{AdminNetworks, InternalToken};
@@ -106,6 +107,7 @@ pub(crate) struct Shared {
     pub commander: Commander,
     pub orchestrator: Orchestrator,
     pub keeper: Keeper,
+    pub actions: Actions,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -146,6 +148,7 @@ impl Gateway {
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
             keeper: Keeper::default(),
+            actions: Actions::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
@@ -170,6 +173,7 @@ impl Gateway {
         if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
             self.0.tasks.spawn(keeper::run(self.clone()));
+            self.0.tasks.spawn(actions::run(self.clone()));
         }
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;

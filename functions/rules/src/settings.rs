@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::orchestrator::{AfterEnd, Timing};
+use crate::orchestrator::{ActionSettings, AfterEnd, Timing};
 use crate::requests::RequestSettings;
 use crate::{LabSettings, NotificationSettings, TimeZone};
 
@@ -31,6 +31,8 @@ pub struct Settings {
     pub after_end: AfterEnd,
     /// What instructors ask for.
     pub requests: RequestSettings,
+    /// What the rules may do by themselves.
+    pub actions: ActionSettings,
 }
 
 impl Settings {

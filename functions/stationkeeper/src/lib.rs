@@ -66,6 +66,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Status(arguments) => commands::status::run(&arguments).await,
         Command::Alerts(arguments) => commands::alerts::run(&arguments).await,
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
+        Command::Actions(arguments) => commands::actions::run(&arguments).await,
         Command::Silence(command) => commands::silence::run(&command).await,
         Command::Hold(arguments) => commands::hold::hold(&arguments).await,
         Command::Release(arguments) => commands::hold::release(&arguments).await,

@@ -46,6 +46,12 @@ pub enum AuditAction {
     ReservationOverride,
     /// Asked for the end of what is done on a station.
     StationStop,
+    /// Wanted something done to a station.
+    ActionOrder,
+    /// Let what a rule proposed go ahead.
+    ActionApprove,
+    /// Did not want what was proposed or ordered.
+    ActionWithdraw,
     /// Asked for a change that has no name of its own here: its detail says which.
     Request,
     /// Put a station into local mode, or took it out.
@@ -76,7 +82,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -92,6 +98,9 @@ impl AuditAction {
         Self::ReservationEnd,
         Self::ReservationOverride,
         Self::StationStop,
+        Self::ActionOrder,
+        Self::ActionApprove,
+        Self::ActionWithdraw,
         Self::Request,
         Self::StationLocalMode,
         Self::HostAdd,
@@ -125,6 +134,9 @@ impl AuditAction {
             Self::ReservationEnd => "reservation.end",
             Self::ReservationOverride => "reservation.override",
             Self::StationStop => "station.stop",
+            Self::ActionOrder => "action.order",
+            Self::ActionApprove => "action.approve",
+            Self::ActionWithdraw => "action.withdraw",
             Self::Request => "request",
             Self::StationLocalMode => "station.local_mode",
             Self::HostAdd => "host.add",
