@@ -8,4 +8,5 @@ mod faults;
 mod holds;
 mod lab;
 mod life;
+mod requests;
 mod several;

@@ -66,6 +66,13 @@ impl InstructorRequests<'_> {
         self.0.fetch_optional(statement).await?.as_ref().map(request).transpose()
     }
 
+    /// Those at a station that were granted and whose time is not over.
+    pub async fn granted(&mut self, host: &HostName, now: DateTime<Utc>) -> Result<Vec<InstructorRequest>, StoreError> {
+        let values: [Value; 2] = [host.into(), now.into()];
+        let statement = read().filter("host = ? and state = 'granted' and until_at > ?", values).bind(MOST);
+        self.0.fetch(statement).await?.iter().map(request).collect()
+    }
+
     /// What somebody has asked for at a station since an instant, the newest first.
     pub async fn of_person(
         &mut self,

@@ -58,7 +58,7 @@ pub(crate) async fn leaving(
     }
     let (host, note, now) = (host.entry.host, said(request.note.as_deref()), gateway.now());
     let receipt = repeating!(once(gateway.store(), &host, &actor.author(), note.as_deref(), now))?;
-    gateway.shared().orchestrator.poke();
+    gateway.shared().actions.poke();
     Ok(Json((&receipt).into()))
 }
 

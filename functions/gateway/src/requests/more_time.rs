@@ -235,7 +235,7 @@ pub(crate) async fn answer(
     }
     let request = super::receipts::within_labs(&gateway, &actor, id).await?;
     let request = repeating!(answer_once(gateway.store(), &request, &answer, &actor.author(), gateway.now()))?;
-    gateway.shared().orchestrator.poke();
+    gateway.shared().actions.poke();
     Ok(Json((&request).into()))
 }
 

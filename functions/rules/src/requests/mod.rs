@@ -1,5 +1,6 @@
 //! What an instructor asks for: to hold a station in local mode, that they leave it, more time at it. Each has a receipt.
 
+mod guard;
 mod hold;
 mod local_mode;
 mod more_time;

@@ -169,6 +169,13 @@ pub async fn requests_are_filtered_read_in_pages_and_pruned(lab: Lab) {
     let of_ana = work.requests().of_person(RequestKind::MoreTime, &host("LAB-01"), "ana", at(2)).await.unwrap();
     drop(work);
     assert_eq!(of_ana, [kept[3].clone()]);
+    let mut work = lab.store.begin().await.unwrap();
+    let granted = async |work: &mut stationkeeper_store::Transaction, name: &str, second| {
+        work.requests().granted(&host(name), at(second)).await.unwrap().len()
+    };
+    assert_eq!(granted(&mut work, "LAB-02", 599).await, 1);
+    assert_eq!((granted(&mut work, "LAB-02", 600).await, granted(&mut work, "LAB-01", 1).await), (0, 0));
+    drop(work);
     lab.store.prune_audit(at(3), 100).await.unwrap();
     assert_eq!(seconds(&all, None, 10).await, [4, 3]);
 }
