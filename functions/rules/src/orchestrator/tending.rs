@@ -54,13 +54,16 @@ impl Tending<'_> {
             && !self.alerts.iter().any(|alert| ActionId::answering(alert).as_ref() == Some(&action.id))
     }
 
-    /// The action that `by` takes and sends now; none: none may be taken. One at a time.
+    /// The action that `by` takes and sends now; none: none may be taken. One at a time; and while nobody knows how a command ended, packets
+    /// alone.
     pub fn take(&self, by: &str, lease: TimeDelta, now: DateTime<Utc>) -> Option<StationAction> {
-        let busy = |action: &StationAction| matches!(action.state, ActionState::Claimed | ActionState::Unknown);
-        if self.open.iter().any(busy) {
+        let any = |state| self.open.iter().any(|action| action.state == state);
+        if any(ActionState::Claimed) {
             return None;
         }
-        self.open.iter().find_map(|action| {
+        let nobody_knows = any(ActionState::Unknown);
+        let takable = |action: &&StationAction| !(nobody_knows && action.kind.changes_station());
+        self.open.iter().filter(takable).find_map(|action| {
             let claimed = action.clone().claim(by, lease, &self.around, now).ok()?;
             claimed.issue(by, &self.around, now).ok()
         })
