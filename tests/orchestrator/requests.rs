@@ -85,7 +85,7 @@ async fn more_time_that_was_granted_before_the_guard_was_wanted_delays_it_and_th
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_operator_grants_delays_the_guard_and_what_nobody_answers_expires_and_the_guard_comes() {
+async fn what_an_operator_grants_delays_the_guard_and_what_they_refuse_or_nobody_answers_does_not() {
     let (lab, gateway, _start) = with_somebody(590).await;
     let waits = until_guard_waits(&lab).await;
     let asked = ask(&lab, &gateway, "more-time", json!({})).await;
@@ -103,7 +103,13 @@ async fn what_an_operator_grants_delays_the_guard_and_what_nobody_answers_expire
     lab.close().await;
 
     let (lab, gateway, _start) = with_somebody(590).await;
-    until_guard_waits(&lab).await;
+    let waits = until_guard_waits(&lab).await;
+    let asked = ask(&lab, &gateway, "more-time", json!({})).await;
+    let path = format!("/api/v1/requests/{}", asked["id"].as_str().unwrap());
+    let refused =
+        gateway.post(&format!("{path}/answer"), &json!({ "granted": false, "note": "the class waits" })).await;
+    assert_eq!((refused.status, &refused.json()["state"]), (200, &json!("refused")), "{}", refused.text());
+    assert_eq!(guard(&lab).await.unwrap().not_before, waits.not_before);
     let asked = ask(&lab, &gateway, "more-time", json!({})).await;
     let path = format!("/api/v1/requests/{}", asked["id"].as_str().unwrap());
     lab.until("the guard", async || guarded_at(&lab).is_some()).await;

@@ -123,3 +123,15 @@ async fn what_is_no_hold_is_said() {
     }
     assert_eq!(people.app.get("/api/v1/stations/LAB-01").await.json()["hold"], Value::Null);
 }
+
+#[tokio::test]
+async fn a_reservation_of_a_held_station_wants_a_reason_although_no_heartbeat_shows_the_hold_yet() {
+    let people = People::with_a_station().await;
+    people.send(&people.ana, "POST", HOLD, &json!({ "minutes": 60 })).await;
+    let body = json!({ "host": "LAB-01", "start_at": "2026-11-24T10:30:00Z", "end_at": "2026-11-24T11:00:00Z" });
+    let path = "/api/v1/reservations/R1";
+    let refused = people.send(&people.operator, "PUT", path, &body).await;
+    assert_eq!(told(&refused), (409, "local_mode_active".to_owned()), "{}", refused.text());
+    people.send(&people.ana, "DELETE", HOLD, &json!({})).await;
+    assert_eq!(people.send(&people.operator, "PUT", path, &body).await.status.as_u16(), 201);
+}
