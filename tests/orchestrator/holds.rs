@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use stationkeeper::stations::Fault;
 use stationkeeper_gateway::{AskedHold, end_hold, set_hold};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_rules::orchestrator::AfterEnd;
@@ -218,6 +219,33 @@ async fn local_mode_that_is_set_at_the_older_address_ends_a_hold_and_ends_by_its
     assert!(lab.clock.now() >= until);
     until_shown(&lab, 0, false).await;
     assert_eq!(told(&lab, 0), (2, 2));
+    gateway.close().await;
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_hangs_holds_up_no_other_hold_and_is_held_once_it_answers() {
+    let lab = Lab::with(4, Kind::Sqlite).await;
+    lab.settings(5, AfterEnd::default()).await;
+    for place in 0..4 {
+        lab.until_heard(place).await;
+    }
+    lab.stations.set_fault(&lab.host(0), Some(Fault::Hangs));
+    let gateway = lab.gateway().await;
+    hold(&lab, 0, 20_000).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for place in 1..4 {
+        hold(&lab, place, 300).await;
+    }
+    for place in 1..4 {
+        until_stage(&lab, place, HoldStage::Released).await;
+        assert_eq!(told(&lab, place), (1, 1));
+    }
+    let stage = |order: stationkeeper_rules::requests::LocalModeOrder| order.stage();
+    let hanging = lab.store.local_mode_order(&lab.host(0)).await.unwrap().map(stage);
+    assert_eq!(hanging, Some(HoldStage::Ordered));
+    lab.stations.set_fault(&lab.host(0), None);
+    until_stage(&lab, 0, HoldStage::Held).await;
     gateway.close().await;
     lab.close().await;
 }

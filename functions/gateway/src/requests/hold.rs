@@ -125,6 +125,8 @@ async fn set_once(
     let until = asked.until.map(|until| until.trunc_subsecs(6));
     let wish = HoldWish { until, confirmed: &asked.confirmed, reason: reason.as_deref() };
     let planned = plan_hold(wish, &reservations, &settings.orchestrator, &settings.requests, now)?;
+    let id = standing.as_ref().and_then(|order| order.request_id.clone());
+    let id = id.unwrap_or_else(|| RequestId::derive(RequestKind::Hold, host, &author.name, &now.to_rfc3339()));
     let order = match standing {
         Some(order) if order.request_id.is_some() => LocalModeOrder {
             warned_at: order.warned_at.filter(|_| order.expires_at == Some(planned.expires_at)),
@@ -134,14 +136,14 @@ async fn set_once(
         },
         // What was set by itself has an end from now on.
         standing => LocalModeOrder {
-            request_id: Some(RequestId::derive(RequestKind::Hold, host, &author.name, &now.to_rfc3339())),
+            request_id: Some(id.clone()),
             expires_at: Some(planned.expires_at),
             next_attempt_at: Some(now),
             ..LocalModeOrder::new(host.clone(), true, &author.name, reason.or(standing.and_then(|old| old.reason)), now)
         },
     };
     work.states().order_local_mode(&order).await?;
-    let request = receipt(&mut work, &order, &planned, now).await?;
+    let request = receipt(&mut work, id, &order, &planned, now).await?;
     let entry = AuditEntry::done(author, AuditAction::HoldSet, host.as_str(), now).of(Some(host)).with(json!({
         "expires_at": order.expires_at,
         "reason": order.reason,
@@ -157,11 +159,11 @@ async fn set_once(
 
 async fn receipt(
     work: &mut Transaction,
+    id: RequestId,
     order: &LocalModeOrder,
     planned: &PlannedHold,
     now: DateTime<Utc>,
 ) -> Result<InstructorRequest, StoreError> {
-    let id = order.request_id.clone().unwrap_or_else(|| RequestId(String::new()));
     let known = work.requests().of(&id).await?;
     let asked_at = known.as_ref().map_or(now, |known| known.asked_at);
     let request = InstructorRequest {

@@ -3,16 +3,18 @@
 //!
 //! It takes no orders: it looks at the rows, and acts on what they say, so that it does so after a crash and of several gateways only one.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures_util::{StreamExt, stream};
 use stationkeeper_rules::orchestrator::Known;
 use stationkeeper_rules::requests::{HoldStep, LocalModeOrder, RequestState};
 use stationkeeper_rules::{Settings, StationState};
 use stationkeeper_store::{Author, RequestFilter, StoreError};
 use stationkeeper_telemetry::HostName;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
 use super::hold::end_in;
 use super::{NAME, claim, hold_update, repeating, request_update, tell_station};
@@ -24,74 +26,126 @@ use crate::orchestrator;
 /// The longest time between two looks: what another process wrote waits no longer.
 const LOOK: Duration = Duration::from_secs(5);
 /// The shortest.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(500);
 /// Stations that are told at once.
-const STATIONS: usize = 32;
+const STATIONS: usize = 256;
 /// Most requests that are looked at.
 const MOST_REQUESTS: u32 = 1_000;
 /// Once the gateway stops, a command has this long to end; whoever comes next repeats it, which does no harm.
 const LAST_GRACE: Duration = Duration::from_secs(10);
 
-/// Wakes whoever keeps holds.
-#[derive(Default)]
-pub(crate) struct Keeper(Notify);
+/// Whoever keeps holds, and the stations that this process tells now.
+pub(crate) struct Keeper {
+    poked: Notify,
+    busy: Mutex<HashSet<HostName>>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Self { poked: Notify::new(), busy: Mutex::default(), places: Arc::new(Semaphore::new(STATIONS)) }
+    }
+}
 
 impl Keeper {
     /// Something has changed: look again soon.
     pub(crate) fn poke(&self) {
-        self.0.notify_one();
+        self.poked.notify_one();
+    }
+
+    fn busy(&self) -> MutexGuard<'_, HashSet<HostName>> {
+        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A station that this process acts on, until this is dropped.
+struct Kept {
+    gateway: Gateway,
+    host: HostName,
+}
+
+impl Kept {
+    fn of(gateway: &Gateway, host: HostName) -> Option<Self> {
+        let is_free = gateway.shared().keeper.busy().insert(host.clone());
+        is_free.then(|| Self { gateway: gateway.clone(), host })
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let keeper = &self.gateway.shared().keeper;
+        keeper.busy().remove(&self.host);
+        keeper.poke();
     }
 }
 
 /// Looks and acts until the gateway is told to stop.
 pub(crate) async fn run(gateway: Gateway) {
     loop {
-        let next = tokio::select! {
-            next = look(&gateway) => next,
-            () = async { gateway.closing().await; tokio::time::sleep(LAST_GRACE).await } => return,
-        };
-        let wait = match next {
+        let wait = match look(&gateway).await {
             Ok(next) => next.map_or(LOOK, |at| gateway.until(at).min(LOOK)),
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "cannot see which stations are held; trying again"
-                );
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "cannot see which stations are held; trying again");
                 LOOK
             }
         };
+        let began = Instant::now();
         tokio::select! {
             () = tokio::time::sleep(wait.max(PAUSE)) => {}
-            () = gateway.shared().keeper.0.notified() => {}
+            () = async {
+                gateway.shared().keeper.poked.notified().await;
+                tokio::time::sleep_until(began + PAUSE).await;
+            } => {}
             () = gateway.closing() => return,
         }
     }
 }
 
-/// Does what is due. When something is the next time.
+/// Begins what is due, each station by itself: one that hangs holds up no other. When something is due the next time.
 async fn look(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, StoreError> {
-    let settings = gateway.store().settings().await?;
+    let settings = Arc::new(gateway.store().settings().await?);
     let now = gateway.now();
     expire(gateway, now).await?;
-    let orders = gateway.store().open_local_mode_orders().await?;
-    let mut due = Vec::new();
-    for order in orders {
-        if order.due(&settings.requests, now).is_some() {
-            due.push(act(gateway, order.host, &settings));
+    let mut next: Option<DateTime<Utc>> = None;
+    for order in gateway.store().open_local_mode_orders().await? {
+        let Some(step) = order.due(&settings.requests, now) else {
+            next = next.into_iter().chain(order.look_again_at(&settings.requests)).min();
+            continue;
+        };
+        if let Some(kept) = Kept::of(gateway, order.host) {
+            gateway.shared().tasks.spawn(keep(kept, step, settings.clone()));
         }
     }
-    let outcomes: Vec<_> = stream::iter(due).buffer_unordered(STATIONS).collect().await;
-    for failed in outcomes.into_iter().filter_map(Result::err) {
-        tracing::warn!(error = &failed as &dyn std::error::Error, "what is wanted of a station waits for the database");
-    }
-    let next = gateway.store().open_local_mode_orders().await?;
-    Ok(next.iter().filter_map(|order| order.look_again_at(&settings.requests)).min())
+    Ok(next)
 }
 
-/// What is due at one station, each step as it stands by then.
-async fn act(gateway: &Gateway, host: HostName, settings: &Settings) -> Result<(), StoreError> {
-    let due = repeating!(decide(gateway, &host, settings))?;
-    if due { tell(gateway, &host).await } else { Ok(()) }
+/// What is due at one station.
+async fn keep(kept: Kept, step: HoldStep, settings: Arc<Settings>) {
+    let gateway = &kept.gateway;
+    let acting = async {
+        // Never closed: an error would only mean that nothing limits us.
+        let _permit = gateway.shared().keeper.places.clone().acquire_owned().await.ok();
+        if let Err(error) = act(gateway, &kept.host, step, &settings).await {
+            warn(&kept.host, &error);
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        () = acting => {}
+        () = async { gateway.closing().await; tokio::time::sleep(LAST_GRACE).await } => {}
+    }
+}
+
+fn warn(host: &HostName, error: &StoreError) {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(%host, error, "what is wanted of a station waits for the database");
+}
+
+async fn act(gateway: &Gateway, host: &HostName, step: HoldStep, settings: &Settings) -> Result<(), StoreError> {
+    // As it stands by then; whoever is to tell the station looks once nobody else does.
+    let is_due = step == HoldStep::Tell || repeating!(decide(gateway, host, settings))?;
+    if is_due { tell(gateway, host).await } else { Ok(()) }
 }
 
 /// Ends it and says that it ends, in one unit of work under the station's lock. Whether the station is to be told.
@@ -123,6 +177,7 @@ async fn decide(gateway: &Gateway, host: &HostName, settings: &Settings) -> Resu
 async fn tell(gateway: &Gateway, host: &HostName) -> Result<(), StoreError> {
     let claimant = orchestrator::name();
     if !claim(gateway.store(), host, &claimant).await? {
+        tokio::time::sleep(PAUSE).await;
         return Ok(());
     }
     // As it stands now that nobody else tells it.
