@@ -50,6 +50,8 @@ pub fn stationkeeper<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) ->
         "EVENTS_TOKEN_FILE",
         "RECONCILE_SECONDS",
         "CONNECTIONS_FILE",
+        "TLS_CERT",
+        "TLS_KEY",
     ] {
         command.env_remove(format!("STATIONKEEPER_{name}"));
     }

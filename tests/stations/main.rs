@@ -6,4 +6,5 @@ mod commands;
 mod faults;
 mod link;
 mod logins;
+mod rebinding;
 mod wake;

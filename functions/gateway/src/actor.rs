@@ -7,9 +7,10 @@ use stationkeeper_store::{ApiToken, Author, Labs, TokenRole};
 use subtle::ConstantTimeEq;
 
 use crate::Gateway;
+use crate::attempts::WINDOW;
 use crate::edge::{InternalToken, LabManagerToken};
 use crate::error::ApiError;
-use crate::origin::refuse_foreign;
+use crate::origin::{counted, peer, refuse_foreign};
 use crate::request_id::RequestId;
 use crate::token::digest;
 
@@ -64,11 +65,8 @@ impl Actor {
     /// # Errors
     /// [`ApiError::Forbidden`] for viewers, [`ApiError::OtherLab`] for whoever is bound to other labs.
     pub fn may_act_in(&self, lab: Option<&str>) -> Result<(), ApiError> {
-        match self.role {
-            TokenRole::Viewer => Err(ApiError::Forbidden { needed: TokenRole::Instructor, has: self.role }),
-            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin if self.labs.hold(lab) => Ok(()),
-            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin => Err(ApiError::OtherLab),
-        }
+        self.may_act()?;
+        if self.labs.hold(lab) { Ok(()) } else { Err(ApiError::OtherLab) }
     }
 }
 
@@ -82,6 +80,17 @@ impl Actor {
         match in_first {
             Err(ApiError::OtherLab) if labs.iter().any(|lab| self.labs.hold(Some(lab))) => Ok(()),
             judged => judged,
+        }
+    }
+
+    /// To act on stations of any lab, as far as the role goes.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers.
+    pub fn may_act(&self) -> Result<(), ApiError> {
+        match self.role {
+            TokenRole::Viewer => Err(ApiError::Forbidden { needed: TokenRole::Instructor, has: self.role }),
+            TokenRole::Instructor | TokenRole::Operator | TokenRole::Admin => Ok(()),
         }
     }
 
@@ -196,37 +205,100 @@ impl Gateway {
     }
 }
 
+/// The mark of a request that was counted: several layers ask who sends it.
+#[derive(Clone, Copy)]
+pub(crate) struct Counted;
+
+/// What a request says of its sender.
+enum Shown {
+    /// Somebody.
+    Known(Actor),
+    /// A token that is none.
+    Wrong,
+    /// No token, and no session that is open.
+    Nothing,
+}
+
 impl FromRequestParts<Gateway> for Actor {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
-        match gateway.shared().options.internal.as_ref().and_then(|internal| internal.judges(&parts.headers)) {
-            Some(true) => return Ok(Self::all_powerful(InternalToken::NAME, RequestId::of(parts))),
-            Some(false) => return Err(ApiError::Unauthenticated),
-            None => {}
-        }
-        let shared = gateway.shared().options.lab_manager.as_ref().and_then(|token| token.sent(&parts.headers));
-        let sha256 = match shared.or_else(|| sent_token(&parts.headers)) {
-            Some(token) if token.len() <= TOKEN_LIMIT => Some(digest(token)),
-            Some(_) => None,
-            None => {
-                let session = cookie(&parts.headers)
-                    .and_then(|cookie| gateway.shared().sessions.token_sha256(cookie, gateway.now()));
-                if session.is_some() && !parts.method.is_safe() {
-                    refuse_foreign(&parts.headers)?;
+        match shown(parts, gateway).await? {
+            Shown::Known(actor) => {
+                if !parts.method.is_safe() {
+                    count_change(parts, gateway, &actor)?;
                 }
-                session
+                Ok(actor)
             }
-        };
-        let found = match sha256 {
-            Some(sha256) => gateway.holder(&sha256, RequestId::of(parts)).await?,
-            None => None,
-        };
-        match found {
-            Some(actor) => Ok(actor),
-            None => Err(gateway.refusal().await?),
+            Shown::Wrong => {
+                count_wrong(parts, gateway)?;
+                Err(gateway.refusal().await?)
+            }
+            Shown::Nothing => Err(gateway.refusal().await?),
         }
     }
+}
+
+async fn shown(parts: &Parts, gateway: &Gateway) -> Result<Shown, ApiError> {
+    match gateway.shared().options.internal.as_ref().and_then(|internal| internal.judges(&parts.headers)) {
+        Some(true) => return Ok(Shown::Known(Actor::all_powerful(InternalToken::NAME, RequestId::of(parts)))),
+        Some(false) => return Ok(Shown::Wrong),
+        None => {}
+    }
+    let shared = gateway.shared().options.lab_manager.as_ref().and_then(|token| token.sent(&parts.headers));
+    let (sha256, or_else) = match shared.or_else(|| sent_token(&parts.headers)) {
+        Some(token) if token.len() <= TOKEN_LIMIT => (Some(digest(token)), Shown::Wrong),
+        Some(_) => return Ok(Shown::Wrong),
+        None => {
+            let session =
+                cookie(&parts.headers).and_then(|cookie| gateway.shared().sessions.token_sha256(cookie, gateway.now()));
+            if session.is_some() && !parts.method.is_safe() {
+                refuse_foreign(&parts.headers)?;
+            }
+            (session, Shown::Nothing)
+        }
+    };
+    let found = match sha256 {
+        Some(sha256) => gateway.holder(&sha256, RequestId::of(parts)).await?,
+        None => None,
+    };
+    Ok(found.map_or(or_else, Shown::Known))
+}
+
+/// Once a request. Whoever has the right token is let in whatever came from the same address before: only guesses are slowed down.
+fn count_wrong(parts: &mut Parts, gateway: &Gateway) -> Result<(), ApiError> {
+    let (origin, now) = (counted(parts), gateway.now());
+    let tokens = &gateway.shared().attempts.tokens;
+    if parts.extensions.get::<Counted>().is_some() {
+        return Ok(());
+    }
+    if let Some(wait) = tokens.wait(&origin, now) {
+        return Err(ApiError::TooManyAttempts { seconds: gateway.persons_seconds(wait) });
+    }
+    tokens.count(&origin, now, now + gateway.lasting(WINDOW));
+    if tokens.wait(&origin, now).is_some() {
+        tracing::warn!(peer = ?peer(parts), "one address sends many tokens that are not valid");
+    }
+    parts.extensions.insert(Counted);
+    Ok(())
+}
+
+/// Once a request, too.
+fn count_change(parts: &mut Parts, gateway: &Gateway, actor: &Actor) -> Result<(), ApiError> {
+    let now = gateway.now();
+    let changes = &gateway.shared().attempts.changes;
+    if parts.extensions.get::<Counted>().is_some() {
+        return Ok(());
+    }
+    if let Some(wait) = changes.wait(&actor.token_id, now) {
+        return Err(ApiError::TooManyChanges { seconds: gateway.persons_seconds(wait) });
+    }
+    changes.count(&actor.token_id, now, now + gateway.lasting(WINDOW));
+    if changes.wait(&actor.token_id, now).is_some() {
+        tracing::warn!(token.name = actor.name, "a token asks for more changes than a lab can need");
+    }
+    parts.extensions.insert(Counted);
+    Ok(())
 }
 
 /// The token of the two headers that may carry one.

@@ -8,6 +8,7 @@ use stationkeeper_pipeline::actions::ActionRefused;
 use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
 use stationkeeper_rules::orchestrator::ActionError;
+use stationkeeper_rules::requests::{HoldRefused, MoreTimeRefused, RequestError};
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 use stationkeeper_telemetry::HostName;
@@ -15,6 +16,7 @@ use stationkeeper_telemetry::HostName;
 use crate::credentials::CredentialError;
 use crate::hosts::catalog::CatalogError;
 use crate::reach::ReachError;
+use crate::requests::hold::HoldError;
 use crate::reservations::ReservationError;
 
 /// The word of what callers are told nothing of; the log says more.
@@ -78,6 +80,18 @@ pub(crate) enum ApiError {
     /// The reservation cannot be taken as asked.
     #[error(transparent)]
     Reservation(ReservationError),
+    /// The station is not held as asked.
+    #[error(transparent)]
+    Hold(HoldError),
+    /// There is nothing to decide about more time.
+    #[error(transparent)]
+    MoreTime(MoreTimeRefused),
+    /// The request does not move so.
+    #[error(transparent)]
+    Request(RequestError),
+    /// No request of that id.
+    #[error("request '{0}' not found")]
+    UnknownRequest(String),
     /// No token of that id.
     #[error("token '{0}' not found")]
     UnknownToken(String),
@@ -99,9 +113,18 @@ pub(crate) enum ApiError {
     /// Over 1 MiB.
     #[error("the body is larger than 1 MiB")]
     BodyTooLarge,
+    /// The body did not come within its time.
+    #[error("the body did not come in time: send it again")]
+    BodyTooSlow,
+    /// The token has its share of streams, or all places are taken.
+    #[error("too many streams are open: end one, or try again later")]
+    TooManyStreams,
     /// Guessing is slowed down.
     #[error("too many attempts: try again in {seconds} s")]
     TooManyAttempts { seconds: u64 },
+    /// A program gone wild.
+    #[error("too many changes by this token: go on in {seconds} s")]
+    TooManyChanges { seconds: u64 },
     /// The alert cannot move so.
     #[error(transparent)]
     Life(LifeError),
@@ -244,6 +267,23 @@ impl ApiError {
                 | ReservationError::EndsBeforeItBegins
                 | ReservationError::NoReason => (StatusCode::BAD_REQUEST, "bad_request"),
             },
+            Self::Hold(error) => match error {
+                HoldError::Refused(HoldRefused::BlocksReservation { .. }) => {
+                    (StatusCode::CONFLICT, "blocks_reservation")
+                }
+                HoldError::Refused(
+                    HoldRefused::NoReason | HoldRefused::EndsBeforeItBegins | HoldRefused::TooLong { .. },
+                ) => (StatusCode::BAD_REQUEST, "bad_request"),
+                HoldError::OfAnother { .. } => (StatusCode::FORBIDDEN, "held_by_another"),
+                HoldError::NotHeld(_) => (StatusCode::NOT_FOUND, "not_held"),
+                HoldError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+                HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+            },
+            Self::MoreTime(MoreTimeRefused::Running(_)) => (StatusCode::CONFLICT, "reservation_running"),
+            Self::MoreTime(MoreTimeRefused::TooLate(_)) => (StatusCode::CONFLICT, "too_late"),
+            Self::Request(RequestError::Answered(_)) => (StatusCode::CONFLICT, "request_answered"),
+            Self::Request(RequestError::Expired) => (StatusCode::CONFLICT, "request_expired"),
+            Self::UnknownRequest(_) => (StatusCode::NOT_FOUND, "unknown_request"),
             Self::UnknownToken(_) => (StatusCode::NOT_FOUND, "unknown_token"),
             Self::OwnToken => (StatusCode::CONFLICT, "own_token"),
             Self::PairingCode => (StatusCode::UNAUTHORIZED, "pairing_code"),
@@ -252,6 +292,9 @@ impl ApiError {
             Self::UnknownAddress => (StatusCode::NOT_FOUND, "unknown_address"),
             Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body_too_large"),
+            Self::BodyTooSlow => (StatusCode::REQUEST_TIMEOUT, "body_too_slow"),
+            Self::TooManyChanges { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_changes"),
+            Self::TooManyStreams => (StatusCode::TOO_MANY_REQUESTS, "too_many_streams"),
             Self::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too_many_attempts"),
             Self::Life(LifeError::Resolved) => (StatusCode::CONFLICT, "alert_resolved"),
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
@@ -354,8 +397,12 @@ impl IntoResponse for ApiError {
         let (status, code) = self.verdict();
         let mut response = status.into_response();
         let headers = response.headers_mut();
-        if let Self::TooManyAttempts { seconds } | Self::InFlight { seconds } = &self {
+        if let Self::TooManyAttempts { seconds } | Self::TooManyChanges { seconds } | Self::InFlight { seconds } = &self
+        {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(*seconds));
+        }
+        if matches!(self, Self::TooManyStreams) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
         }
         if matches!(self, Self::EventNotWritten | Self::EventNotTaken) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,6 +27,9 @@ use crate::hosts::discover::DiscoveryOptions;
 use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
+use crate::requests::keeper::{self, Keeper};
+use crate::serve::places::Streams;
+use crate::serve::{self, ServeLimits, Tls};
 use crate::session::Sessions;
 use crate::uploads::TakeUploads;
 use crate::vitals::Vitals;
@@ -38,8 +40,10 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// What differs between deployments.
 #[derive(Clone)]
 pub struct GatewayOptions {
-    /// Connections are encrypted: cookies are always `Secure`. Without it they are, except on loopback.
-    pub tls: bool,
+    /// By which connections are encrypted; none: they are not. With it cookies are always `Secure`, without it they are but on loopback.
+    pub tls: Option<Tls>,
+    /// What a client may take.
+    pub limits: ServeLimits,
     /// Renders what the process has counted; none: `/metrics` shows only what the store knows.
     pub metrics: Option<PrometheusHandle>,
     /// How many seconds of the clock pass in one of a person (a demo may run faster). Sessions and limits of health keep a person's
@@ -74,7 +78,8 @@ pub struct GatewayOptions {
 impl Default for GatewayOptions {
     fn default() -> Self {
         Self {
-            tls: false,
+            tls: None,
+            limits: ServeLimits::default(),
             metrics: None,
             speed: 1.0,
             events: None,
@@ -104,6 +109,8 @@ pub(crate) struct Shared {
     pub options: GatewayOptions,
     pub sessions: Sessions,
     pub attempts: Attempts,
+    /// Places of whoever listens to what changes.
+    pub streams: Streams,
     pub started_at: DateTime<Utc>,
     /// Ways that woke stations.
     pub ways: Ways,
@@ -113,6 +120,7 @@ pub(crate) struct Shared {
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
+    pub keeper: Keeper,
     pub actions: Actions,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
@@ -139,6 +147,7 @@ impl Gateway {
     /// A gateway over `store`. `vitals` is the newest look at the parts that run beside it.
     pub fn new(store: Store, vitals: watch::Receiver<Vitals>, clock: Clock, options: GatewayOptions) -> Self {
         let started_at = clock();
+        let streams = Streams::new(options.limits.streams, options.limits.streams_of_one);
         Self(Arc::new(Shared {
             store,
             vitals,
@@ -146,6 +155,7 @@ impl Gateway {
             options,
             sessions: Sessions::default(),
             attempts: Attempts::default(),
+            streams,
             started_at,
             ways: Ways::default(),
             feed: Feed::default(),
@@ -154,13 +164,14 @@ impl Gateway {
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
+            keeper: Keeper::default(),
             actions: Actions::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
     }
 
-    /// Serves until `shutdown`, then lets running requests end.
+    /// Serves until `shutdown`, then lets running requests end, for a while ([`ServeLimits::grace`]).
     ///
     /// # Errors
     /// The listener failed.
@@ -178,10 +189,10 @@ impl Gateway {
         let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
         if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
+            self.0.tasks.spawn(keeper::run(self.clone()));
             self.0.tasks.spawn(actions::run(self.clone()));
         }
-        let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
-        let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
+        let served = serve::serve(&self, listener, shutdown).await;
         self.0.closing.send_replace(true);
         self.0.tasks.close();
         self.0.tasks.wait().await;

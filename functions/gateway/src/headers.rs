@@ -1,9 +1,11 @@
 //! Headers that every answer carries.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+
+use crate::Gateway;
 
 /// Allows nothing: answers of the API are not pages.
 const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -11,8 +13,11 @@ const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 /// What a page of ours may do: its own style sheet and forms, no script at all.
 pub(crate) const PAGE: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// A browser that has seen this comes by HTTPS alone, for a year.
+const HTTPS: &str = "max-age=31536000";
+
 /// Adds them; what a handler has set stays.
-pub(crate) async fn headers(request: Request, next: Next) -> Response {
+pub(crate) async fn headers(State(gateway): State<Gateway>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, NOTHING),
@@ -25,6 +30,9 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     ] {
         response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if gateway.shared().options.tls.is_some() {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(HTTPS));
     }
     response
 }

@@ -35,8 +35,10 @@ mod quarantine;
 mod reach;
 mod refusals;
 mod request_id;
+mod requests;
 mod reservations;
 mod router;
+mod serve;
 mod session;
 mod silences;
 mod stations;
@@ -61,10 +63,12 @@ pub use hosts::discover::DiscoveryOptions;
 pub use hosts::document::SetAside;
 pub use hosts::rows::{CatalogChange, ChangeHostError};
 pub use reach::{ReachError, Reachable, StationReach};
+pub use requests::hold::{AskedHold, HoldError, end_hold, set_hold};
 pub use reservations::{
     AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
     record_view as reservation_view,
 };
+pub use serve::{ServeLimits, Tls, TlsError};
 pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};
 pub use stations::history::history_of as station_history;
 pub use token::mint_token;

@@ -13,7 +13,7 @@ use crate::actor::{COOKIE, TOKEN_LIMIT, cookie};
 use crate::attempts::WINDOW;
 use crate::error::ApiError;
 use crate::extract::Reader;
-use crate::origin::{by_loopback_name, peer, refuse_foreign};
+use crate::origin::{by_loopback_name, counted, refuse_foreign};
 use crate::session::LASTS;
 use crate::status_page::{LoginProblem, login_form};
 use crate::token::digest;
@@ -46,10 +46,10 @@ pub(crate) async fn login(
     let (parts, body) = request.into_parts();
     refuse_foreign(&parts.headers)?;
     let from_form = wants_page(&parts.headers);
-    let address = peer(&parts);
+    let origin = counted(&parts);
     let headers = parts.headers.clone();
     let now = gateway.now();
-    if let Some(wait) = gateway.shared().attempts.wait(address, now) {
+    if let Some(wait) = gateway.shared().attempts.logins.wait(&origin, now) {
         let seconds = gateway.persons_seconds(wait);
         let refusal = ApiError::TooManyAttempts { seconds };
         return if from_form { login_form(language, Some(LoginProblem::Wait { seconds })) } else { Err(refusal) };
@@ -63,7 +63,7 @@ pub(crate) async fn login(
     }
     let sha256 = digest(token.as_bytes());
     if gateway.holder(&sha256, None).await?.is_none() {
-        gateway.shared().attempts.wrong(address, now, now + gateway.lasting(WINDOW));
+        gateway.shared().attempts.logins.count(&origin, now, now + gateway.lasting(WINDOW));
         tracing::warn!("somebody tried to log in with a token that is not valid");
         return if from_form {
             login_form(language, Some(LoginProblem::Wrong))
@@ -71,9 +71,10 @@ pub(crate) async fn login(
             Err(gateway.refusal().await?)
         };
     }
-    gateway.shared().attempts.right(address);
+    gateway.shared().attempts.logins.forget(&origin);
     let value = gateway.shared().sessions.open(sha256, now, now + gateway.lasting(LASTS))?;
-    let set = set_cookie(&value, LASTS.num_seconds(), gateway.shared().options.tls || !by_loopback_name(&headers));
+    let set =
+        set_cookie(&value, LASTS.num_seconds(), gateway.shared().options.tls.is_some() || !by_loopback_name(&headers));
     Ok(done(from_form, &set))
 }
 
@@ -95,7 +96,7 @@ pub(crate) async fn logout(
     if let Some(cookie) = cookie(&headers) {
         gateway.shared().sessions.end(cookie);
     }
-    let set = set_cookie("", 0, gateway.shared().options.tls || !by_loopback_name(&headers));
+    let set = set_cookie("", 0, gateway.shared().options.tls.is_some() || !by_loopback_name(&headers));
     Ok(done(wants_page(&headers), &set))
 }
 

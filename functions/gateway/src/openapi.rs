@@ -35,6 +35,7 @@ use crate::router::described;
     tags(
         (name = "stations", description = "The PCs of the laboratories, with their latest state."),
         (name = "alerts", description = "What needs somebody, since when and why."),
+        (name = "requests", description = "What instructors ask for, and what became of it."),
         (name = "actions", description = "What rules propose and persons want done to stations."),
         (name = "silences", description = "What nobody shall be told of for a while."),
         (name = "reservations", description = "Who uses which station when."),
@@ -74,10 +75,12 @@ pub(crate) struct Conditions {
 type Applies = fn(&Operation) -> bool;
 
 /// Errors that any address may give: status, when, and what is said of it.
-const COMMON: [(&str, Applies, &str); 5] = [
+const COMMON: [(&str, Applies, &str); 7] = [
     ("400", |_| true, "`bad_request`: the text says what; `token_in_query`"),
     ("401", is_closed, "`unauthenticated`: no valid token, and no session"),
+    ("408", |operation| operation.request_body.is_some(), "`body_too_slow`: it did not come in time"),
     ("413", |operation| operation.request_body.is_some(), "`body_too_large`: over 1 MiB"),
+    ("429", is_closed, "`too_many_attempts`: too many wrong tokens; `too_many_changes`; see `Retry-After`"),
     ("500", |_| true, "`INTERNAL_ERROR`: the log says what"),
     (
         "503",

@@ -6,11 +6,17 @@ use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
+use crate::attempts::{Origin, counted_as};
 use crate::error::ApiError;
 
 /// The other end of the connection; none in a test without one.
 pub(crate) fn peer(parts: &Parts) -> Option<IpAddr> {
     parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip())
+}
+
+/// As whom attempts of this request count.
+pub(crate) fn counted(parts: &Parts) -> Origin {
+    peer(parts).map(counted_as)
 }
 
 /// The request was made on this computer, and no proxy handed it on.

@@ -12,7 +12,7 @@ use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome};
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
-use crate::actor::Actor;
+use crate::actor::{Actor, Counted};
 use crate::error::ErrorParts;
 use crate::idempotency::REPLAYED;
 
@@ -50,6 +50,7 @@ async fn append(
 ) {
     // A page of another site is refused as well: the entry says so, and in whose name it asked.
     asked.headers.remove(header::ORIGIN);
+    asked.extensions.insert(Counted);
     let Ok(actor) = Actor::from_request_parts(&mut asked, gateway).await else { return };
     let route = asked.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let route = &route[route.find("/api/").map_or(0, |at| at + "/api".len())..];
@@ -82,6 +83,12 @@ fn action(method: &Method, route: &str) -> AuditAction {
         ("POST", "/reservations/start") => AuditAction::ReservationStart,
         ("POST", "/reservations/end") => AuditAction::ReservationEnd,
         ("POST", "/v1/stations/{host}/stop") => AuditAction::StationStop,
+        ("POST", "/v1/stations/{host}/hold") => AuditAction::HoldSet,
+        ("DELETE", "/v1/stations/{host}/hold") => AuditAction::HoldEnd,
+        ("POST", "/v1/stations/{host}/leaving") => AuditAction::StationLeaving,
+        ("POST", "/v1/stations/{host}/more-time") => AuditAction::StationMoreTime,
+        ("POST", "/v1/requests/{id}/answer") => AuditAction::RequestAnswer,
+        ("POST", "/v1/requests/{id}/shown" | "/v1/requests/{id}/seen") => AuditAction::RequestReceipt,
         ("POST", "/v1/actions") => AuditAction::ActionOrder,
         ("POST", "/v1/actions/{id}/approve") => AuditAction::ActionApprove,
         ("POST", "/v1/actions/{id}/withdraw") => AuditAction::ActionWithdraw,

@@ -19,7 +19,7 @@ use crate::attempts::WINDOW;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
 use crate::idempotency::Secret;
-use crate::origin::peer;
+use crate::origin::counted;
 use crate::request_id::RequestId;
 use crate::token::{digest, mint_token, random};
 
@@ -313,14 +313,14 @@ pub(crate) async fn pair(
     request: Request,
 ) -> Result<(StatusCode, Secret<MintedTokenView>), ApiError> {
     let (parts, body) = request.into_parts();
-    let (address, request_id, now) = (peer(&parts), RequestId::of(&parts), gateway.now());
-    if let Some(wait) = gateway.shared().attempts.wait(address, now) {
+    let (origin, request_id, now) = (counted(&parts), RequestId::of(&parts), gateway.now());
+    if let Some(wait) = gateway.shared().attempts.logins.wait(&origin, now) {
         return Err(ApiError::TooManyAttempts { seconds: gateway.persons_seconds(wait) });
     }
     let Body(asked) = Body::<Pairing>::from_request(Request::from_parts(parts, body), &()).await?;
     let mut work = gateway.store().begin().await?;
     let Some(grant) = work.tokens().take(&code_digest(&asked.code), now).await? else {
-        gateway.shared().attempts.wrong(address, now, now + gateway.lasting(WINDOW));
+        gateway.shared().attempts.logins.count(&origin, now, now + gateway.lasting(WINDOW));
         tracing::warn!("somebody tried a pairing code that is not valid");
         return Err(ApiError::PairingCode);
     };

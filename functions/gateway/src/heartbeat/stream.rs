@@ -33,6 +33,7 @@ use crate::heartbeat::poll::{json_of, keep, last_event, no_json, read_events, re
 use crate::hosts::known;
 use crate::live::Told;
 use crate::request_id::RequestId;
+use crate::serve::places::StreamPlace;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -141,6 +142,7 @@ impl Beats {
         (status = OK, description = "Server-sent events", body = String, content_type = "text/event-stream"),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
         (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
+        (status = TOO_MANY_REQUESTS, description = "`too_many_streams`: the token has its share, or all places are taken", body = ErrorBody),
     ),
 )]
 pub(crate) async fn listen(
@@ -153,6 +155,7 @@ pub(crate) async fn listen(
     let name = name.ok_or_else(|| ApiError::BadRequest("host is required".to_owned()))?;
     let include_events = asked.include_events.is_none_or(|word| boolean(&Value::String(word)).unwrap_or(true));
     let host = known(&gateway, name.trim()).await?.ok_or(ApiError::UnknownStation(name))?;
+    let place = gateway.shared().streams.take(actor.token_id()).ok_or(ApiError::TooManyStreams)?;
     let (newest, trail) = gateway.shared().beats.listen(&gateway, &host, include_events);
     let listener = Listener {
         newest,
@@ -164,6 +167,7 @@ pub(crate) async fn listen(
         include_events,
         request_id: RequestId::of(&parts),
         is_new: true,
+        _place: place,
     };
     let mut response = Sse::new(told(listener)).keep_alive(KeepAlive::new()).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -180,6 +184,7 @@ struct Listener {
     include_events: bool,
     request_id: Option<String>,
     is_new: bool,
+    _place: StreamPlace,
 }
 
 /// Ends when the gateway stops and when the token is revoked. Who reads slowly misses what was replaced meanwhile.

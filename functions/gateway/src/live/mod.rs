@@ -16,7 +16,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde_json::json;
-use stationkeeper_api::Instant;
+use stationkeeper_api::{ErrorBody, Instant};
 use stationkeeper_store::Update;
 use tokio::sync::broadcast::error::RecvError;
 
@@ -24,6 +24,7 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Query};
+use crate::serve::places::StreamPlace;
 pub(crate) use feed::{Feed, Subscription, Told};
 use resume::{Resumed, resume};
 
@@ -36,7 +37,10 @@ const RETRY: Duration = Duration::from_secs(2);
 #[utoipa::path(
     get, path = "/v1/events", operation_id = "listen", tag = "live",
     params(("Last-Event-ID" = Option<String>, Header, description = "What was heard last: what was missed since is told first, or `reset`")),
-    responses((status = OK, description = "Server-sent events, until the connection ends", content_type = "text/event-stream", body = String)),
+    responses(
+        (status = OK, description = "Server-sent events, until the connection ends", content_type = "text/event-stream", body = String),
+        (status = TOO_MANY_REQUESTS, description = "`too_many_streams`: the token has its share, or all places are taken", body = ErrorBody),
+    ),
 )]
 pub(crate) async fn listen(
     State(gateway): State<Gateway>,
@@ -44,6 +48,7 @@ pub(crate) async fn listen(
     Query(NoParameters {}): Query<NoParameters>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    let place = gateway.shared().streams.take(actor.token_id()).ok_or(ApiError::TooManyStreams)?;
     // Subscribed first: what comes while the past is read is not lost, and what comes twice is told twice.
     let epoch = gateway.store().epoch().await?;
     let subscription = gateway.shared().feed.subscribe(&gateway);
@@ -64,7 +69,7 @@ pub(crate) async fn listen(
         Resumed::Reset => first.push(reset()),
         Resumed::Missed(updates) => first.extend(updates.iter().map(|update| event(&epoch, update))),
     }
-    let listener = Listener { gateway, epoch, token_id: actor.token_id().to_owned(), subscription };
+    let listener = Listener { gateway, epoch, token_id: actor.token_id().to_owned(), subscription, _place: place };
     let events = stream::iter(first).chain(told(listener)).map(Ok::<_, Infallible>);
     Ok(Sse::new(events).keep_alive(KeepAlive::new()).into_response())
 }
@@ -74,6 +79,7 @@ struct Listener {
     epoch: String,
     token_id: String,
     subscription: feed::Subscription,
+    _place: StreamPlace,
 }
 
 /// Ends when the gateway stops, when the token is revoked, and for whoever reads too slowly.

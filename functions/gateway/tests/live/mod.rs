@@ -6,7 +6,7 @@ use axum::body::{Body, BodyDataStream};
 use futures_util::StreamExt;
 use serde_json::Value;
 use stationkeeper_rules::{Cause, Rule, StationWord};
-use stationkeeper_store::TokenRole;
+use stationkeeper_store::{NewUpdate, TokenRole};
 
 use crate::app::App;
 
@@ -146,4 +146,35 @@ async fn a_revoked_token_hears_nothing_any_more() {
     while let Some(heard) = ear.next().await {
         assert_eq!(heard.name, "tick");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_falls_too_far_behind_is_told_to_begin_anew_and_nobody_waits_for_them() {
+    let app = App::start().await;
+    let mut slow = Ear::of(&app, &app.admin, None).await;
+    let mut quick = Ear::of(&app, &app.admin, None).await;
+    quick.until("tick").await;
+    // More than is kept for a listener.
+    let updates: Vec<_> = (0..5_000)
+        .map(|number| NewUpdate {
+            at: app.now,
+            kind: "station".to_owned(),
+            host: None,
+            payload: serde_json::json!({ "number": number }),
+        })
+        .collect();
+    for some in updates.chunks(1_000) {
+        let mut work = app.store().begin().await.unwrap();
+        work.updates().append(some).await.unwrap();
+        work.commit().await.unwrap();
+        for update in some {
+            assert_eq!(quick.until("station").await.data["number"], update.payload["number"]);
+        }
+    }
+    let mut heard = Vec::new();
+    while let Some(event) = slow.next().await {
+        heard.push(event.name);
+    }
+    assert_eq!((heard[0].as_str(), heard.last().map(String::as_str)), ("hello", Some("reset")), "and it ends");
+    assert!(heard.len() < 5_000);
 }

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
 use stationkeeper_embedded_bucket::{BucketOptions, Credential};
-use stationkeeper_gateway::{Gateway, GatewayOptions, StationReach, Vitals};
+use stationkeeper_gateway::{Gateway, GatewayOptions, StationReach, Tls, Vitals};
 use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
@@ -38,6 +38,7 @@ use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::older_service;
 use crate::place;
+use crate::serving;
 use crate::station_access;
 use feed::Feed;
 use lab_server::Options;
@@ -92,6 +93,8 @@ struct Listeners {
     gateway: std::net::TcpListener,
     /// None where the bucket is elsewhere.
     bucket: Option<std::net::TcpListener>,
+    /// By which connections to the gateway are encrypted.
+    tls: Option<Tls>,
 }
 
 /// How a round of `up` ended.
@@ -103,7 +106,7 @@ enum Ended {
 
 /// Runs `gateway` until it is told to stop.
 pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
-    let cli::Gateway { place, listen, bucket, networks, connections_file, json } = arguments;
+    let cli::Gateway { place, listen, bucket, networks, encryption, connections_file, json } = arguments;
     let listen = match listen {
         Some(listen) => Some(listen),
         None => older_service::listen()?,
@@ -119,6 +122,7 @@ pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
         s3_listen,
         elsewhere,
         networks,
+        encryption,
         connections_file,
         json,
     };
@@ -138,6 +142,7 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
         let said = "a demo has a bucket of its own: leave out the bucket elsewhere, or --demo";
         return Err(Failure::new(Exit::Configuration, said));
     }
+    let tls = serving::tls(&arguments.encryption)?;
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
     let listeners = Listeners {
         gateway: listen(connections.listen, "--listen").await?,
@@ -145,6 +150,7 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
             None => Some(listen(connections.s3_listen, "--s3-listen").await?),
             Some(_) => None,
         },
+        tls,
     };
     // What is wrong with them is said at the start and not with the first alert.
     notify::channels(arguments.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
@@ -185,7 +191,8 @@ async fn round(
     let database = Database::open(connections, clock, arguments.demo.is_some()).await?;
     let store = database.store.clone();
     let files: Vec<_> = bucket_file.into_iter().chain(database.file.clone()).collect();
-    let page = format!("http://{}", local_address(&gateway_listener, connections.listen));
+    let scheme = if listeners.tls.is_some() { "https" } else { "http" };
+    let page = format!("{scheme}://{}", local_address(&gateway_listener, connections.listen));
     if scope.takes_uploads() {
         connections.remember_endpoint(feed.endpoint())?;
     }
@@ -224,6 +231,8 @@ async fn round(
         Arc::new(move || clock.now()),
         older_service::options(
             GatewayOptions {
+                tls: listeners.tls.clone(),
+                limits: serving::limits(),
                 metrics: Some(metrics.clone()),
                 speed: arguments.speed,
                 events: feed.receiver(&ingest, &observed),
@@ -254,6 +263,9 @@ async fn round(
             tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));
         }
         tasks.spawn(notify::run(store.clone(), channels, clock, stop.clone()));
+    }
+    if let Some(tls) = &listeners.tls {
+        tasks.spawn(serving::renew(tls.clone(), stop.clone()));
     }
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
