@@ -291,7 +291,7 @@ async fn a_timeline_tells_the_operations_in_pages_and_the_recent_ones_are_told_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reservation_of_a_booking_system_is_told_with_its_times() {
+async fn a_reservation_that_was_put_is_told_with_its_times() {
     let service =
         Service::start_with(&[("OPS_RESERVATION_AUTOMATION", "false"), ("OPS_RESERVATION_SCAN_INTERVAL", "1")]).await;
     service.log_in().await;

@@ -8,7 +8,7 @@ use subtle::ConstantTimeEq;
 
 use crate::Gateway;
 use crate::attempts::WINDOW;
-use crate::edge::{InternalToken, LabManagerToken};
+use crate::edge::{InternalToken, SharedToken};
 use crate::error::ApiError;
 use crate::origin::{counted, peer, refuse_foreign};
 use crate::request_id::RequestId;
@@ -188,8 +188,8 @@ impl Gateway {
         sha256: &[u8; 32],
         request_id: Option<String>,
     ) -> Result<Option<Actor>, ApiError> {
-        if self.shared().options.lab_manager.as_ref().is_some_and(|token| token.is(sha256)) {
-            return Ok(Some(Actor::all_powerful(LabManagerToken::NAME, request_id)));
+        if self.shared().options.shared_token.as_ref().is_some_and(|token| token.is(sha256)) {
+            return Ok(Some(Actor::all_powerful(SharedToken::NAME, request_id)));
         }
         Ok(self.token(sha256).await?.map(|token| Actor::new(token, request_id)))
     }
@@ -197,7 +197,7 @@ impl Gateway {
     /// Nobody is let in; nobody could be when there is no token at all.
     pub(crate) async fn refusal(&self) -> Result<ApiError, ApiError> {
         let options = &self.shared().options;
-        if options.internal.is_some() || options.lab_manager.is_some() {
+        if options.internal.is_some() || options.shared_token.is_some() {
             return Ok(ApiError::Unauthenticated);
         }
         let none = self.store().tokens().await?.iter().all(|token| token.revoked_at.is_some());
@@ -245,7 +245,7 @@ async fn shown(parts: &Parts, gateway: &Gateway) -> Result<Shown, ApiError> {
         Some(false) => return Ok(Shown::Wrong),
         None => {}
     }
-    let shared = gateway.shared().options.lab_manager.as_ref().and_then(|token| token.sent(&parts.headers));
+    let shared = gateway.shared().options.shared_token.as_ref().and_then(|token| token.sent(&parts.headers));
     let (sha256, or_else) = match shared.or_else(|| sent_token(&parts.headers)) {
         Some(token) if token.len() <= TOKEN_LIMIT => (Some(digest(token)), Shown::Wrong),
         Some(_) => return Ok(Shown::Wrong),

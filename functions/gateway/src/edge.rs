@@ -47,12 +47,12 @@ impl InternalToken {
 
 /// The token that everybody shared in the older service: by its header, and at the login. Whoever sends it may do everything.
 #[derive(Clone)]
-pub struct LabManagerToken {
+pub struct SharedToken {
     header: HeaderName,
     sha256: [u8; 32],
 }
 
-impl LabManagerToken {
+impl SharedToken {
     /// The header that carries it where nothing else is said.
     pub const HEADER: &str = "X-Lab-Manager-Token";
     /// As the audit log names whoever sends it.
@@ -76,9 +76,9 @@ impl LabManagerToken {
     }
 }
 
-impl fmt::Debug for LabManagerToken {
+impl fmt::Debug for SharedToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LabManagerToken").field("header", &self.header).finish_non_exhaustive()
+        f.debug_struct("SharedToken").field("header", &self.header).finish_non_exhaustive()
     }
 }
 

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::actions::{self, Actions};
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
-use crate::edge::{AdminNetworks, InternalToken, LabManagerToken};
+use crate::edge::{AdminNetworks, InternalToken, SharedToken};
 use crate::events::EventReceiver;
 use crate::heartbeat::poll::Polled;
 use crate::heartbeat::stream::Beats;
@@ -68,7 +68,7 @@ pub struct GatewayOptions {
     /// A proxy that vouches for its callers. Default: none.
     pub internal: Option<InternalToken>,
     /// The one token that everybody shared in the older service. Default: none.
-    pub lab_manager: Option<LabManagerToken>,
+    pub shared_token: Option<SharedToken>,
     /// Reservations are prepared and released by themselves; without it only when somebody asks. Default: they are.
     pub automation: bool,
     /// From where page and API may be used; none: from everywhere.
@@ -91,7 +91,7 @@ impl Default for GatewayOptions {
             scan_every: Duration::from_secs(30),
             credentials: None,
             internal: None,
-            lab_manager: None,
+            shared_token: None,
             automation: true,
             admin_networks: None,
         }

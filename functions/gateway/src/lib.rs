@@ -55,7 +55,7 @@ pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledg
 pub use audit::view as audit_view;
 pub use command::{CommandAccess, CommandPolicy, Commander, StoredLogins};
 pub use credentials::{ConfiguredKey, CredentialError, CredentialStore, SecretsKey};
-pub use edge::{AdminNetworks, InternalToken, LabManagerToken};
+pub use edge::{AdminNetworks, InternalToken, SharedToken};
 pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};
 pub use hosts::catalog::{CatalogError, CatalogFiles, CatalogReport};

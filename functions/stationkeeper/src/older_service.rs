@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use stationkeeper_gateway::{
     AdminNetworks, CatalogFiles, ConfiguredKey, CredentialStore, DiscoveryOptions, GatewayOptions, InternalToken,
-    LabManagerToken, SecretsKey, StoredLogins,
+    SecretsKey, SharedToken, StoredLogins,
 };
 use stationkeeper_rules::orchestrator::Timing;
 
@@ -37,7 +37,7 @@ pub fn options(options: GatewayOptions, data: &Path) -> Result<GatewayOptions, F
         scan_every: seconds("OPS_RESERVATION_SCAN_INTERVAL", 1.0)?.unwrap_or(options.scan_every),
         credentials: Some(StoredLogins { store: credential_store(data)?, policy: station_access::policy()? }),
         internal: internal()?,
-        lab_manager: lab_manager()?,
+        shared_token: shared_token()?,
         automation: flag("OPS_RESERVATION_AUTOMATION")?.unwrap_or(true),
         admin_networks: admin_networks()?,
         ..options
@@ -72,10 +72,10 @@ fn internal() -> Result<Option<InternalToken>, Failure> {
     }))
 }
 
-fn lab_manager() -> Result<Option<LabManagerToken>, Failure> {
+fn shared_token() -> Result<Option<SharedToken>, Failure> {
     let Some(token) = secret("LAB_MANAGER_TOKEN")? else { return Ok(None) };
-    Ok(by_header("LAB_MANAGER_TOKEN", ("LAB_MANAGER_TOKEN_HEADER", LabManagerToken::HEADER), |header| {
-        LabManagerToken::new(header, &token)
+    Ok(by_header("LAB_MANAGER_TOKEN", ("LAB_MANAGER_TOKEN_HEADER", SharedToken::HEADER), |header| {
+        SharedToken::new(header, &token)
     }))
 }
 
@@ -246,6 +246,6 @@ mod tests {
     fn a_header_that_is_none_is_the_usual_one() {
         let header = |named: &str| InternalToken::new(named, "s3cret").is_some();
         assert!(!header("no header") && header(InternalToken::HEADER));
-        assert!(LabManagerToken::new(LabManagerToken::HEADER, " ").is_none());
+        assert!(SharedToken::new(SharedToken::HEADER, " ").is_none());
     }
 }
