@@ -204,6 +204,7 @@ impl FromRequestParts<Gateway> for Actor {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
         match shown(parts, gateway).await? {
             Shown::Known(actor) => {
+                gateway.shared().attempts.tokens.forgive(&counted(parts));
                 if !parts.method.is_safe() {
                     count_change(parts, gateway, &actor)?;
                 }
