@@ -78,6 +78,23 @@ async fn wrong_tokens_among_right_ones_are_a_program_that_was_forgotten_and_stay
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_token_beside_a_right_one_is_refused_and_is_no_guess_but_for_a_proxys_secret() {
+    let world = with_internal().await;
+    let right = format!("Bearer {}", world.token);
+    let beside = async |name: &str| {
+        let headers = [("Authorization", right.as_str()), (name, "sk_x")];
+        request("GET", &world.base(), STATIONS, &headers).await.unwrap().status
+    };
+    for number in 0..=ALLOWED {
+        assert_eq!(beside("X-Lab-Manager-Token").await, 401, "{number}");
+    }
+    for number in 0..ALLOWED {
+        assert_eq!(beside(InternalToken::HEADER).await, 401, "{number}");
+    }
+    assert_eq!(beside(InternalToken::HEADER).await, 429);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_guess_counts_once_however_many_layers_ask() {
     let world = World::start(ServeLimits::default()).await;
     for number in 0..ALLOWED {
