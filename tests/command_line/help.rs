@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 46] = [
+const COMMANDS: [&[&str]; 48] = [
     &["up"],
     &["gateway"],
     &["normalize"],
@@ -30,6 +30,8 @@ const COMMANDS: [&[&str]; 46] = [
     &["reserve"],
     &["reserve", "list"],
     &["reserve", "cancel"],
+    &["hold"],
+    &["release"],
     &["wake"],
     &["run"],
     &["token", "add"],

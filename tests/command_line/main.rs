@@ -8,6 +8,7 @@ mod configuration;
 mod documents;
 mod failures;
 mod help;
+mod holds;
 mod hosts;
 mod lab;
 mod notifications;

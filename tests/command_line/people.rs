@@ -10,14 +10,14 @@ use stationkeeper_tests::database::blocking;
 
 use crate::words;
 
-fn stationkeeper(data: &Path, arguments: &[&str]) -> Ran {
+pub fn stationkeeper(data: &Path, arguments: &[&str]) -> Ran {
     let mut all = words(&[]);
     all.extend(arguments.iter().map(Into::into));
     all.extend(words(&[&"--data", &data]));
     run(all)
 }
 
-fn lab() -> tempfile::TempDir {
+pub fn lab() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for host in ["LAB-WS02", "LAB-WS01"] {
         stationkeeper(folder.path(), &["station", "add", host, "--lab", "optics"]).succeeded();

@@ -331,6 +331,11 @@ impl Lab {
         self.database.execute("update station_actions set claimed_until = 0 where claimed_by is not null").await;
     }
 
+    /// Whoever was telling a station of local mode is gone, and their time is over.
+    pub async fn end_claims(&self) {
+        self.database.execute("update local_mode_orders set claimed_until = 0").await;
+    }
+
     /// Ends it.
     pub async fn close(self) {
         self.stop.cancel();

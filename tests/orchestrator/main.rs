@@ -6,6 +6,8 @@
 mod actions;
 mod asked;
 mod faults;
+mod holds;
 mod lab;
 mod life;
+mod requests;
 mod several;

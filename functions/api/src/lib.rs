@@ -12,6 +12,7 @@ mod history_view;
 mod instant;
 mod operation_view;
 mod page;
+mod request_view;
 mod reservation_view;
 mod station_view;
 mod step_view;
@@ -27,6 +28,7 @@ pub use history_view::{BucketView, GapView, HeartbeatView, HistoryView, StateRun
 pub use instant::Instant;
 pub use operation_view::{ForcedLogoffOperationView, PowerActionView, SafeguardRebootView, SessionOperationView};
 pub use page::{ErrorBody, Page};
+pub use request_view::{HoldView, RequestView};
 pub use reservation_view::ReservationRecordView;
 pub use station_view::{CurrentActionView, ReservationView, StationView};
 pub use step_view::{CommandOutputView, OperationView};

@@ -2,12 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use stationkeeper_rules::requests::{HoldStage, LocalModeOrder};
 use stationkeeper_rules::{Cause, Doing, Reservation, ReservationStatus, StationState, StationWord};
 use stationkeeper_telemetry::HostName;
 
 use crate::operation_view::newest;
 use crate::{
-    ForcedLogoffOperationView, Instant, Language, PowerActionView, SafeguardRebootView, SessionOperationView, text,
+    ForcedLogoffOperationView, HoldView, Instant, Language, PowerActionView, SafeguardRebootView, SessionOperationView,
+    text,
 };
 
 /// One station with its latest state. What the station never said is null, never a guess.
@@ -70,6 +72,8 @@ pub struct StationView {
     pub current_reservation: Option<ReservationView>,
     /// The next one to start.
     pub next_reservation: Option<ReservationView>,
+    /// Local mode that was ordered and is not over; null: none was.
+    pub hold: Option<HoldView>,
 }
 
 /// What is done to a station now.
@@ -164,7 +168,15 @@ impl StationView {
             }),
             current_reservation: current.map(Into::into),
             next_reservation: next.map(Into::into),
+            hold: None,
         }
+    }
+
+    /// With what is wanted of its local mode, unless that is over.
+    #[must_use]
+    pub fn held(self, order: Option<&LocalModeOrder>, state: &StationState) -> Self {
+        let stands = order.filter(|order| order.stage() != HoldStage::Released);
+        Self { hold: stands.map(|order| HoldView::new(order, Some(state))), ..self }
     }
 }
 

@@ -8,6 +8,7 @@ use stationkeeper_pipeline::actions::ActionRefused;
 use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
 use stationkeeper_rules::orchestrator::ActionError;
+use stationkeeper_rules::requests::{HoldRefused, MoreTimeRefused, RequestError};
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 use stationkeeper_telemetry::HostName;
@@ -15,6 +16,7 @@ use stationkeeper_telemetry::HostName;
 use crate::credentials::CredentialError;
 use crate::hosts::catalog::CatalogError;
 use crate::reach::ReachError;
+use crate::requests::hold::HoldError;
 use crate::reservations::ReservationError;
 
 /// Why a request was not answered as asked.
@@ -73,6 +75,18 @@ pub(crate) enum ApiError {
     /// The reservation cannot be taken as asked.
     #[error(transparent)]
     Reservation(ReservationError),
+    /// The station is not held as asked.
+    #[error(transparent)]
+    Hold(HoldError),
+    /// There is nothing to decide about more time.
+    #[error(transparent)]
+    MoreTime(MoreTimeRefused),
+    /// The request does not move so.
+    #[error(transparent)]
+    Request(RequestError),
+    /// No request of that id.
+    #[error("request '{0}' not found")]
+    UnknownRequest(String),
     /// No token of that id.
     #[error("token '{0}' not found")]
     UnknownToken(String),
@@ -230,6 +244,23 @@ impl ApiError {
                 | ReservationError::EndsBeforeItBegins
                 | ReservationError::NoReason => (StatusCode::BAD_REQUEST, "bad_request"),
             },
+            Self::Hold(error) => match error {
+                HoldError::Refused(HoldRefused::BlocksReservation { .. }) => {
+                    (StatusCode::CONFLICT, "blocks_reservation")
+                }
+                HoldError::Refused(
+                    HoldRefused::NoReason | HoldRefused::EndsBeforeItBegins | HoldRefused::TooLong { .. },
+                ) => (StatusCode::BAD_REQUEST, "bad_request"),
+                HoldError::OfAnother { .. } => (StatusCode::FORBIDDEN, "held_by_another"),
+                HoldError::NotHeld(_) => (StatusCode::NOT_FOUND, "not_held"),
+                HoldError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+                HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+            },
+            Self::MoreTime(MoreTimeRefused::Running(_)) => (StatusCode::CONFLICT, "reservation_running"),
+            Self::MoreTime(MoreTimeRefused::TooLate(_)) => (StatusCode::CONFLICT, "too_late"),
+            Self::Request(RequestError::Answered(_)) => (StatusCode::CONFLICT, "request_answered"),
+            Self::Request(RequestError::Expired) => (StatusCode::CONFLICT, "request_expired"),
+            Self::UnknownRequest(_) => (StatusCode::NOT_FOUND, "unknown_request"),
             Self::UnknownToken(_) => (StatusCode::NOT_FOUND, "unknown_token"),
             Self::OwnToken => (StatusCode::CONFLICT, "own_token"),
             Self::PairingCode => (StatusCode::UNAUTHORIZED, "pairing_code"),

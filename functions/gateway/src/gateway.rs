@@ -26,6 +26,7 @@ use crate::hosts::discover::DiscoveryOptions;
 use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
+use crate::requests::keeper::{self, Keeper};
 use crate::serve::places::Streams;
 use crate::serve::{self, ServeLimits, Tls};
 use crate::session::Sessions;
@@ -111,6 +112,7 @@ pub(crate) struct Shared {
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
+    pub keeper: Keeper,
     pub actions: Actions,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
@@ -153,6 +155,7 @@ impl Gateway {
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
+            keeper: Keeper::default(),
             actions: Actions::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
@@ -177,6 +180,7 @@ impl Gateway {
         let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
         if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
+            self.0.tasks.spawn(keeper::run(self.clone()));
             self.0.tasks.spawn(actions::run(self.clone()));
         }
         let served = serve::serve(&self, listener, shutdown).await;

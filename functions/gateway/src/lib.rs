@@ -35,6 +35,7 @@ mod quarantine;
 mod reach;
 mod refusals;
 mod request_id;
+mod requests;
 mod reservations;
 mod router;
 mod serve;
@@ -62,6 +63,7 @@ pub use hosts::discover::DiscoveryOptions;
 pub use hosts::document::SetAside;
 pub use hosts::rows::{CatalogChange, ChangeHostError};
 pub use reach::{ReachError, Reachable, StationReach};
+pub use requests::hold::{AskedHold, HoldError, end_hold, set_hold};
 pub use reservations::{
     AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
     record_view as reservation_view,

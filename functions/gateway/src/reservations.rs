@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 use stationkeeper_api::{ErrorBody, ReservationRecordView};
 use stationkeeper_pipeline::IngestError;
 use stationkeeper_pipeline::reservations::put_reservation as put;
+use stationkeeper_rules::orchestrator::Known;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, NewUpdate, Store, StoreError};
 use stationkeeper_telemetry::HostName;
@@ -201,7 +202,10 @@ async fn once(
         return Ok(PutReservation { reservation, is_new: false });
     }
     let latest = states.iter().find_map(|state| state.latest.as_ref());
-    let in_local_mode = latest.is_some_and(|latest| latest.snapshot.local_mode_enabled == Some(true));
+    let ordered = work.states().local_mode_order(&reservation.host).await?;
+    let is_held =
+        states.iter().any(|state| ordered.as_ref().is_some_and(|order| order.is_unseen(&Known { state, held: false })));
+    let in_local_mode = is_held || latest.is_some_and(|latest| latest.snapshot.local_mode_enabled == Some(true));
     let is_new_there = known.as_ref().is_none_or(|known| {
         !is_to_come(known, now)
             || (&known.host, known.start_at, known.end_at)

@@ -15,8 +15,8 @@ use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
     Gateway, actions, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts,
-    idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, reservations,
-    serve, silences, stations, status_page, tokens, winrm, wol,
+    idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, requests,
+    reservations, serve, silences, stations, status_page, tokens, winrm, wol,
 };
 
 /// Largest body, in bytes.
@@ -60,6 +60,14 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(stations::one::one))
         .routes(routes!(stations::history::history))
         .routes(routes!(stations::heartbeats::list))
+        .routes(routes!(requests::hold::one, requests::hold::set, requests::hold::end))
+        .routes(routes!(requests::leaving::leaving))
+        .routes(routes!(requests::more_time::ask))
+        .routes(routes!(requests::receipts::list))
+        .routes(routes!(requests::receipts::one))
+        .routes(routes!(requests::receipts::shown))
+        .routes(routes!(requests::receipts::seen))
+        .routes(routes!(requests::more_time::answer))
         .routes(routes!(alerts::list::list))
         .routes(routes!(alerts::one::one))
         .routes(routes!(alerts::acknowledge::post))

@@ -104,7 +104,11 @@ impl Acting<'_> {
         let wanted: Vec<_> = scene.alerts.iter().filter_map(ActionId::answering).collect();
         let known = transaction.actions().known(&wanted).await?.into_iter().collect();
         let tending = Tending { open: &scene.open, known: &known, alerts: &scene.alerts, around: scene.around(self) };
-        let Tended { ordered, moved } = tending.tended(self.now);
+        let Tended { mut ordered, moved } = tending.tended(self.now);
+        if ordered.iter().any(StationAction::is_guard_that_waits) {
+            let granted = transaction.requests().granted(self.host, self.now).await?;
+            ordered = ordered.into_iter().map(|action| action.after_grants(&granted)).collect();
+        }
         if !ordered.is_empty() || !moved.is_empty() {
             transaction.actions().add(&ordered).await?;
             for action in &moved {

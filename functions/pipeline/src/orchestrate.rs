@@ -12,8 +12,9 @@ use stationkeeper_rules::orchestrator::{
     Action, Decision, Finished, Known, Next, OpenRun, Operation, Outcome, Override, Part, PowerMode, Run, Scene, Stop,
     Work, alert_of, done_after_all, next, plan,
 };
+use stationkeeper_rules::requests::LocalModeOrder;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Settings, StationState};
-use stationkeeper_store::{AuditEntry, CommandOutput, LocalModeOrder, NewUpdate, StationLease, Store, Transaction};
+use stationkeeper_store::{AuditEntry, CommandOutput, NewUpdate, StationLease, Store, Transaction};
 use stationkeeper_telemetry::{HostName, PowerAction};
 
 use crate::IngestError;
@@ -118,7 +119,7 @@ impl Surroundings {
 
 /// Local mode was ordered, and no heartbeat from after that shows yet what came of it.
 pub(crate) fn held(order: Option<LocalModeOrder>, state: &StationState) -> bool {
-    order.is_some_and(|order| order.enabled && !Known { state, held: false }.heard_after(order.ordered_at))
+    order.is_some_and(|order| order.is_unseen(&Known { state, held: false }))
 }
 
 fn open_run(lease: StationLease, now: DateTime<Utc>) -> OpenRun {

@@ -22,6 +22,7 @@ mod notification_settings;
 pub mod notify;
 pub mod orchestrator;
 mod quarantined_uploads;
+pub mod requests;
 mod reservation;
 mod settings;
 mod station;

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::orchestrator::{ActionSettings, AfterEnd, Timing};
+use crate::requests::RequestSettings;
 use crate::{LabSettings, NotificationSettings, TimeZone};
 
 /// The settings of verdicts, links and retention. Every key may be left out.
@@ -28,6 +29,8 @@ pub struct Settings {
     pub orchestrator: Timing,
     /// What is done to a station after a reservation, where its laboratory says nothing else.
     pub after_end: AfterEnd,
+    /// What instructors ask for.
+    pub requests: RequestSettings,
     /// What the rules may do by themselves.
     pub actions: ActionSettings,
 }

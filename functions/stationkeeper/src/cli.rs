@@ -8,6 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod actions;
 mod alerting;
+mod bench;
+mod holds;
 mod hosts;
 mod notifications;
 mod people;
@@ -16,6 +18,8 @@ mod stations;
 
 pub use actions::*;
 pub use alerting::*;
+pub use bench::*;
+pub use holds::*;
 pub use hosts::*;
 pub use notifications::*;
 pub use people::*;
@@ -110,6 +114,14 @@ pub enum Command {
         subcommand_negates_reqs = true
     )]
     Reserve(Box<Reserve>),
+    /// Holds a station in local mode for a while; a gateway tells the station, and takes it back
+    #[command(
+        after_help = "Examples:\n  stationkeeper hold LAB-WS01 --for 90m --reason \"an exam in the room\"\n  stationkeeper hold LAB-WS01 --end"
+    )]
+    Hold(Box<Hold>),
+    /// Ends the hold of a station before its time
+    #[command(after_help = "Example:\n  stationkeeper release LAB-WS01")]
+    Release(Release),
     /// Wakes a station by magic packets and waits until it answers
     #[command(
         after_help = "Example:\n  stationkeeper wake LAB-WS01 --management-networks 10.20.0.0/16\n\nExit code 69: it does not answer."
@@ -358,47 +370,6 @@ pub struct Raw {
     pub host: String,
     /// Station timestamp of the heartbeat, RFC 3339
     pub timestamp: DateTime<Utc>,
-}
-
-/// `bench …`.
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    /// Sends the heartbeats of a lab through the real handler, from event to committed rows
-    #[command(
-        after_help = "Example:\n  stationkeeper simulate --stations 100 --minutes 60 --out lab\n  stationkeeper bench ingest lab --repeat 5\n\nCPU is user and system time of this process; the database server's is not in it, nor is filling the bucket."
-    )]
-    Ingest(BenchIngest),
-    /// Serves the bucket of `--through-s3` until standard input ends
-    #[command(hide = true)]
-    Bucket {
-        /// Where its file lies
-        folder: PathBuf,
-    },
-}
-
-/// `bench ingest`.
-#[derive(Debug, Args)]
-pub struct BenchIngest {
-    /// Folder with a folder a station, DIR/HOST/heartbeat-….json
-    pub dir: PathBuf,
-    /// Database to write to, after whatever it holds [default: one in a temporary folder]
-    #[arg(long, value_name = "URL", env = "STATIONKEEPER_DATABASE_URL", hide_env_values = true)]
-    pub database: Option<String>,
-    /// Events handed over at once
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub batch: u32,
-    /// Send them N times, each time with later dates, so that every heartbeat is new
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub repeat: u32,
-    /// Handlers at work at once
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=64))]
-    pub handlers: u8,
-    /// Read the objects by HTTP from an S3 endpoint in another process, not from memory
-    #[arg(long)]
-    pub through_s3: bool,
-    /// One line of JSON
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `config …`.

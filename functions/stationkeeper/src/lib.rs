@@ -69,6 +69,8 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
         Command::Actions(arguments) => commands::actions::run(&arguments).await,
         Command::Silence(command) => commands::silence::run(&command).await,
+        Command::Hold(arguments) => commands::hold::hold(&arguments).await,
+        Command::Release(arguments) => commands::hold::release(&arguments).await,
         Command::Reserve(arguments) => commands::reserve::run(&arguments).await,
         Command::Wake(arguments) => commands::wake::run(&arguments).await,
         Command::Run(arguments) => commands::run::run(&arguments).await,

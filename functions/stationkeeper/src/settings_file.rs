@@ -17,7 +17,7 @@ pub enum ConfigFile {
 }
 
 /// Sections of a settings file.
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 10] = [
     "actions",
     "alerts",
     "reservations",
@@ -27,6 +27,7 @@ const SECTIONS: [&str; 9] = [
     "notifications",
     "orchestrator",
     "after_end",
+    "requests",
 ];
 /// Keys that no default shows, because they stand in tables of any name.
 const INNER_KEYS: [&str; 19] = [
@@ -87,6 +88,7 @@ pub fn parse(text: &str) -> Result<ConfigFile, String> {
 /// What types cannot say.
 fn check(settings: &Settings) -> Result<(), String> {
     let (alerts, told, times) = (&settings.alerts, &settings.notifications, &settings.orchestrator);
+    let requests = &settings.requests;
     let limits = [
         ("alerts.interval_seconds", alerts.interval_seconds, 10, 3_600),
         ("alerts.missing_after_intervals", alerts.missing_after_intervals, 2, 1_000),
@@ -103,6 +105,9 @@ fn check(settings: &Settings) -> Result<(), String> {
         ("orchestrator.fresh_seconds", times.fresh_seconds, 30, 3_600),
         ("orchestrator.ready_within_seconds", times.ready_within_seconds, 10, 3_600),
         ("orchestrator.settle_within_seconds", times.settle_within_seconds, 60, 7_200),
+        ("requests.hold_seconds", requests.hold_seconds, 60, requests.longest_hold_seconds),
+        ("requests.longest_hold_seconds", requests.longest_hold_seconds, 60, 2_592_000),
+        ("requests.hold_warning_seconds", requests.hold_warning_seconds, 0, 86_400),
         ("actions.notice_seconds", settings.actions.notice_seconds, 0, 3_600),
         ("actions.quiet_before_reservation_seconds", settings.actions.quiet_before_reservation_seconds, 0, 7_200),
         ("actions.expires_after_seconds", settings.actions.expires_after_seconds, 30, 86_400),

@@ -66,11 +66,23 @@ pub enum AuditAction {
     CatalogReload,
     /// Set the login of stations.
     CredentialSet,
+    /// Held a station in local mode for a while, or changed for how long.
+    HoldSet,
+    /// Ended a hold.
+    HoldEnd,
+    /// Said that they leave a station.
+    StationLeaving,
+    /// Asked for more time at a station.
+    StationMoreTime,
+    /// Answered a request.
+    RequestAnswer,
+    /// Was shown a request, or looked at it.
+    RequestReceipt,
 }
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 31] = [
         Self::AlertAcknowledge,
         Self::SilenceSet,
         Self::SilenceEnd,
@@ -96,6 +108,12 @@ impl AuditAction {
         Self::HostRetire,
         Self::CatalogReload,
         Self::CredentialSet,
+        Self::HoldSet,
+        Self::HoldEnd,
+        Self::StationLeaving,
+        Self::StationMoreTime,
+        Self::RequestAnswer,
+        Self::RequestReceipt,
     ];
 
     /// The stable name.
@@ -126,6 +144,12 @@ impl AuditAction {
             Self::HostRetire => "host.retire",
             Self::CatalogReload => "catalog.reload",
             Self::CredentialSet => "credential.set",
+            Self::HoldSet => "hold.set",
+            Self::HoldEnd => "hold.end",
+            Self::StationLeaving => "station.leaving",
+            Self::StationMoreTime => "station.more_time",
+            Self::RequestAnswer => "request.answer",
+            Self::RequestReceipt => "request.receipt",
         }
     }
 

@@ -1,10 +1,7 @@
-//! The whole catalog (`lab_hosts`): what a station is called, and how it is reached where that differs from the others; and what was
-//! wanted of its local mode (`local_mode_orders`).
+//! The whole catalog (`lab_hosts`): what a station is called, and how it is reached where that differs from the others.
 
-use chrono::{DateTime, Utc};
 use stationkeeper_telemetry::HostName;
 
-use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{Statement, Value};
 use crate::stations::{CatalogEntry, HostStatus, States};
@@ -89,21 +86,6 @@ impl CatalogHost {
     }
 }
 
-/// What somebody wanted of a station's local mode.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LocalModeOrder {
-    /// Which station.
-    pub host: HostName,
-    /// On.
-    pub enabled: bool,
-    /// Who.
-    pub owner: String,
-    /// Why, if they said.
-    pub reason: Option<String>,
-    /// When.
-    pub ordered_at: DateTime<Utc>,
-}
-
 impl States<'_> {
     /// Locks the whole catalog and reads it, by host name.
     pub async fn lock_catalog(&mut self) -> Result<Vec<CatalogHost>, StoreError> {
@@ -117,24 +99,6 @@ impl States<'_> {
         self.save_catalog(&entries).await?;
         let rows = hosts.iter().map(host_row).collect::<Result<_, _>>()?;
         self.0.write_rows("write the catalog", include_str!("sql/save_hosts.sql"), rows).await
-    }
-
-    /// Keeps what is wanted of a station's local mode, in place of what was wanted before.
-    pub async fn order_local_mode(&mut self, order: &LocalModeOrder) -> Result<(), StoreError> {
-        let row = vec![
-            (&order.host).into(),
-            order.enabled.into(),
-            (&order.owner).into(),
-            order.reason.as_ref().into(),
-            order.ordered_at.into(),
-        ];
-        let text = include_str!("sql/save_local_mode_order.sql");
-        self.0.write_rows("write what is wanted of local mode", text, vec![row]).await
-    }
-
-    /// What is wanted of the local mode of a station, if anybody said.
-    pub async fn local_mode_order(&mut self, host: &HostName) -> Result<Option<LocalModeOrder>, StoreError> {
-        order_of(self.0, host).await
     }
 }
 
@@ -155,26 +119,6 @@ impl Store {
         let catalog = self.catalog().await?;
         Ok(catalog.into_iter().find(|host| host.entry.status != HostStatus::Retired && host.lists(lab)))
     }
-
-    /// What was wanted of local mode, by host name.
-    pub async fn local_mode_orders(&self) -> Result<Vec<LocalModeOrder>, StoreError> {
-        let statement = Statement::new("read what is wanted of local mode", include_str!("sql/local_mode_orders.sql"))
-            .of("local_mode_orders", &["host"]);
-        self.reader().await?.fetch(statement).await?.iter().map(order).collect()
-    }
-}
-
-impl Store {
-    /// [`States::local_mode_order`].
-    pub async fn local_mode_order(&self, host: &HostName) -> Result<Option<LocalModeOrder>, StoreError> {
-        order_of(&mut self.reader().await?, host).await
-    }
-}
-
-async fn order_of(link: &mut Link, host: &HostName) -> Result<Option<LocalModeOrder>, StoreError> {
-    let text = "select host, enabled, owner, reason, ordered_at from local_mode_orders where host = ?";
-    let statement = Statement::new("read what is wanted of local mode", text).of("local_mode_orders", &["host"]);
-    link.fetch_optional(statement.bind(host)).await?.as_ref().map(order).transpose()
 }
 
 const KEY: &[&str] = &["name"];
@@ -242,14 +186,4 @@ fn host(row: &Row) -> Result<CatalogHost, StoreError> {
 fn first_and_others(first: Option<&str>, listed: Vec<String>) -> Vec<String> {
     let others = listed.into_iter().filter(|lab| Some(lab.as_str()) != first);
     first.map(str::to_owned).into_iter().chain(others).collect()
-}
-
-fn order(row: &Row) -> Result<LocalModeOrder, StoreError> {
-    Ok(LocalModeOrder {
-        host: row.host("host")?,
-        enabled: row.flag("enabled")?,
-        owner: row.text("owner")?,
-        reason: row.optional_text("reason")?,
-        ordered_at: row.instant("ordered_at")?,
-    })
 }

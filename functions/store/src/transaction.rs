@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::database::Link;
 use crate::raw::Codec;
 use crate::{
-    Actions, Alerts, Audit, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Leases, Notifications, Objects,
-    Operations, OverdueCheckRow, OwedNews, PlannerRow, Reservations, Silences, StateRuns, States, StoreError, Tokens,
-    Updates,
+    Actions, Alerts, Audit, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, InstructorRequests, Leases,
+    Notifications, Objects, Operations, OverdueCheckRow, OwedNews, PlannerRow, Reservations, Silences, StateRuns,
+    States, StoreError, Tokens, Updates,
 };
 
 /// One unit of work. Dropped without [`commit`](Self::commit), nothing of it happened.
@@ -132,5 +132,10 @@ impl Transaction {
     /// Who acts on a station now (`station_leases`).
     pub fn leases(&mut self) -> Leases<'_> {
         Leases(&mut self.link)
+    }
+
+    /// What instructors ask for (`instructor_requests`).
+    pub fn requests(&mut self) -> InstructorRequests<'_> {
+        InstructorRequests(&mut self.link)
     }
 }

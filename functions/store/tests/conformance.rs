@@ -192,6 +192,13 @@ conformance! {
         operations_are_filtered_read_in_pages_and_pruned,
         a_lease_lasts_by_the_clock_of_the_database,
     },
+    requests::{
+        a_station_is_told_by_one_and_by_the_next_once_that_one_is_gone,
+        how_a_station_took_an_order_is_not_written_over_another_order,
+        what_is_still_to_be_done_about_local_mode_is_found,
+        a_request_keeps_who_asked_and_what_became_of_it,
+        requests_are_filtered_read_in_pages_and_pruned,
+    },
     catalog::{
         a_row_of_the_catalog_comes_back_whole_and_in_its_order,
         the_first_in_use_that_lists_a_lab_has_it,

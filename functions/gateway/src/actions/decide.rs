@@ -64,6 +64,7 @@ pub(crate) async fn withdraw(
     Query(NoParameters {}): Query<NoParameters>,
     Path(id): Path,
 ) -> Result<Json<ActionView>, ApiError> {
+    actor.may_act()?;
     let action = theirs(&gateway, &actor, id).await?;
     if action.kind.changes_station() {
         actor.may_command()?;

@@ -50,6 +50,7 @@ pub(crate) async fn order(
     Body(request): Body<Request>,
 ) -> Result<(StatusCode, Json<ActionView>), ApiError> {
     let kind = request.kind;
+    actor.may_act()?;
     if kind.changes_station() {
         actor.may_command()?;
     }

@@ -6,8 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{AlertView, ErrorBody};
-use stationkeeper_rules::{Actor as By, AlertId, LifeError};
-use stationkeeper_store::{AuditAction, AuditEntry, Author, Labs, NewUpdate, Store, StoreError};
+use stationkeeper_rules::{Actor as By, Alert, AlertId, LifeError};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, Labs, NewUpdate, Store, StoreError, Transaction};
 use utoipa::ToSchema;
 
 use super::one::view;
@@ -102,8 +102,24 @@ async fn once(
         work.states().lock(&[host]).await?;
     }
     let Some(alert) = work.alerts().lock(id).await? else { return Err(AcknowledgeError::Unknown(id.clone())) };
+    let came_to = acknowledge_in(&mut work, &alert, taking, now).await?;
+    if came_to == Acknowledged::Now {
+        work.commit().await?;
+        tracing::info!(alert.id = %id, alert.rule = %alert.key.rule, "an alert was acknowledged");
+    }
+    Ok(came_to)
+}
+
+/// The same in a unit of work that has locked the alert's station.
+pub(crate) async fn acknowledge_in(
+    work: &mut Transaction,
+    alert: &Alert,
+    taking: Taking<'_>,
+    now: DateTime<Utc>,
+) -> Result<Acknowledged, AcknowledgeError> {
+    let id = &alert.id;
     let (by, note) = (By::Person(taking.author.name.clone()), taking.note.map(str::to_owned));
-    let step = stationkeeper_rules::acknowledge(&alert, by, note, taking.until, now).map_err(AcknowledgeError::Life)?;
+    let step = stationkeeper_rules::acknowledge(alert, by, note, taking.until, now).map_err(AcknowledgeError::Life)?;
     let Some(step) = step else { return Ok(Acknowledged::Before) };
     let update = NewUpdate {
         at: step.at,
@@ -119,8 +135,6 @@ async fn once(
         .of(alert.key.host.as_ref())
         .with(json!({ "rule": alert.key.rule, "note": taking.note, "until": taking.until }));
     work.audit().append(&[entry]).await?;
-    work.commit().await?;
-    tracing::info!(alert.id = %id, alert.rule = %alert.key.rule, "an alert was acknowledged");
     Ok(Acknowledged::Now)
 }
 

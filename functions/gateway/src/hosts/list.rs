@@ -6,7 +6,8 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 use stationkeeper_api::Instant;
-use stationkeeper_store::{CatalogHost, CatalogSource, HostStatus, LocalModeOrder, Station, StationFilter};
+use stationkeeper_rules::requests::LocalModeOrder;
+use stationkeeper_store::{CatalogHost, CatalogSource, HostStatus, Station, StationFilter};
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
@@ -89,6 +90,12 @@ pub(crate) fn desired(order: &LocalModeOrder) -> Value {
         "owner": order.owner,
         "reason": order.reason,
         "orderedAt": Instant(order.ordered_at),
+        "state": order.stage(),
+        "expiresAt": order.expires_at.map(Instant),
+        "appliedAt": order.applied_at.map(Instant),
+        "endedBy": order.ended_by,
+        "problem": order.problem,
+        "requestId": order.request_id,
     })
 }
 

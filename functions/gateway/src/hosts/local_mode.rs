@@ -1,18 +1,23 @@
-//! `POST /api/hosts/local-mode`: puts a station into local mode or takes it out. What is wanted is kept; what is, its heartbeat says.
+//! `POST /api/hosts/local-mode`: puts a station into local mode or takes it out, in place of a hold. What is wanted is kept; what is, its
+//! heartbeat says.
 
 use axum::Json;
 use axum::extract::State;
+use chrono::SubsecRound;
 use serde_json::{Value, json};
 use stationkeeper_api::ErrorBody;
-use stationkeeper_station_link::{CommandOutcome, StationCommand};
-use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome, LocalModeOrder};
+use stationkeeper_rules::requests::LocalModeOrder;
+use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome, CatalogHost};
 
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
-use crate::extract::{OldBody, boolean, first_text};
+use crate::extract::{OldBody, boolean, first_text, instant};
 use crate::hosts::known;
 use crate::hosts::list::{desired, observed};
+use crate::orchestrator;
+use crate::requests::hold::end_receipt;
+use crate::requests::{claim_patiently, tell_station};
 
 /// Longest reason, in characters.
 const LONGEST_REASON: usize = 500;
@@ -45,43 +50,73 @@ pub(crate) async fn set(
     }
     let host = known(&gateway, &name).await?.ok_or_else(|| ApiError::UnknownStation(name.clone()))?;
     actor.may_act_in_one_of(&host.access.labs)?;
-    let (access, station) = gateway.way_to(&host).await?;
-    let host = host.entry.host;
-    let detail = json!({ "enabled": enabled, "reason": reason });
-    let entry = |detail: Value| {
-        AuditEntry::done(&actor.author(), AuditAction::StationLocalMode, host.as_str(), gateway.now())
-            .of(Some(&host))
-            .with(detail)
+    let until = match first_text(&body, &["until", "expiresAt", "expires_at"]) {
+        Some(text) => Some(instant("until", &text)?.trunc_subsecs(6)),
+        None => None,
     };
-    let order =
-        LocalModeOrder { host: host.clone(), enabled, owner: actor.name.clone(), reason, ordered_at: gateway.now() };
-    // Before it is issued: what is wanted is kept, whatever becomes of it.
-    let mut work = gateway.store().begin().await?;
-    work.states().order_local_mode(&order).await?;
-    work.audit().append(&[entry(detail.clone())]).await?;
-    work.commit().await?;
-    let command = StationCommand::SetLocalMode { enabled };
-    let ran = tokio::select! {
-        ran = gateway.shared().commander.run(&access, &host, &station, &command) => ran,
-        () = gateway.closing() => return Err(ApiError::Closing),
-    };
-    let refused = match ran {
-        Ok(report) if report.outcome == CommandOutcome::Done => None,
-        Ok(report) => Some(ApiError::LocalModeNotSet { host: host.clone(), exit_code: report.exit_code }),
-        Err(error) => Some(ApiError::Station(error)),
-    };
-    if let Some(error) = refused {
-        let mut detail = detail;
-        detail["error"] = Value::String(error.to_string());
-        gateway.store().append_audit(&entry(detail).came_to(AuditOutcome::Failed)).await?;
-        return Err(error);
+    let now = gateway.now();
+    if until.is_some_and(|until| !enabled || until <= now) {
+        return Err(bad("until is the end of local mode that is set: an instant to come"));
     }
-    tracing::info!(%host, enabled, "local mode was set");
-    let station = gateway.store().station(&host).await?;
+    gateway.way_to(&host).await?;
+    let order = LocalModeOrder {
+        expires_at: until,
+        ..LocalModeOrder::new(host.entry.host.clone(), enabled, &actor.name, reason, now)
+    };
+    carry_out(&gateway, &actor, &host, order.clone()).await?;
+    let order = gateway.store().local_mode_order(&order.host).await?.unwrap_or(order);
+    let station = gateway.store().station(&order.host).await?;
     Ok(Json(json!({
         "host": name,
         "localModeEnabled": enabled,
         "desired": desired(&order),
         "observed": observed(station.as_ref()),
     })))
+}
+
+/// What is wanted is kept before it is issued, whatever becomes of it; a hold is over by that.
+async fn carry_out(
+    gateway: &Gateway,
+    actor: &Actor,
+    host: &CatalogHost,
+    order: LocalModeOrder,
+) -> Result<(), ApiError> {
+    let detail = json!({ "enabled": order.enabled, "reason": order.reason, "until": order.expires_at });
+    let entry = |detail: Value| {
+        AuditEntry::done(&actor.author(), AuditAction::StationLocalMode, order.host.as_str(), gateway.now())
+            .of(Some(&order.host))
+            .with(detail)
+    };
+    let mut work = gateway.store().begin().await?;
+    work.states().lock(std::slice::from_ref(&order.host)).await?;
+    let replaced = work.states().local_mode_order(&order.host).await?;
+    end_receipt(&mut work, replaced.and_then(|replaced| replaced.request_id).as_ref(), order.ordered_at).await?;
+    work.states().order_local_mode(&order).await?;
+    work.audit().append(&[entry(detail.clone())]).await?;
+    work.commit().await?;
+    let claimant = orchestrator::name();
+    claim_patiently(gateway, &order.host, &claimant).await?;
+    let told = tokio::select! {
+        told = tell_station(gateway, host, order.enabled) => told,
+        () = gateway.closing() => return Err(ApiError::Closing),
+    };
+    let settled = match &told {
+        Ok(()) => order.clone().applied(gateway.now()),
+        // It is the caller who tries again.
+        Err(error) => LocalModeOrder { problem: Some(error.to_string()), ..order.clone() },
+    };
+    let mut work = gateway.store().begin().await?;
+    work.states().settle_local_mode(&settled).await?;
+    work.states().give_back_local_mode(&order.host, &claimant).await?;
+    if let Err(error) = &told {
+        let mut detail = detail;
+        detail["error"] = Value::String(error.to_string());
+        work.audit().append(&[entry(detail).came_to(AuditOutcome::Failed)]).await?;
+    }
+    work.commit().await?;
+    gateway.shared().keeper.poke();
+    if told.is_ok() {
+        tracing::info!(host = %order.host, enabled = order.enabled, "local mode was set");
+    }
+    told
 }

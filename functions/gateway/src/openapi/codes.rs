@@ -1,12 +1,13 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 60] = [
+pub(super) const CODES: [(&str, &str); 68] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("action_not_possible", "the action is over, or the station cannot be touched now"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
     ("bad_request", "the text says what is wrong with the request"),
+    ("blocks_reservation", "the hold reaches over a reservation that nobody confirmed"),
     ("body_too_large", "the body is over 1 MiB"),
     ("body_too_slow", "the body did not come in time: send it again"),
     ("catalog_unreadable", "a file of the catalog cannot be read; it is as it was before"),
@@ -20,6 +21,7 @@ pub(super) const CODES: [(&str, &str); 60] = [
     ("discovery_too_weak", "nothing at the address says that it is a station"),
     ("forbidden", "the token's role does not suffice"),
     ("foreign_origin", "the page of another site asks"),
+    ("held_by_another", "somebody else holds the station: only they and operators may change that"),
     ("host_exists", "a station of this name is in use"),
     ("key_of_other_request", "the `Idempotency-Key` was sent with another request"),
     ("local_mode_active", "the station is in local mode, and nobody confirmed"),
@@ -31,6 +33,7 @@ pub(super) const CODES: [(&str, &str); 60] = [
     ("no_networks", "no management networks are configured"),
     ("no_secrets_key", "logins of stations cannot be kept: no key is configured"),
     ("not_configured", "there is no access token yet"),
+    ("not_held", "nobody holds the station"),
     ("not_kept", "what the station said could not be kept: try again"),
     ("note_too_long", "the note is too long"),
     ("nothing_open", "nothing is open whose end the silence could wait for"),
@@ -39,7 +42,10 @@ pub(super) const CODES: [(&str, &str); 60] = [
     ("outcome_unknown", "the connection broke while the command ran: it may have done its work"),
     ("own_token", "the token is the one that asks"),
     ("pairing_code", "the pairing code is of no use"),
+    ("request_answered", "the request has its answer"),
+    ("request_expired", "nobody answered the request in time"),
     ("request_in_flight", "the request with this key is being carried out: see `Retry-After`"),
+    ("reservation_running", "a reservation is running"),
     ("station_busy", "something else is done on the station: try again"),
     ("station_certificate", "the station's certificate is not the one that is expected"),
     ("station_fault", "the station answered with a fault"),
@@ -49,6 +55,7 @@ pub(super) const CODES: [(&str, &str); 60] = [
     ("station_unauthorized", "the station does not let the gateway in"),
     ("station_unreachable", "the station cannot be reached"),
     ("token_in_query", "tokens do not belong into a query string"),
+    ("too_late", "the station is being made ready for a reservation"),
     ("too_many_attempts", "guessing is slowed down: see `Retry-After`"),
     ("too_many_changes", "a token asks for more changes than a lab can need: see `Retry-After`"),
     ("too_many_streams", "the token has its share of streams, or all places are taken"),
@@ -58,6 +65,7 @@ pub(super) const CODES: [(&str, &str); 60] = [
     ("unknown_address", "nothing is at this address"),
     ("unknown_alert", "no alert has this id"),
     ("unknown_operation", "no operation has this id"),
+    ("unknown_request", "no request has this id"),
     ("unknown_reservation", "no reservation has this id"),
     ("unknown_silence", "no silence has this id"),
     ("unknown_station", "no station has this name"),

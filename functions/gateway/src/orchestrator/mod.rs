@@ -75,7 +75,7 @@ impl Orchestrator {
 }
 
 /// What nobody else is called.
-fn name() -> String {
+pub(crate) fn name() -> String {
     let mut bytes = [0; 16];
     match getrandom::fill(&mut bytes) {
         Ok(()) => hex::encode(bytes),

@@ -57,11 +57,12 @@ pub(crate) async fn list(
     let now = gateway.now();
     let found = gateway.store().stations(&filter, after.as_ref(), limit + 1).await?;
     let reservations = reservations(&gateway, filter.hosts.first(), now).await?;
+    let orders = gateway.store().local_mode_orders().await?;
     Ok(Json(cursor::page(
         found,
         limit,
         |station| station.entry.host.clone(),
-        |station| view(station, &reservations, language, now),
+        |station| view(station, &reservations, &orders, language, now),
     )))
 }
 

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 use stationkeeper_api::{Language, StationView};
 use stationkeeper_rules::Reservation;
+use stationkeeper_rules::requests::LocalModeOrder;
 use stationkeeper_store::Station;
 use stationkeeper_telemetry::HostName;
 
@@ -63,9 +64,12 @@ pub(crate) fn span(
 pub(crate) fn view(
     station: &Station,
     reservations: &BTreeMap<HostName, Vec<Reservation>>,
+    orders: &[LocalModeOrder],
     language: Language,
     now: DateTime<Utc>,
 ) -> StationView {
     let own = reservations.get(&station.entry.host).map(Vec::as_slice).unwrap_or_default();
-    StationView::new(&station.state, station.entry.lab.as_deref(), own, language, now)
+    let order = orders.iter().find(|order| order.host == station.entry.host);
+    let view = StationView::new(&station.state, station.entry.lab.as_deref(), own, language, now);
+    view.held(order, &station.state)
 }

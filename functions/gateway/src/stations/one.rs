@@ -30,5 +30,6 @@ pub(crate) async fn one(
     let now = gateway.now();
     let station = known(&gateway, name).await?;
     let reservations = reservations(&gateway, Some(&station.entry.host), now).await?;
-    Ok(Json(view(&station, &reservations, language, now)))
+    let order = gateway.store().local_mode_order(&station.entry.host).await?;
+    Ok(Json(view(&station, &reservations, order.as_slice(), language, now)))
 }

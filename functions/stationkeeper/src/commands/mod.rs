@@ -7,6 +7,7 @@ pub mod bench;
 pub mod config;
 pub mod explain;
 pub mod history;
+pub mod hold;
 pub mod hosts;
 pub mod migrate;
 pub mod normalize;

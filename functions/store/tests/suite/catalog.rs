@@ -1,7 +1,6 @@
+use stationkeeper_rules::requests::LocalModeOrder;
 use stationkeeper_rules::{RawFormat, StationWord};
-use stationkeeper_store::{
-    CatalogEntry, CatalogHost, CatalogSource, HostAccess, HostEventRecord, HostStatus, LocalModeOrder,
-};
+use stationkeeper_store::{CatalogEntry, CatalogHost, CatalogSource, HostAccess, HostEventRecord, HostStatus};
 use stationkeeper_telemetry::HostEvent;
 
 use super::{at, heard, heartbeat, host, snapshot, with_stations};
@@ -93,12 +92,9 @@ pub async fn a_row_that_is_set_without_its_labs_keeps_the_others(lab: Lab) {
 
 pub async fn what_is_wanted_of_local_mode_is_kept_until_something_else_is(lab: Lab) {
     save(&lab, &[row("LAB-01", None, &[])]).await;
-    let order = |enabled, owner: &str, second| LocalModeOrder {
-        host: host("LAB-01"),
-        enabled,
-        owner: owner.to_owned(),
-        reason: enabled.then(|| "a class «in situ»".to_owned()),
-        ordered_at: at(second),
+    let order = |enabled: bool, owner: &str, second| {
+        let reason = enabled.then(|| "a class «in situ»".to_owned());
+        LocalModeOrder::new(host("LAB-01"), enabled, owner, reason, at(second))
     };
     for order in [order(true, "ana", 1), order(false, "eva", 2)] {
         let mut work = lab.store.begin().await.unwrap();

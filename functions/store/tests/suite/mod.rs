@@ -16,6 +16,7 @@ pub mod keys;
 pub mod operations;
 pub mod outbox;
 pub mod people;
+pub mod requests;
 pub mod standing;
 pub mod stations;
 pub mod trail;
