@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -137,27 +137,33 @@ fn answer(id: &[u8], question: &[u8], address: Option<Ipv4Addr>) -> Vec<u8> {
     packet
 }
 
-/// All that listens at an address.
+/// All that listens at an address. Connections are counted and closed.
 struct Place {
-    tcp: Vec<TcpListener>,
+    connections: Arc<AtomicUsize>,
     udp: Vec<UdpSocket>,
 }
 
 impl Place {
     fn open(address: Ipv4Addr, tcp: &[u16]) -> Self {
-        let tcp = tcp.iter().map(|port| TcpListener::bind((address, *port)).unwrap()).collect::<Vec<_>>();
+        let connections = Arc::<AtomicUsize>::default();
+        for port in tcp {
+            let (listener, connections) = (TcpListener::bind((address, *port)).unwrap(), Arc::clone(&connections));
+            std::thread::spawn(move || {
+                while listener.accept().is_ok() {
+                    connections.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
         let udp = UDP_PORTS.iter().map(|port| UdpSocket::bind((address, *port)).unwrap()).collect::<Vec<_>>();
-        tcp.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
         udp.iter().for_each(|socket| socket.set_nonblocking(true).unwrap());
-        Self { tcp, udp }
+        Self { connections, udp }
     }
 
     /// Connections and packets since the last look.
     fn visits(&self) -> (usize, usize) {
-        let connections = self.tcp.iter().map(|socket| std::iter::from_fn(|| socket.accept().ok()).count()).sum();
         let mut packet = [0; 200];
         let packets = self.udp.iter().map(|socket| std::iter::from_fn(|| socket.recv(&mut packet).ok()).count()).sum();
-        (connections, packets)
+        (self.connections.swap(0, Ordering::SeqCst), packets)
     }
 }
 

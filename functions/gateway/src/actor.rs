@@ -2,7 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use stationkeeper_store::{ApiToken, Author, Labs, TokenRole};
 use subtle::ConstantTimeEq;
 
@@ -16,6 +16,8 @@ use crate::token::digest;
 
 /// The name of the cookie of a session.
 pub(crate) const COOKIE: &str = "stationkeeper_session";
+/// Where the older service has a token; it goes before the other header.
+const OLD_HEADER: &str = "x-lab-manager-token";
 /// Longest token that is looked at, in bytes.
 pub(crate) const TOKEN_LIMIT: usize = 512;
 
@@ -213,8 +215,8 @@ pub(crate) struct Counted;
 enum Shown {
     /// Somebody.
     Known(Actor),
-    /// A token that is none.
-    Wrong,
+    /// A token that is none. `beside`: the hash of another one that the request carries.
+    Wrong { beside: Option<[u8; 32]> },
     /// No token, and no session that is open.
     Nothing,
 }
@@ -225,13 +227,21 @@ impl FromRequestParts<Gateway> for Actor {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
         match shown(parts, gateway).await? {
             Shown::Known(actor) => {
+                gateway.shared().attempts.tokens.forgive(&counted(parts));
                 if !parts.method.is_safe() {
                     count_change(parts, gateway, &actor)?;
                 }
                 Ok(actor)
             }
-            Shown::Wrong => {
-                count_wrong(parts, gateway)?;
+            Shown::Wrong { beside } => {
+                // Who holds a right one need not guess.
+                let holds_one = match beside {
+                    Some(sha256) => gateway.token(&sha256).await?.is_some(),
+                    None => false,
+                };
+                if !holds_one {
+                    count_wrong(parts, gateway)?;
+                }
                 Err(gateway.refusal().await?)
             }
             Shown::Nothing => Err(gateway.refusal().await?),
@@ -242,13 +252,14 @@ impl FromRequestParts<Gateway> for Actor {
 async fn shown(parts: &Parts, gateway: &Gateway) -> Result<Shown, ApiError> {
     match gateway.shared().options.internal.as_ref().and_then(|internal| internal.judges(&parts.headers)) {
         Some(true) => return Ok(Shown::Known(Actor::all_powerful(InternalToken::NAME, RequestId::of(parts)))),
-        Some(false) => return Ok(Shown::Wrong),
+        Some(false) => return Ok(Shown::Wrong { beside: None }),
         None => {}
     }
+    let beside = parts.headers.get(OLD_HEADER).and_then(|_| bearer(&parts.headers)).map(digest);
     let shared = gateway.shared().options.shared_token.as_ref().and_then(|token| token.sent(&parts.headers));
     let (sha256, or_else) = match shared.or_else(|| sent_token(&parts.headers)) {
-        Some(token) if token.len() <= TOKEN_LIMIT => (Some(digest(token)), Shown::Wrong),
-        Some(_) => return Ok(Shown::Wrong),
+        Some(token) if token.len() <= TOKEN_LIMIT => (Some(digest(token)), Shown::Wrong { beside }),
+        Some(_) => return Ok(Shown::Wrong { beside }),
         None => {
             let session =
                 cookie(&parts.headers).and_then(|cookie| gateway.shared().sessions.token_sha256(cookie, gateway.now()));
@@ -303,9 +314,10 @@ fn count_change(parts: &mut Parts, gateway: &Gateway, actor: &Actor) -> Result<(
 
 /// The token of the two headers that may carry one.
 pub(crate) fn sent_token(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(token) = headers.get("x-lab-manager-token") {
-        return Some(token.as_bytes());
-    }
+    headers.get(OLD_HEADER).map(HeaderValue::as_bytes).or_else(|| bearer(headers))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let sent = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = sent.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
