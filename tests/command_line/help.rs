@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 42] = [
+const COMMANDS: [&[&str]; 43] = [
     &["up"],
     &["normalize"],
     &["decode-event"],
@@ -12,6 +12,7 @@ const COMMANDS: [&[&str]; 42] = [
     &["alerts"],
     &["alerts", "explain"],
     &["ack"],
+    &["resolve"],
     &["silence", "add"],
     &["silence", "list"],
     &["silence", "end"],

@@ -121,6 +121,8 @@ fn sentences() -> Vec<(Cause, &'static str)> {
             "It still holds, and the time for which somebody had taken it is over",
         ),
         (Cause::ByHand, "Done by hand"),
+        (Cause::ResolvedByHand { by: "ana".into(), note: some("new cable") }, "ana called it over: new cable"),
+        (Cause::ResolvedByHand { by: "ana".into(), note: None }, "ana called it over"),
         (Cause::NeverHeard, "Nothing was ever heard of it"),
         (Cause::Late { since }, "The last heartbeat arrived at 2026-11-24 10:02 UTC"),
     ]
@@ -183,6 +185,7 @@ fn every_cause_rule_word_and_severity_has_an_entry_and_no_entry_is_left_over() {
         "off_on_purpose_unsaid",
         "wake_not_ready_unsaid",
         "acknowledgement_over_unsaid",
+        "resolved_by_hand_unsaid",
         "given_up_unsaid",
         "no_step",
     ]

@@ -49,6 +49,7 @@ mod winrm;
 mod wol;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
+pub use alerts::resolve::{Resolved, Resolving, resolve};
 pub use audit::view as audit_view;
 pub use command::{CommandAccess, CommandPolicy, Commander, StoredLogins};
 pub use credentials::{ConfiguredKey, CredentialError, CredentialStore, SecretsKey};

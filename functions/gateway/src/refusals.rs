@@ -74,6 +74,7 @@ async fn append(
 fn action(method: &Method, route: &str) -> AuditAction {
     match (method.as_str(), route) {
         ("POST", "/v1/alerts/{id}/acknowledge") => AuditAction::AlertAcknowledge,
+        ("POST", "/v1/alerts/{id}/resolve") => AuditAction::AlertResolve,
         ("POST", "/v1/silences") => AuditAction::SilenceSet,
         ("DELETE", "/v1/silences/{id}") => AuditAction::SilenceEnd,
         ("PUT", "/v1/reservations/{id}") => AuditAction::ReservationPut,

@@ -63,6 +63,7 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(alerts::list::list))
         .routes(routes!(alerts::one::one))
         .routes(routes!(alerts::acknowledge::post))
+        .routes(routes!(alerts::resolve::post))
         .routes(routes!(alerts::explain::explain))
         .routes(routes!(silences::list, silences::set))
         .routes(routes!(silences::end))

@@ -10,6 +10,7 @@ mod keys;
 mod live;
 mod people;
 mod refusals;
+mod resolving;
 mod silences;
 mod waking;
 

@@ -4,6 +4,7 @@
 
 mod alert;
 mod before_reservation;
+mod by_hand;
 mod cause;
 mod clock;
 mod delivery;
@@ -31,6 +32,7 @@ mod wake;
 mod word;
 
 pub use alert::*;
+pub use by_hand::{ResolvedByHand, resolve_by_hand};
 pub use cause::*;
 pub use clock::{ClockReading, Heard, on_clock};
 pub use delivery::{NextAttempt, Refusal, next_attempt};

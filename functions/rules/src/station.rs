@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
-use crate::{Cause, Heard, Uploads};
+use crate::{Cause, Heard, ResolvedByHand, Uploads};
 
 /// The one word for a station, derived here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -147,6 +147,8 @@ pub struct StationState {
     pub uploads: Uploads,
     /// The last power step of ours that went well, by the station's clock.
     pub powered: Option<PowerAction>,
+    /// Its alerts that somebody has called over, as long as it matters.
+    pub resolved_by_hand: Vec<ResolvedByHand>,
     /// Station timestamp − arrival of the newest heartbeat that was uploaded at once (positive: ahead).
     pub skew: Option<TimeDelta>,
     /// The derived word.
@@ -172,6 +174,7 @@ impl StationState {
             status: None,
             uploads: Uploads::default(),
             powered: None,
+            resolved_by_hand: Vec::new(),
             skew: None,
             word: StationWord::Unknown,
             word_since: now,
@@ -192,6 +195,7 @@ impl StationState {
             status: self.status.clone(),
             uploads: self.uploads.clone(),
             powered: self.powered.clone(),
+            resolved_by_hand: self.resolved_by_hand.clone(),
             skew: self.skew,
             word: self.word,
             word_since: self.word_since,

@@ -65,6 +65,11 @@ pub enum Command {
         after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable ordered\" --for 4h\n\nThe start of an id is enough where it is the only one."
     )]
     Ack(Ack),
+    /// Calls an alert over; where its rule still holds, another one opens
+    #[command(
+        after_help = "Example:\n  stationkeeper resolve 3f2a… --note \"the cable was loose\"\n\nThe start of an id is enough where it is the only one."
+    )]
+    Resolve(Resolve),
     /// What mutes notifications for a while; alerts go on as ever
     #[command(subcommand)]
     Silence(SilenceCommand),

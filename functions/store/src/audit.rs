@@ -18,6 +18,8 @@ const LONGEST_NAME: usize = 64;
 pub enum AuditAction {
     /// Took an alert.
     AlertAcknowledge,
+    /// Called an alert over.
+    AlertResolve,
     /// Set a silence.
     SilenceSet,
     /// Ended a silence.
@@ -64,8 +66,9 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::AlertAcknowledge,
+        Self::AlertResolve,
         Self::SilenceSet,
         Self::SilenceEnd,
         Self::ReservationPut,
@@ -93,6 +96,7 @@ impl AuditAction {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AlertAcknowledge => "alert.acknowledge",
+            Self::AlertResolve => "alert.resolve",
             Self::SilenceSet => "silence.set",
             Self::SilenceEnd => "silence.end",
             Self::ReservationPut => "reservation.put",

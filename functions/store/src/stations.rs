@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use stationkeeper_rules::{Cause, Heard, Latest, StationState, StationWord, StatusDocument, UnreadyRun, Uploads};
+use stationkeeper_rules::{
+    Cause, Heard, Latest, ResolvedByHand, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
+};
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
 use crate::database::Link;
@@ -257,6 +259,8 @@ struct Memory {
     #[serde(default)]
     uploads: Uploads,
     powered: Option<PowerAction>,
+    #[serde(default)]
+    resolved_by_hand: Vec<ResolvedByHand>,
 }
 
 /// [`Memory`], borrowed for writing.
@@ -270,6 +274,8 @@ struct MemoryOf<'a> {
     uploads: &'a Uploads,
     #[serde(skip_serializing_if = "Option::is_none")]
     powered: &'a Option<PowerAction>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    resolved_by_hand: &'a [ResolvedByHand],
 }
 
 fn read_stations() -> Statement {
@@ -289,6 +295,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
         status: &state.status,
         uploads: &state.uploads,
         powered: &state.powered,
+        resolved_by_hand: &state.resolved_by_hand,
     };
     let cause = state.word_cause.as_ref().map(serde_json::to_string).transpose().map_err(failed())?;
     Ok(vec![
@@ -322,6 +329,7 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
         status: memory.status,
         uploads: memory.uploads,
         powered: memory.powered,
+        resolved_by_hand: memory.resolved_by_hand,
         skew: row.optional_integer("skew_ms")?.map(TimeDelta::milliseconds),
         word: row.parsed("word", StationWord::parse)?,
         word_since: row.instant("word_since")?,

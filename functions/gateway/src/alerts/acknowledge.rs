@@ -125,7 +125,7 @@ async fn once(
 }
 
 /// Only looked up for whom it matters.
-async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Option<String>, ApiError> {
+pub(super) async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Option<String>, ApiError> {
     if actor.labs == Labs::All {
         return Ok(None);
     }
