@@ -4,6 +4,7 @@ use stationkeeper_tests::binary::run;
 
 const COMMANDS: [&[&str]; 43] = [
     &["up"],
+    &["gateway"],
     &["normalize"],
     &["decode-event"],
     &["replay"],

@@ -7,6 +7,7 @@ mod harness;
 mod browser;
 mod database_secret;
 mod demo;
+mod gateway_alone;
 mod hosts;
 mod lab_server;
 mod lambda;

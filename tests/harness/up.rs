@@ -122,11 +122,11 @@ impl Up {
         let text = |name: &str| {
             line[name].as_str().unwrap_or_else(|| panic!("the line of up has no {name}: {line}")).to_owned()
         };
-        // The keys of a bucket elsewhere are not for `up` to know.
+        // The keys of a bucket elsewhere are not for `up` to know, and a gateway alone has no bucket for stations.
         let key = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
         let access = Access {
-            endpoint: text("s3"),
-            bucket: text("bucket"),
+            endpoint: key("s3"),
+            bucket: key("bucket"),
             access_key_id: key("access_key_id"),
             secret_access_key: key("secret_access_key"),
         };

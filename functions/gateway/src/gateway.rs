@@ -55,6 +55,8 @@ pub struct GatewayOptions {
     pub uploads: Option<TakeUploads>,
     /// How often a heartbeat is told again to whoever listens to one station. Default: 10 s.
     pub heartbeat_every: Duration,
+    /// The longest time between two looks at what reservations need, by our clock. Default: 30 s.
+    pub scan_every: Duration,
     /// Logins that are stored. Default: none.
     pub credentials: Option<StoredLogins>,
     /// A proxy that vouches for its callers. Default: none.
@@ -75,6 +77,7 @@ impl Default for GatewayOptions {
             discovery: DiscoveryOptions::default(),
             uploads: None,
             heartbeat_every: Duration::from_secs(10),
+            scan_every: Duration::from_secs(30),
             credentials: None,
             internal: None,
             admin_networks: None,

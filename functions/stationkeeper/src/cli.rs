@@ -35,6 +35,11 @@ pub enum Command {
         after_help = "Example: a lab of 12 simulated stations, with a day of history\n  stationkeeper up --demo 12"
     )]
     Up(Up),
+    /// Runs the gateway alone: API, page, and what is done to stations; others ingest and judge
+    #[command(
+        after_help = "Example: beside handlers that run elsewhere\n  stationkeeper gateway --database mysql://stationkeeper@db.example/stationkeeper --bucket s3://telemetry --management-networks 10.20.0.0/16\n\nWithout --database it keeps a file of its own, judges what it reads from stations, and tells people, as `up` does; without --bucket what it reads stays in a file of its data folder. The variables of the older service are taken as they are (see README)."
+    )]
+    Gateway(Gateway),
     /// Shows what a telemetry file means
     #[command(
         after_help = "Example:\n  stationkeeper normalize --host LAB-WS01 heartbeat.json\n\nExit code 65: the file is rejected; the reason is on standard output."
@@ -181,6 +186,29 @@ pub struct Up {
     #[expect(missing_docs, reason = "documented at the type")]
     pub networks: Networks,
     /// File with the connections of notifications: mail server, webhooks, dead man's switch (see README, Notifications)
+    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
+    pub connections_file: Option<PathBuf>,
+    /// Say where everything is as one line of JSON, once all of it answers
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `gateway`.
+#[derive(Debug, Args)]
+pub struct Gateway {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// Where page and API listen; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_LISTEN")]
+    pub listen: Option<SocketAddr>,
+    /// Bucket that the stations upload to, `s3://NAME`, by the SDK's own variables: what is read from stations goes there too [default: a file in the data folder]
+    #[arg(long, value_name = "URL", env = "STATIONKEEPER_BUCKET")]
+    pub bucket: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub networks: Networks,
+    /// File with the connections of notifications (see README, Notifications)
     #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
     pub connections_file: Option<PathBuf>,
     /// Say where everything is as one line of JSON, once all of it answers

@@ -57,7 +57,8 @@ fn runtime(command: &Command) -> tokio::runtime::Builder {
 
 async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
     match command {
-        Command::Up(arguments) => up::run(arguments).await,
+        Command::Up(arguments) => up::run(arguments, up::Scope::Everything).await,
+        Command::Gateway(arguments) => up::gateway(arguments).await,
         Command::Normalize(arguments) => commands::normalize::normalize(&arguments),
         Command::DecodeEvent(arguments) => commands::normalize::decode(&arguments),
         Command::Replay(arguments) => commands::replay::run(&arguments).await,
@@ -95,6 +96,7 @@ fn log(command: &Command) {
     // warnings all day, and they are on the page.
     let default = match command {
         Command::Up(up) if up.demo.is_none() => "info",
+        Command::Gateway(_) => "info",
         _ => "error",
     };
     let level = environment::variable("STATIONKEEPER_LOG").unwrap_or_else(|| default.to_owned());

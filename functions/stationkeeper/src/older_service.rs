@@ -1,6 +1,7 @@
 //! What the environment says in the older service's names: `OPS_CONFIG` and `OPS_DYNAMIC_CONFIG` (the catalog and its overlay),
 //! `OPS_CREDENTIALS_PATH` and `OPS_SECRETS_KEY` (the logins of stations), `OPS_INTERNAL_AUTH_TOKEN` and `OPS_INTERNAL_AUTH_HEADER`, `ADMIN_DASHBOARD_LOCAL_ONLY`, `ADMIN_ALLOWED_CIDRS` and
-//! `ADMIN_TRUST_FORWARDED_IP`, `OPS_DISCOVERY_…`, `OPS_HEARTBEAT_SSE_INTERVAL_SECONDS`, `OPS_POLL_ENABLED` and `OPS_POLL_INTERVAL`.
+//! `ADMIN_TRUST_FORWARDED_IP`, `OPS_DISCOVERY_…`, `OPS_HEARTBEAT_SSE_INTERVAL_SECONDS`, `OPS_POLL_ENABLED`, `OPS_POLL_INTERVAL` and
+//! `OPS_RESERVATION_SCAN_INTERVAL`. Its other times of reservations are settings.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use stationkeeper_gateway::{
     AdminNetworks, CatalogFiles, ConfiguredKey, CredentialStore, DiscoveryOptions, GatewayOptions, InternalToken,
     SecretsKey, StoredLogins,
 };
+use stationkeeper_rules::orchestrator::Timing;
 
 use crate::environment::{secret, variable};
 use crate::failure::{Exit, Failure};
@@ -30,6 +32,7 @@ pub fn options(options: GatewayOptions, data: &Path) -> Result<GatewayOptions, F
             patience: seconds("OPS_DISCOVERY_TIMEOUT_SECONDS", 0.2)?.unwrap_or(defaults.patience),
         },
         heartbeat_every: seconds("OPS_HEARTBEAT_SSE_INTERVAL_SECONDS", 1.0)?.unwrap_or(options.heartbeat_every),
+        scan_every: seconds("OPS_RESERVATION_SCAN_INTERVAL", 1.0)?.unwrap_or(options.scan_every),
         credentials: Some(StoredLogins { store: credential_store(data)?, policy: station_access::policy()? }),
         internal: internal()?,
         admin_networks: admin_networks()?,
@@ -85,6 +88,23 @@ fn admin_networks() -> Result<Option<AdminNetworks>, Failure> {
 pub fn polling() -> Result<Option<Duration>, Failure> {
     let every = seconds("OPS_POLL_INTERVAL", 1.0)?.unwrap_or(Duration::from_secs(60));
     Ok(flag("OPS_POLL_ENABLED")?.unwrap_or(false).then_some(every))
+}
+
+/// What the environment says of reservations and the settings say otherwise: the settings hold, for every gateway alike.
+pub fn overruled(timing: &Timing) -> Vec<String> {
+    let differing = [
+        ("OPS_RESERVATION_START_LEAD", "start_lead_seconds", timing.start_lead_seconds),
+        ("OPS_RESERVATION_END_DELAY", "end_delay_seconds", timing.end_delay_seconds),
+        ("OPS_RESERVATION_LOOKBACK", "lookback_seconds", timing.lookback_seconds),
+        ("OPS_RESERVATION_RETRY_COOLDOWN", "cooldown_seconds", timing.cooldown_seconds),
+    ];
+    let said = differing.into_iter().filter_map(|(name, key, holds)| {
+        let said = variable(name).filter(|said| said.trim().parse() != Ok(holds))?;
+        Some(format!(
+            "{name} says {said}, the settings say {holds}, which holds: change orchestrator.{key} by `stationkeeper config apply`"
+        ))
+    });
+    said.collect()
 }
 
 fn flag(name: &str) -> Result<Option<bool>, Failure> {

@@ -25,7 +25,8 @@ pub struct Cloud {
     /// Address of the queue.
     pub queue: String,
     dead: String,
-    access: Access,
+    /// Its bucket, for whoever may do everything.
+    pub access: Access,
     sqs: Client,
     _program: Running,
 }

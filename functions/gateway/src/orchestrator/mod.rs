@@ -25,8 +25,6 @@ use crate::Gateway;
 pub(crate) use perform::command;
 pub(crate) use run::drive;
 
-/// The longest time between two scans, by our clock.
-const SCAN: Duration = Duration::from_secs(30);
 /// The shortest.
 const PAUSE: Duration = Duration::from_secs(1);
 /// After a scan that failed.
@@ -109,7 +107,7 @@ pub(crate) async fn run(gateway: Gateway) {
     let orchestrator = &gateway.shared().orchestrator;
     loop {
         let began = Instant::now();
-        let longest = SCAN.div_f64(gateway.shared().options.speed.max(1.0));
+        let longest = gateway.shared().options.scan_every.div_f64(gateway.shared().options.speed.max(1.0));
         let wait = match scan(&gateway).await {
             Ok(None) => longest,
             Ok(Some(at)) => gateway.until(at).min(longest),

@@ -14,6 +14,7 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::OldQuery;
+use crate::heartbeat::poll::json_of;
 use crate::operations::old::{Part, instant, operation, parameter};
 
 /// Of each kind of evidence; who needs more asks its own list.
@@ -132,7 +133,7 @@ async fn heartbeat(gateway: &Gateway, station: &Station) -> Result<Value, ApiErr
     let Some(latest) = &station.state.latest else { return Ok(Value::Null) };
     let said = &latest.snapshot;
     let raw = gateway.store().raw(&said.host, said.timestamp_utc).await?;
-    let raw = raw.and_then(|raw| serde_json::from_slice::<Value>(&raw.bytes).ok());
+    let raw = raw.and_then(|raw| json_of(&raw.bytes));
     let power = station.state.last_power_action();
     let logoff = station.state.last_forced_logoff();
     Ok(json!({

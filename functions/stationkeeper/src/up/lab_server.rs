@@ -44,7 +44,8 @@ pub struct Options {
     bucket: String,
     queue: Option<String>,
     events_token: Option<String>,
-    reconcile_every: Duration,
+    /// How often it is listed; none: others ingest what is put there.
+    comparison: Option<Duration>,
 }
 
 impl Options {
@@ -72,14 +73,31 @@ impl Options {
             );
             return Err(wrong(said));
         }
-        let name = bucket.strip_prefix("s3://").unwrap_or(&bucket).trim_end_matches('/');
-        if !is_bucket(name) {
-            return Err(wrong(format!("{bucket} names no bucket: say s3://NAME, without a path")));
-        }
+        let bucket = bucket_name(&bucket)?.to_owned();
         let seconds = arguments.reconcile_seconds.or(file.reconcile_seconds);
         let reconcile_every = seconds.map_or(RECONCILE_EVERY, |seconds| Duration::from_secs(seconds.max(2).into()));
-        Ok(Some(Self { bucket: name.to_owned(), queue, events_token, reconcile_every }))
+        Ok(Some(Self { bucket, queue, events_token, comparison: Some(reconcile_every) }))
     }
+}
+
+impl Options {
+    /// A bucket elsewhere for what a gateway reads from stations: its events are for others.
+    pub fn for_uploads(arguments: &cli::Elsewhere, connections: &Connections) -> Result<Option<Self>, Failure> {
+        let Some(bucket) = arguments.bucket.as_deref().or(connections.elsewhere.bucket.as_deref()) else {
+            return Ok(None);
+        };
+        let bucket = bucket_name(bucket)?.to_owned();
+        Ok(Some(Self { bucket, queue: None, events_token: None, comparison: None }))
+    }
+}
+
+/// The name in `s3://NAME`.
+fn bucket_name(url: &str) -> Result<&str, Failure> {
+    let name = url.strip_prefix("s3://").unwrap_or(url).trim_end_matches('/');
+    if is_bucket(name) {
+        return Ok(name);
+    }
+    Err(Failure::new(Exit::Configuration, format!("{url} names no bucket: say s3://NAME, without a path")))
 }
 
 fn read_token(path: &Path) -> Result<String, Failure> {
@@ -100,7 +118,7 @@ pub struct LabServer {
     bucket: S3Bucket,
     queue: Option<Arc<SqsQueue>>,
     events_token: Option<String>,
-    reconcile_every: Duration,
+    comparison: Option<Duration>,
     shared: Arc<Shared>,
     seen: watch::Sender<Elsewhere>,
     /// Where the S3 server is, for whoever uploads.
@@ -124,7 +142,7 @@ impl LabServer {
                 Some(Arc::new(queue))
             }
         };
-        if queue.is_none() && options.events_token.is_none() {
+        if queue.is_none() && options.events_token.is_none() && options.comparison.is_some() {
             tracing::warn!(
                 "no event will come: neither a queue nor an events token is named; the bucket is listed instead"
             );
@@ -137,7 +155,7 @@ impl LabServer {
             bucket,
             queue,
             events_token: options.events_token.clone(),
-            reconcile_every: options.reconcile_every,
+            comparison: options.comparison,
             shared: Arc::default(),
             seen: watch::Sender::default(),
             endpoint: endpoint.trim_end_matches('/').to_owned(),
@@ -191,14 +209,15 @@ impl LabServer {
             seen: self.seen.clone(),
         };
         tasks.spawn(looks.run(stop.clone()));
+        let Some(every) = self.comparison else { return };
         let comparison = Comparison {
-            patience: TimeDelta::from_std(PATIENCE.min(self.reconcile_every)).unwrap_or_default(),
+            patience: TimeDelta::from_std(PATIENCE.min(every)).unwrap_or_default(),
             first_from: match reach {
                 Reach::Until(at) => Some(at),
                 Reach::Everything => None,
             },
         };
-        let (ingest, seen, every) = (ingest.clone(), self.seen.subscribe(), self.reconcile_every);
+        let (ingest, seen) = (ingest.clone(), self.seen.subscribe());
         tasks.spawn(reconcile(ingest, comparison, every, seen, stop.clone()));
     }
 }

@@ -1,4 +1,4 @@
-//! `up`: bucket, ingest, checks and gateway in one process.
+//! `up`: bucket, ingest, checks and gateway in one process; `gateway`: the last of them.
 
 mod demo;
 mod feed;
@@ -49,13 +49,35 @@ use vitals::{Observed, Parts};
 /// Name of the token that `up` makes.
 const ADMIN_TOKEN: &str = "admin";
 
+/// Which parts run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them.
+    Everything,
+    /// The gateway, with a bucket for what it reads from stations. A database that is named is judged and told of by others.
+    Gateway,
+}
+
+impl Scope {
+    /// Whether stations are checked and people told here.
+    fn judges(self, connections: &Connections) -> bool {
+        self == Self::Everything || connections.database.is_none()
+    }
+
+    /// Whether stations upload to the bucket that is opened here.
+    fn takes_uploads(self) -> bool {
+        self == Self::Everything
+    }
+}
+
 /// Where everything is: the first line on standard output with `--json`.
 #[derive(Serialize)]
 struct Whereabouts {
     page: String,
     api: String,
-    s3: String,
-    bucket: String,
+    /// Null where the bucket holds only what the gateway reads from stations.
+    s3: Option<String>,
+    bucket: Option<String>,
     /// Null where the bucket is not ours.
     access_key_id: Option<String>,
     secret_access_key: Option<String>,
@@ -79,12 +101,35 @@ enum Ended {
     Damaged,
 }
 
-/// Runs `up` until it is told to stop.
-pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
+/// Runs `gateway` until it is told to stop.
+pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
+    let cli::Gateway { place, listen, bucket, networks, connections_file, json } = arguments;
+    let elsewhere = cli::Elsewhere { bucket, ..cli::Elsewhere::default() };
+    let s3_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let up = cli::Up {
+        place,
+        demo: None,
+        speed: 1.0,
+        seed: 1,
+        listen,
+        s3_listen,
+        elsewhere,
+        networks,
+        connections_file,
+        json,
+    };
+    run(up, Scope::Gateway).await
+}
+
+/// Runs these parts until told to stop.
+pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failure> {
     small_pages::ask();
     let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
     let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
-    let elsewhere = Options::resolve(&arguments.elsewhere, &connections)?;
+    let elsewhere = match scope {
+        Scope::Everything => Options::resolve(&arguments.elsewhere, &connections)?,
+        Scope::Gateway => Options::for_uploads(&arguments.elsewhere, &connections)?,
+    };
     if elsewhere.is_some() && arguments.demo.is_some() {
         let said = "a demo has a bucket of its own: leave out the bucket elsewhere, or --demo";
         return Err(Failure::new(Exit::Configuration, said));
@@ -105,7 +150,7 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
         .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
     let mut is_first = true;
     loop {
-        match round(&arguments, &connections, elsewhere.as_ref(), &listeners, &metrics, is_first).await? {
+        match round(&arguments, scope, &connections, elsewhere.as_ref(), &listeners, &metrics, is_first).await? {
             Ended::Told => return Ok(None),
             Ended::Damaged => is_first = false,
         }
@@ -115,6 +160,7 @@ pub async fn run(arguments: cli::Up) -> Result<Option<Exit>, Failure> {
 /// Opens everything, runs it, and closes it again. Only the first round says where everything is.
 async fn round(
     arguments: &cli::Up,
+    scope: Scope,
     connections: &Connections,
     elsewhere: Option<&Options>,
     listeners: &Listeners,
@@ -136,7 +182,9 @@ async fn round(
     let store = database.store.clone();
     let files: Vec<_> = bucket_file.into_iter().chain(database.file.clone()).collect();
     let page = format!("http://{}", local_address(&gateway_listener, connections.listen));
-    connections.remember_endpoint(feed.endpoint())?;
+    if scope.takes_uploads() {
+        connections.remember_endpoint(feed.endpoint())?;
+    }
 
     let lab = match arguments.demo {
         Some(stations) => Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.json).await?),
@@ -149,7 +197,10 @@ async fn round(
     let ingest = Arc::new(Ingest::new(feed.client(), store.clone(), clock, Limits::default(), Judging::default()));
     let (observed, _) = watch::channel(Observed::default());
     feed.work(&tasks, &ingest, &observed, (database.reach, database.file.clone()), &stop);
-    tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
+    let judges = scope.judges(connections);
+    if judges {
+        tasks.spawn(work::check(ingest.clone(), arguments.speed, stop.clone()));
+    }
     let bucket_damage = feed.embedded().map(|bucket| bucket.damage());
     let watched = tasks.spawn(soundness::watch_files(files.clone(), observed.subscribe(), bucket_damage, stop.clone()));
     let (vitals_sender, vitals_receiver) =
@@ -186,14 +237,20 @@ async fn round(
             "the files of the catalog were not read; the catalog is as it was before"
         );
     }
+    let settings = store.settings().await.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
+    for overruled in older_service::overruled(&settings.orchestrator) {
+        tracing::warn!("{overruled}");
+    }
     if let Some(every) = older_service::polling()? {
         tasks.spawn(uploads::poll(gateway.clone(), every, stop.clone()));
     }
-    let channels = notify::channels(arguments.connections_file.as_deref(), clock)?;
-    if let Some(alive) = channels.alive() {
-        tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));
+    if judges {
+        let channels = notify::channels(arguments.connections_file.as_deref(), clock)?;
+        if let Some(alive) = channels.alive() {
+            tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));
+        }
+        tasks.spawn(notify::run(store.clone(), channels, clock, stop.clone()));
     }
-    tasks.spawn(notify::run(store.clone(), channels, clock, stop.clone()));
     let closed = closing.clone();
     let serving = servers.spawn(gateway.serve(gateway_listener, async move { closed.cancelled().await }));
     if let (Some(lab), Some(bucket)) = (lab, feed.embedded()) {
@@ -202,18 +259,20 @@ async fn round(
 
     if is_first {
         let admin_token = admin_token(&store, arguments.json).await?;
+        let shown = scope.takes_uploads() || feed.embedded().is_none();
+        let root = feed.root().filter(|_| shown);
         let whereabouts = Whereabouts {
             api: format!("{page}/api/v1"),
             page,
-            s3: feed.endpoint().to_owned(),
-            bucket: feed.name().to_owned(),
-            access_key_id: feed.root().map(|root| root.access_key_id.clone()),
-            secret_access_key: feed.root().map(|root| root.secret.expose().to_owned()),
+            s3: shown.then(|| feed.endpoint().to_owned()),
+            bucket: shown.then(|| feed.name().to_owned()),
+            access_key_id: root.map(|root| root.access_key_id.clone()),
+            secret_access_key: root.map(|root| root.secret.expose().to_owned()),
             admin_token,
             database: store.describe().to_owned(),
             simulated,
         };
-        tell(&whereabouts, arguments)?;
+        tell(&whereabouts, arguments, scope)?;
     }
 
     let ended = tokio::select! {
@@ -341,14 +400,16 @@ async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failu
     Ok(Some(token))
 }
 
-fn tell(whereabouts: &Whereabouts, arguments: &cli::Up) -> Result<(), Failure> {
+fn tell(whereabouts: &Whereabouts, arguments: &cli::Up, scope: Scope) -> Result<(), Failure> {
     if arguments.json {
         return print_json(whereabouts);
     }
     let Whereabouts { page, api, s3, bucket, admin_token, database, simulated, .. } = whereabouts;
     print_line(format_args!("Page      {page}/"))?;
     print_line(format_args!("API       {api}"))?;
-    print_line(format_args!("Bucket    {s3}, name {bucket}"))?;
+    if let (Some(s3), Some(bucket)) = (s3, bucket) {
+        print_line(format_args!("Bucket    {s3}, name {bucket}"))?;
+    }
     print_line(format_args!("Database  {database}"))?;
     match admin_token {
         Some(token) => print_line(format_args!("Token     {token}   (admin; shown once, log in to the page with it)"))?,
@@ -365,7 +426,9 @@ fn tell(whereabouts: &Whereabouts, arguments: &cli::Up) -> Result<(), Failure> {
         print_line(format_args!("          magic packets at 127.0.0.1, UDP port {port}"))?;
     }
     print_line("")?;
-    if arguments.demo.is_some() {
+    if scope == Scope::Gateway {
+        print_line("It wakes and commands the stations of its catalog: stationkeeper hosts list")?;
+    } else if arguments.demo.is_some() {
         print_line("A lab of simulated stations has run for 24 hours and goes on. Try:")?;
         print_line("  stationkeeper status")?;
         print_line("  stationkeeper alerts --state any")?;
