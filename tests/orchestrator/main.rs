@@ -8,3 +8,4 @@ mod faults;
 mod lab;
 mod life;
 mod several;
+mod table;

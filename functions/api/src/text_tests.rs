@@ -198,6 +198,7 @@ fn every_cause_rule_word_and_severity_has_an_entry_and_no_entry_is_left_over() {
     assert_eq!(keys("rule"), Rule::ALL.iter().map(|rule| rule.as_str().to_owned()).collect());
     assert_eq!(keys("state"), StationWord::ALL.iter().map(|word| word.as_str().to_owned()).collect());
     assert_eq!(keys("step"), Action::ALL.iter().map(|action| action.as_str().to_owned()).collect());
+    assert_eq!(keys("at_risk"), stationkeeper_rules::AtRisk::ALL.iter().map(|risk| risk.as_str().to_owned()).collect());
     let severities = [Severity::Notice, Severity::Warning, Severity::Critical];
     assert_eq!(keys("severity"), severities.iter().map(|severity| severity.as_str().to_owned()).collect());
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use stationkeeper_station_link::wake::WakeWay;
-use stationkeeper_store::Store;
+use stationkeeper_store::{LabReservations, Store};
 use stationkeeper_telemetry::HostName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,6 +26,7 @@ use crate::hosts::discover::DiscoveryOptions;
 use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
+use crate::reservations;
 use crate::session::Sessions;
 use crate::uploads::TakeUploads;
 use crate::vitals::Vitals;
@@ -61,6 +62,8 @@ pub struct GatewayOptions {
     pub credentials: Option<StoredLogins>,
     /// A proxy that vouches for its callers. Default: none.
     pub internal: Option<InternalToken>,
+    /// A table of another system that reservations are read from. Default: none.
+    pub reservation_table: Option<Arc<LabReservations>>,
     /// From where page and API may be used; none: from everywhere.
     pub admin_networks: Option<AdminNetworks>,
 }
@@ -80,6 +83,7 @@ impl Default for GatewayOptions {
             scan_every: Duration::from_secs(30),
             credentials: None,
             internal: None,
+            reservation_table: None,
             admin_networks: None,
         }
     }
@@ -167,6 +171,7 @@ impl Gateway {
         if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
         }
+        self.0.tasks.spawn(reservations::table::run(self.clone()));
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let served = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
         self.0.closing.send_replace(true);

@@ -62,8 +62,8 @@ pub use hosts::document::SetAside;
 pub use hosts::rows::{CatalogChange, ChangeHostError};
 pub use reach::{ReachError, Reachable, StationReach};
 pub use reservations::{
-    AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
-    record_view as reservation_view,
+    AskedReservation, Became, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
+    record_view as reservation_view, risk::reservation_views,
 };
 pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};
 pub use stations::history::history_of as station_history;

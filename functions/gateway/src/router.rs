@@ -69,6 +69,7 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(silences::end))
         .routes(routes!(reservations::list::list))
         .routes(routes!(reservations::one, reservations::set, reservations::cancel))
+        .routes(routes!(reservations::source::list))
         .routes(routes!(reservations::go_ahead::go_ahead))
         .routes(routes!(reservations::ordered::start))
         .routes(routes!(reservations::ordered::end))

@@ -117,7 +117,7 @@ impl Surroundings {
 }
 
 /// Local mode was ordered, and no heartbeat from after that shows yet what came of it.
-fn held(order: Option<LocalModeOrder>, state: &StationState) -> bool {
+pub fn held(order: Option<LocalModeOrder>, state: &StationState) -> bool {
     order.is_some_and(|order| order.enabled && !Known { state, held: false }.heard_after(order.ordered_at))
 }
 

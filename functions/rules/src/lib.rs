@@ -3,6 +3,7 @@
 //! Pure: no I/O, no clock, no `tokio`. Time is an argument; a test of a rule is a table.
 
 mod alert;
+mod at_risk;
 mod before_reservation;
 mod by_hand;
 mod cause;
@@ -24,6 +25,7 @@ pub mod notify;
 pub mod orchestrator;
 mod quarantined_uploads;
 mod reservation;
+pub mod reservation_table;
 mod settings;
 mod station;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod wake;
 mod word;
 
 pub use alert::*;
+pub use at_risk::{AtRisk, Surroundings, at_risk};
 pub use by_hand::{ResolvedByHand, resolve_by_hand};
 pub use cause::*;
 pub use clock::{ClockReading, Heard, on_clock};

@@ -10,6 +10,7 @@ mod older_service;
 pub mod place;
 pub mod progress;
 pub mod replay;
+mod reservation_table;
 pub mod settings_file;
 mod station_access;
 pub mod stations;

@@ -187,6 +187,11 @@ conformance! {
         operations_are_filtered_read_in_pages_and_pruned,
         a_lease_lasts_by_the_clock_of_the_database,
     },
+    sources::{
+        a_source_is_read_by_one_and_taken_over_when_it_is_given_up,
+        what_came_of_a_source_is_kept,
+        a_reservation_keeps_where_it_comes_from,
+    },
     catalog::{
         a_row_of_the_catalog_comes_back_whole_and_in_its_order,
         the_first_in_use_that_lists_a_lab_has_it,

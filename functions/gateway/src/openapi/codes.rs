@@ -1,7 +1,7 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 55] = [
+pub(super) const CODES: [(&str, &str); 56] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
@@ -18,6 +18,7 @@ pub(super) const CODES: [(&str, &str); 55] = [
     ("discovery_too_weak", "nothing at the address says that it is a station"),
     ("forbidden", "the token's role does not suffice"),
     ("foreign_origin", "the page of another site asks"),
+    ("from_table", "the reservation comes from a table, which alone changes it"),
     ("host_exists", "a station of this name is in use"),
     ("key_of_other_request", "the `Idempotency-Key` was sent with another request"),
     ("local_mode_active", "the station is in local mode, and nobody confirmed"),

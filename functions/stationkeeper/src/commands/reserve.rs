@@ -1,7 +1,10 @@
 //! `reserve …`: reservations, by whoever has the database.
 
 use chrono::TimeDelta;
-use stationkeeper_gateway::{AskedReservation, PutReservationError, put_reservation, reservation_view};
+use stationkeeper_api::{Language, ReservationRecordView};
+use stationkeeper_gateway::{
+    AskedReservation, PutReservationError, put_reservation, reservation_view, reservation_views,
+};
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
 use stationkeeper_store::{Author, ReservationFilter, Store};
 use stationkeeper_telemetry::format_instant;
@@ -28,7 +31,10 @@ pub async fn run(arguments: &Reserve) -> Result<Option<Exit>, Failure> {
                 .reservations_filtered(&filter, window, None, *limit)
                 .await
                 .map_err(|error| Failure::because(Exit::Unavailable, "cannot read the reservations", &error))?;
-            list(&found, *json)
+            let views = reservation_views(&store, &found, Language::En, now)
+                .await
+                .map_err(|error| Failure::because(Exit::Unavailable, "cannot read the reservations", &error))?;
+            list(&views, *json)
         }
         Some(ReserveCommand::Cancel { place, id, by, json }) => {
             let store = place::existing_store(place).await?;
@@ -91,10 +97,10 @@ async fn put(
     Ok(None)
 }
 
-fn list(reservations: &[Reservation], json: bool) -> Result<Option<Exit>, Failure> {
+fn list(reservations: &[ReservationRecordView], json: bool) -> Result<Option<Exit>, Failure> {
     if json {
         for one in reservations {
-            print_json(&reservation_view(one))?;
+            print_json(one)?;
         }
         return Ok(None);
     }
@@ -102,16 +108,18 @@ fn list(reservations: &[Reservation], json: bool) -> Result<Option<Exit>, Failur
         print_line("No reservations.")?;
         return Ok(None);
     }
-    let mut rows = vec![["Id", "Host", "Lab", "Start", "End", "Status", "Who"].map(str::to_owned)];
+    let mut rows = vec![["Id", "Host", "Lab", "Start", "End", "Status", "Who", "At risk"].map(str::to_owned)];
     rows.extend(reservations.iter().map(|one| {
+        let risks = one.at_risk.iter().flatten().map(|risk| risk.code.as_str()).collect::<Vec<_>>().join(", ");
         [
-            harmless(&one.id.0),
-            one.host.to_string(),
+            harmless(&one.id),
+            one.host.clone(),
             harmless(one.lab.as_deref().unwrap_or_default()),
-            format_instant(one.start_at),
-            format_instant(one.end_at),
+            format_instant(one.start_at.0),
+            format_instant(one.end_at.0),
             one.status.as_str().to_owned(),
             harmless(one.who.as_deref().unwrap_or_default()),
+            risks,
         ]
     }));
     print_bytes(columns(&rows).as_bytes())?;

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod operations;
 pub mod outbox;
 pub mod people;
+pub mod sources;
 pub mod standing;
 pub mod stations;
 pub mod trail;
