@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 44] = [
+const COMMANDS: [&[&str]; 45] = [
     &["up"],
     &["gateway"],
     &["normalize"],
@@ -28,6 +28,7 @@ const COMMANDS: [&[&str]; 44] = [
     &["reserve"],
     &["reserve", "list"],
     &["reserve", "cancel"],
+    &["reserve", "import"],
     &["wake"],
     &["run"],
     &["token", "add"],

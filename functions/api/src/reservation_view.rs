@@ -81,3 +81,66 @@ pub struct RefusedRowView {
     /// The same in a sentence.
     pub text: String,
 }
+
+/// What became of a list of reservations, or would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportView {
+    /// It was only looked at.
+    pub dry_run: bool,
+    /// What is new or changed is kept.
+    pub applied: bool,
+    /// Entries that nobody knew.
+    pub new: usize,
+    /// Entries that changed something.
+    pub changed: usize,
+    /// Entries that changed nothing.
+    pub same: usize,
+    /// Entries that are not taken.
+    pub refused: usize,
+    /// In the order of the list.
+    pub items: Vec<ImportedView>,
+}
+
+/// What became of an entry of a list, or would.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ImportedView {
+    /// Its place in the list, from 1; headings do not count.
+    pub number: u64,
+    /// Its id, as far as it has one.
+    pub id: String,
+    /// What became of it.
+    pub outcome: ImportOutcome,
+    /// Why it was refused, as a stable word; null where it was not.
+    pub code: Option<String>,
+    /// The same in a sentence.
+    pub reason: Option<String>,
+}
+
+/// What became of an entry of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ImportOutcome {
+    /// Nobody knew it.
+    New,
+    /// It changed something.
+    Changed,
+    /// It changed nothing.
+    Same,
+    /// It is not taken.
+    Refused,
+}
+
+impl ImportOutcome {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Changed => "changed",
+            Self::Same => "same",
+            Self::Refused => "refused",
+        }
+    }
+}

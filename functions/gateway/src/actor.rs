@@ -121,6 +121,14 @@ impl Actor {
         self.may_reserve_in(lab)
     }
 
+    /// A list is judged entry by entry.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_import(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
     /// # Errors
     /// [`ApiError::Forbidden`] for viewers and instructors.
     pub fn may_command(&self) -> Result<(), ApiError> {

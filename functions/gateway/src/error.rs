@@ -204,7 +204,9 @@ impl ApiError {
                 ReservationError::LocalMode { .. } => (StatusCode::CONFLICT, "local_mode_active"),
                 ReservationError::FromTable { .. } => (StatusCode::CONFLICT, "from_table"),
                 ReservationError::Changed => (StatusCode::PRECONDITION_FAILED, "changed_meanwhile"),
-                ReservationError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+                ReservationError::UnknownStation(_) | ReservationError::NoSuchStation(_) => {
+                    (StatusCode::NOT_FOUND, "unknown_station")
+                }
                 ReservationError::NoStationOf(_)
                 | ReservationError::Id
                 | ReservationError::NoPlace

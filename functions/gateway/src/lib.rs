@@ -61,6 +61,9 @@ pub use hosts::discover::DiscoveryOptions;
 pub use hosts::document::SetAside;
 pub use hosts::rows::{CatalogChange, ChangeHostError};
 pub use reach::{ReachError, Reachable, StationReach};
+pub use reservations::import::apply::{ImportOptions, ImportReport, Imported, Refused, import_reservations};
+pub use reservations::import::entries::{Asked, Entry, EntryRefusal, ListFormat, When, read_entries};
+pub use reservations::import::import_view;
 pub use reservations::{
     AskedReservation, Became, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
     record_view as reservation_view, risk::reservation_views,

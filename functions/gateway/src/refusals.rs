@@ -79,6 +79,7 @@ fn action(method: &Method, route: &str) -> AuditAction {
         ("DELETE", "/v1/silences/{id}") => AuditAction::SilenceEnd,
         ("PUT", "/v1/reservations/{id}") => AuditAction::ReservationPut,
         ("DELETE", "/v1/reservations/{id}") => AuditAction::ReservationCancel,
+        ("POST", "/v1/reservations/import") => AuditAction::ReservationImport,
         ("POST", "/v1/reservations/{id}/override") => AuditAction::ReservationOverride,
         ("POST", "/reservations/start") => AuditAction::ReservationStart,
         ("POST", "/reservations/end") => AuditAction::ReservationEnd,

@@ -1,6 +1,7 @@
 //! Reservations: `GET` and `PUT /api/v1/reservations/{id}`, and `DELETE …/{id}`, which cancels.
 
 pub(crate) mod go_ahead;
+pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod ordered;
 mod put;

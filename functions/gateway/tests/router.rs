@@ -6,6 +6,7 @@ mod app;
 mod document;
 mod history;
 mod hosts;
+mod importing;
 mod keys;
 mod live;
 mod people;

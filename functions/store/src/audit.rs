@@ -28,6 +28,8 @@ pub enum AuditAction {
     ReservationPut,
     /// Cancelled a reservation.
     ReservationCancel,
+    /// Took a list of reservations.
+    ReservationImport,
     /// Made a token.
     TokenAdd,
     /// Revoked a token.
@@ -66,13 +68,14 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::AlertAcknowledge,
         Self::AlertResolve,
         Self::SilenceSet,
         Self::SilenceEnd,
         Self::ReservationPut,
         Self::ReservationCancel,
+        Self::ReservationImport,
         Self::TokenAdd,
         Self::TokenRevoke,
         Self::PairingOffer,
@@ -101,6 +104,7 @@ impl AuditAction {
             Self::SilenceEnd => "silence.end",
             Self::ReservationPut => "reservation.put",
             Self::ReservationCancel => "reservation.cancel",
+            Self::ReservationImport => "reservation.import",
             Self::TokenAdd => "token.add",
             Self::TokenRevoke => "token.revoke",
             Self::PairingOffer => "pairing.offer",

@@ -1,7 +1,7 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 56] = [
+pub(super) const CODES: [(&str, &str); 57] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
@@ -20,6 +20,7 @@ pub(super) const CODES: [(&str, &str); 56] = [
     ("foreign_origin", "the page of another site asks"),
     ("from_table", "the reservation comes from a table, which alone changes it"),
     ("host_exists", "a station of this name is in use"),
+    ("import_refused", "entries of the list are refused, and nothing was changed"),
     ("key_of_other_request", "the `Idempotency-Key` was sent with another request"),
     ("local_mode_active", "the station is in local mode, and nobody confirmed"),
     ("local_mode_not_set", "the flag of local mode is not as it was to be"),
@@ -79,7 +80,8 @@ mod tests {
         let stations = words(include_str!("../../../station-link/src/winrm/error.rs"), "pub fn code(", "\n}\n");
         // An answer that says more than an error does.
         let provision = words(include_str!("../hosts/provision.rs"), "\"code\": ", ",");
-        let all = ours.iter().chain(&dressed).chain(&stations).chain(&provision);
+        let import = words(include_str!("../reservations/import.rs"), "\"code\": ", ",");
+        let all = ours.iter().chain(&dressed).chain(&stations).chain(&provision).chain(&import);
         let used: BTreeSet<&str> = all.copied().filter(|word| !word.contains(' ')).collect();
         assert_eq!(used, CODES.iter().map(|(word, _)| *word).collect());
         assert!(CODES.is_sorted());

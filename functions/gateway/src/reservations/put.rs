@@ -64,6 +64,9 @@ pub enum ReservationError {
     /// No such station.
     #[error("host '{0}' not found")]
     UnknownStation(HostName),
+    /// Nothing of this name is in the catalog.
+    #[error("host '{0}' not found")]
+    NoSuchStation(String),
     /// A lab without a station.
     #[error("no station of the laboratory '{0}' is in the catalog")]
     NoStationOf(String),
@@ -152,9 +155,7 @@ pub async fn put_reservation(
     author: &Author,
     now: DateTime<Utc>,
 ) -> Result<PutReservation, PutReservationError> {
-    if !(1..=ID_LENGTH).contains(&id.0.chars().count()) || id.0.chars().any(char::is_control) {
-        return Err(ReservationError::Id.into());
-    }
+    refuse_id(id)?;
     let mut attempt = 1;
     loop {
         match once(store, id, asked, author, now).await {
@@ -162,6 +163,12 @@ pub async fn put_reservation(
             done => return done,
         }
     }
+}
+
+/// An id that cannot be kept.
+pub(super) fn refuse_id(id: &ReservationId) -> Result<(), ReservationError> {
+    let is_kept = (1..=ID_LENGTH).contains(&id.0.chars().count()) && !id.0.chars().any(char::is_control);
+    if is_kept { Ok(()) } else { Err(ReservationError::Id) }
 }
 
 async fn once(
