@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 45] = [
+const COMMANDS: [&[&str]; 48] = [
     &["up"],
     &["gateway"],
     &["normalize"],
@@ -14,6 +14,9 @@ const COMMANDS: [&[&str]; 45] = [
     &["alerts", "explain"],
     &["ack"],
     &["resolve"],
+    &["actions"],
+    &["actions", "approve"],
+    &["actions", "withdraw"],
     &["silence", "add"],
     &["silence", "list"],
     &["silence", "end"],

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,14 +17,14 @@ use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_pipeline::plan::Judging;
-use stationkeeper_rules::orchestrator::{AfterEnd, Timing};
-use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Settings};
+use stationkeeper_rules::orchestrator::{ActionKind, ActionState, AfterEnd, StationAction, Timing};
+use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Settings, StationWord};
 use stationkeeper_simulator::{Document, Lab as SimulatedLab, LabPlan, Power, Role};
 use stationkeeper_station_link::AllowedCommands;
 use stationkeeper_station_link::winrm::{CertificatePolicy, Credential, Login};
 use stationkeeper_store::{
-    Author, CatalogEntry, HostStatus, LabReservations, Labs, OperationFilter, RecordedOperation, Store, StoreOptions,
-    TokenGrant, TokenRole,
+    ActionFilter, Author, CatalogEntry, HostStatus, LabReservations, Labs, OperationFilter, RecordedOperation, Store,
+    StoreOptions, TokenGrant, TokenRole,
 };
 use stationkeeper_telemetry::{HostName, Limits, ObjectKey, ObjectKind};
 use stationkeeper_tests::database::{Database, Kind};
@@ -46,6 +47,8 @@ pub struct Lab {
     pub stations: Stations,
     pub clock: ScaledClock,
     pub store: Store,
+    deaf: Arc<AtomicBool>,
+    ingest: Arc<Ingest<Arc<MemoryBucket>, ScaledClock>>,
     database: Database,
     token: String,
     tasks: TaskTracker,
@@ -97,13 +100,19 @@ impl Lab {
 
         let bucket = Arc::new(MemoryBucket::default());
         let ingest = Ingest::new(bucket.clone(), store.clone(), clock, Limits::default(), Judging::default());
-        let (from, stopped) = (stations.clone(), stop.clone());
+        let ingest = Arc::new(ingest);
+        let deaf = Arc::new(AtomicBool::new(false));
+        let is_deaf = deaf.clone();
+        let (from, stopped, taking) = (stations.clone(), stop.clone(), ingest.clone());
         tasks.spawn(async move {
             loop {
                 let uploads = tokio::select! {
                     () = stopped.cancelled() => return,
                     uploads = from.uploads() => uploads,
                 };
+                if is_deaf.load(Ordering::Relaxed) {
+                    continue;
+                }
                 let deliveries: Vec<_> = uploads
                     .into_iter()
                     .enumerate()
@@ -115,11 +124,39 @@ impl Lab {
                         }
                     })
                     .collect();
-                let report = ingest.batch(&deliveries).await;
+                let report = taking.batch(&deliveries).await;
                 assert!(report.failed.is_empty(), "{report:?}");
             }
         });
-        Self { stations, clock, store, database, token, tasks, stop }
+        Self { stations, clock, store, deaf, ingest, database, token, tasks, stop }
+    }
+
+    /// Stations are checked from now on, as the schedule does.
+    pub fn watch(&self) {
+        let (ingest, stop) = (self.ingest.clone(), self.stop.clone());
+        self.tasks.spawn(async move {
+            while !stop.is_cancelled() {
+                ingest.check_overdue().await.unwrap();
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+        });
+    }
+
+    /// The newest action of a kind, once there is one that is so.
+    pub async fn until_action(&self, kind: ActionKind, state: ActionState) -> StationAction {
+        let found = async || {
+            let all = self.store.actions(&ActionFilter::default(), None, 100, self.clock.now()).await.unwrap();
+            all.into_iter().map(|one| one.action).find(|action| (action.kind, action.state) == (kind, state))
+        };
+        self.until(&format!("{} {}", kind.as_str(), state.as_str()), async || found().await.is_some()).await;
+        found().await.unwrap()
+    }
+
+    /// Waits until the word for a station is this one.
+    pub async fn until_word(&self, place: usize, word: StationWord) {
+        let host = self.host(place);
+        let is = async || self.store.station(&host).await.unwrap().is_some_and(|station| station.state.word == word);
+        self.until(word.as_str(), is).await;
     }
 
     /// These times hold from now on: a backoff that a test can wait for, and what is done after reservations.
@@ -170,6 +207,16 @@ impl Lab {
             store.close().await;
         });
         Served { page, token: format!("Bearer {}", self.token), stop, task, runtime }
+    }
+
+    /// By the lab's clock.
+    pub fn clock_now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Nothing that stations upload is taken from now on.
+    pub fn deafen(&self) {
+        self.deaf.store(true, Ordering::Relaxed);
     }
 
     /// The n-th station.
@@ -306,9 +353,10 @@ impl Lab {
         .await;
     }
 
-    /// Whoever holds a lease is gone, and its time is over.
+    /// Whoever holds a lease or a claim is gone, and its time is over.
     pub async fn end_leases(&self) {
         self.database.execute("update station_leases set leased_until = 0").await;
+        self.database.execute("update station_actions set claimed_until = 0 where claimed_by is not null").await;
     }
 
     /// Ends it.

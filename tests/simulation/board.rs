@@ -132,7 +132,6 @@ impl Board {
                 off: self.judging.off,
                 passage: self.judging.passage,
                 grace_from: self.grace_from,
-                running: None,
             };
             let judged = on_passage(&kept.state, now, &context);
             kept.unresolved = unresolved_after(&kept.unresolved, &judged.transitions);

@@ -1,6 +1,7 @@
 //! An alert and the steps of its life.
 
 use serde::{Deserialize, Serialize};
+use stationkeeper_rules::orchestrator::{ActionKind, ActionState, StationAction};
 use stationkeeper_rules::{Alert, AlertState, Cause, Rule, Severity, Transition};
 use stationkeeper_telemetry::HostName;
 
@@ -40,9 +41,25 @@ pub struct AlertView {
     pub cause: Cause,
     /// The same as a sentence.
     pub cause_text: String,
+    /// What is done about it, or could be: the answer that its rule has.
+    pub action: Option<AlertActionView>,
     /// Its life so far, oldest first. Only where one alert was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transitions: Option<Vec<TransitionView>>,
+}
+
+/// The answer to an alert, as far as its row shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AlertActionView {
+    /// 32 hex digits.
+    pub id: String,
+    /// What.
+    pub kind: ActionKind,
+    /// Where it stands.
+    pub state: ActionState,
+    /// How it ended, in a sentence.
+    pub message: Option<String>,
 }
 
 /// One step of an alert's life.
@@ -84,8 +101,21 @@ impl AlertView {
             resolved_at: alert.resolved_at.map(Into::into),
             cause: alert.cause.clone(),
             cause_text: text(language, &alert.cause),
+            action: None,
             transitions: None,
         }
+    }
+
+    /// With what is done about it.
+    #[must_use]
+    pub fn with_action(mut self, action: Option<&StationAction>) -> Self {
+        self.action = action.map(|action| AlertActionView {
+            id: action.id.0.clone(),
+            kind: action.kind,
+            state: action.state,
+            message: action.message.clone(),
+        });
+        self
     }
 
     /// With its life.

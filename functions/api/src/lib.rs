@@ -3,6 +3,7 @@
 //! Pure: a view is a function of what the rules know and of `now`. No I/O, no clock, no `tokio`.
 
 mod access_view;
+mod action_view;
 mod alert_view;
 mod decision_view;
 mod evidence_view;
@@ -17,7 +18,8 @@ mod step_view;
 mod text;
 
 pub use access_view::{AuditView, MintedTokenView, PairingCodeView, TokenView};
-pub use alert_view::{AlertView, TransitionView};
+pub use action_view::ActionView;
+pub use alert_view::{AlertActionView, AlertView, TransitionView};
 pub use decision_view::{DecisionView, ExplanationView, SilenceView, because_text, span_text};
 pub use evidence_view::{ForcedLogoffView, QuarantinedObjectView};
 pub use health_view::{HealthStatus, HealthView, PartView, PartsView};
@@ -28,6 +30,6 @@ pub use page::{ErrorBody, Page};
 pub use reservation_view::{
     ImportOutcome, ImportView, ImportedView, RefusedRowView, ReservationRecordView, ReservationSourceView, RiskView,
 };
-pub use station_view::{ReservationView, StationView};
+pub use station_view::{CurrentActionView, ReservationView, StationView};
 pub use step_view::{CommandOutputView, OperationView};
 pub use text::{Language, issue_text, phrase, rule_text, severity_text, step_text, text, word_text};

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
-use stationkeeper_rules::{Cause, Reservation, ReservationStatus, StationState, StationWord};
+use stationkeeper_rules::{Cause, Doing, Reservation, ReservationStatus, StationState, StationWord};
 use stationkeeper_telemetry::HostName;
 
 use crate::operation_view::newest;
@@ -64,10 +64,24 @@ pub struct StationView {
     pub version: Option<String>,
     /// Start of collection of the last `status.json`; it feeds no rule.
     pub status_as_of: Option<Instant>,
+    /// What is done to it now.
+    pub current_action: Option<CurrentActionView>,
     /// The reservation that runs now.
     pub current_reservation: Option<ReservationView>,
     /// The next one to start.
     pub next_reservation: Option<ReservationView>,
+}
+
+/// What is done to a station now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CurrentActionView {
+    /// What.
+    pub doing: Doing,
+    /// Since when.
+    pub since: Instant,
+    /// Whoever does it is taken to be gone from here on.
+    pub until: Instant,
 }
 
 /// A reservation, as far as a station's row shows it.
@@ -143,6 +157,11 @@ impl StationView {
             .map(Into::into),
             version: snapshot.and_then(|snapshot| snapshot.details.version.clone()),
             status_as_of: state.status.as_ref().map(|status| status.snapshot.timestamp_utc.into()),
+            current_action: state.running_at(now).map(|running| CurrentActionView {
+                doing: running.doing,
+                since: running.since.into(),
+                until: running.until.into(),
+            }),
             current_reservation: current.map(Into::into),
             next_reservation: next.map(Into::into),
         }

@@ -126,6 +126,7 @@ pub fn text(language: Language, cause: &Cause) -> String {
         Cause::OffOnPurpose { at, mode: Some(mode) } => say("off_on_purpose", &[("at", &minute(*at)), ("mode", mode)]),
         Cause::OffOnPurpose { at, mode: None } => say("off_on_purpose_unsaid", &[("at", &minute(*at))]),
         Cause::Busy { command, since } => say("busy", &[("command", command), ("since", &minute(*since))]),
+        Cause::Waking { since } => say("waking", &[("since", &minute(*since))]),
         Cause::AlertOpen { rule } => {
             let name = Rule::parse(rule).map_or_else(|| rule.clone(), |rule| rule_text(language, rule));
             say("alert_open", &[("rule", &name)])

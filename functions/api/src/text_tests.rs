@@ -110,6 +110,7 @@ fn sentences() -> Vec<(Cause, &'static str)> {
         (Cause::DoneAfterAll { step: "release".into() }, "Done after all: release"),
         (Cause::DoneAfterAll { step: "unheard of".into() }, "Done after all: unheard of"),
         (Cause::Busy { command: "session guard".into(), since }, "Busy: session guard since 2026-11-24 10:02 UTC"),
+        (Cause::Waking { since }, "Being woken since 2026-11-24 10:02 UTC"),
         (Cause::AlertOpen { rule: "clock_skew".into() }, "Open alert: Clock wrong"),
         (Cause::AlertOpen { rule: "unheard_of".into() }, "Open alert: unheard_of"),
         (

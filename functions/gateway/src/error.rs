@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use stationkeeper_pipeline::actions::ActionRefused;
 use stationkeeper_rules::LifeError;
 use stationkeeper_rules::notify::SilenceError;
+use stationkeeper_rules::orchestrator::ActionError;
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{StoreError, TokenRole};
 use stationkeeper_telemetry::HostName;
@@ -59,6 +61,12 @@ pub(crate) enum ApiError {
     /// No operation of that id.
     #[error("operation '{0}' not found")]
     UnknownOperation(String),
+    /// No action of that id.
+    #[error("action '{0}' not found")]
+    UnknownAction(String),
+    /// The action cannot move so.
+    #[error("{0}")]
+    Action(ActionError),
     /// Somebody else acts on the station.
     #[error("something else is done on {host} now{}: try again", .reservation_id.as_ref().map(|id| format!(" (for reservation {id})")).unwrap_or_default())]
     StationBusy { host: HostName, reservation_id: Option<String> },
@@ -199,6 +207,8 @@ impl ApiError {
             Self::UnknownSilence(_) => (StatusCode::NOT_FOUND, "unknown_silence"),
             Self::UnknownReservation => (StatusCode::NOT_FOUND, "unknown_reservation"),
             Self::UnknownOperation(_) => (StatusCode::NOT_FOUND, "unknown_operation"),
+            Self::UnknownAction(_) => (StatusCode::NOT_FOUND, "unknown_action"),
+            Self::Action(_) => (StatusCode::CONFLICT, "action_not_possible"),
             Self::StationBusy { .. } => (StatusCode::CONFLICT, "station_busy"),
             Self::Reservation(error) => match error {
                 ReservationError::LocalMode { .. } => (StatusCode::CONFLICT, "local_mode_active"),
@@ -273,6 +283,15 @@ impl From<stationkeeper_pipeline::IngestError> for ApiError {
         match error {
             stationkeeper_pipeline::IngestError::Store(error) => error.into(),
             error => Self::Internal(InternalError::Ingest(error)),
+        }
+    }
+}
+
+impl From<ActionRefused> for ApiError {
+    fn from(refused: ActionRefused) -> Self {
+        match refused {
+            ActionRefused::Unknown(id) => Self::UnknownAction(id.0),
+            ActionRefused::Life(error) => Self::Action(error),
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use crate::actions::{self, Actions};
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
 use crate::edge::{AdminNetworks, InternalToken};
@@ -108,6 +109,7 @@ pub(crate) struct Shared {
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
+    pub actions: Actions,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -147,6 +149,7 @@ impl Gateway {
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
+            actions: Actions::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
@@ -170,6 +173,7 @@ impl Gateway {
         let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
         if logs_in && !reach.networks.is_empty() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
+            self.0.tasks.spawn(actions::run(self.clone()));
         }
         self.0.tasks.spawn(reservations::table::run(self.clone()));
         let service = self.router().into_make_service_with_connect_info::<SocketAddr>();

@@ -3,6 +3,7 @@
 //! Handlers read the store and hand views of `stationkeeper-api` out; they decide nothing about stations. One endpoint is one
 //! file; [`Gateway::router`] is the one list of routes.
 
+mod actions;
 mod actor;
 mod alerts;
 mod assets;

@@ -35,6 +35,7 @@ use crate::router::described;
     tags(
         (name = "stations", description = "The PCs of the laboratories, with their latest state."),
         (name = "alerts", description = "What needs somebody, since when and why."),
+        (name = "actions", description = "What rules propose and persons want done to stations."),
         (name = "silences", description = "What nobody shall be told of for a while."),
         (name = "reservations", description = "Who uses which station when."),
         (name = "evidence", description = "What is kept for whoever settles a dispute."),

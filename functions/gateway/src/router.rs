@@ -14,7 +14,7 @@ use crate::actor::Actor;
 use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
-    Gateway, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts,
+    Gateway, actions, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts,
     idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, reservations,
     silences, stations, status_page, tokens, winrm, wol,
 };
@@ -83,6 +83,11 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(operations::list))
         .routes(routes!(operations::one))
         .routes(routes!(operations::recent::recent))
+        .routes(routes!(operations::stop))
+        .routes(routes!(actions::list::list, actions::order::order))
+        .routes(routes!(actions::list::one))
+        .routes(routes!(actions::decide::approve))
+        .routes(routes!(actions::decide::withdraw))
         .routes(routes!(tokens::list, tokens::add))
         .routes(routes!(tokens::revoke))
         .routes(routes!(tokens::offer))

@@ -3,6 +3,7 @@
 //!
 //! It decides nothing that `rules` could decide: it fetches inputs, applies results, and repeats what may pass by itself.
 
+pub mod actions;
 mod answer_date;
 pub mod bucket;
 pub mod clock;

@@ -131,7 +131,7 @@ fn ids(reservations: &[Reservation]) -> Vec<ReservationId> {
 }
 
 impl Acting<'_> {
-    fn window(&self) -> (DateTime<Utc>, DateTime<Utc>) {
+    pub(crate) fn window(&self) -> (DateTime<Utc>, DateTime<Utc>) {
         let lookback = TimeDelta::seconds(i64::from(self.settings.orchestrator.lookback_seconds));
         (self.now - lookback, self.now + AHEAD)
     }
@@ -183,6 +183,9 @@ impl Acting<'_> {
         match surroundings.decide(self.settings, self.now) {
             Decision::Nothing { .. } => Ok(Begun::Nothing),
             Decision::Run(run) | Decision::Resume(run) => {
+                if self.is_acted_on(&mut transaction).await? {
+                    return Ok(Begun::Nothing);
+                }
                 transaction.leases().take(&run, self.holder, LEASE, self.now).await?;
                 transaction.commit().await?;
                 Ok(Begun::Run(run))
@@ -220,6 +223,9 @@ impl Acting<'_> {
             let reservation_id = lease.run.parts.first().map(|part| part.reservation_id.clone());
             return Ok(Err(Busy::Leased { reservation_id }));
         }
+        if self.is_acted_on(&mut transaction).await? {
+            return Ok(Err(Busy::Leased { reservation_id: None }));
+        }
         transaction.leases().take(run, self.holder, LEASE, self.now).await?;
         transaction.audit().append(std::slice::from_ref(ordered)).await?;
         transaction.commit().await?;
@@ -232,7 +238,7 @@ impl Acting<'_> {
     /// The store failed: repeat it.
     pub async fn step(&self) -> Result<Step, IngestError> {
         let (mut transaction, states) = self.store.begin_locking(std::slice::from_ref(self.host)).await?;
-        let Some(state) = states.into_iter().next() else { return Ok(Step::Lost) };
+        let Some(mut state) = states.into_iter().next() else { return Ok(Step::Lost) };
         let lease = transaction.leases().of(self.host).await?.filter(|lease| lease.holder == self.holder);
         let Some(lease) = lease else { return Ok(Step::Lost) };
         let run = &lease.run;
@@ -250,6 +256,9 @@ impl Acting<'_> {
             Next::Issue { operation, work } => {
                 // Nobody else opens it under our lock: it is there only if the reply to an earlier commit was lost.
                 if transaction.operations().open(&operation).await? {
+                    state.running = work.running(&self.settings.orchestrator, self.now);
+                    state.check_at = Some(self.now);
+                    transaction.states().save([&state]).await?;
                     tell(&mut transaction, std::slice::from_ref(&*operation), self.now).await?;
                     transaction.commit().await?;
                     return Ok(Step::Do { operation, work });
@@ -300,9 +309,10 @@ impl Acting<'_> {
             if let (Action::Power(mode), Some(true)) = (settled.action, settled.success) {
                 let arguments = output.map_or(&[][..], |output| &output.arguments);
                 state.powered = Some(powered(&state, mode, arguments, settled.started_at));
-                state.check_at = Some(self.now);
-                transaction.states().save([&state]).await?;
             }
+            state.running = self.settings.orchestrator.running_after(state.running, settled.success, self.now);
+            state.check_at = Some(self.now);
+            transaction.states().save([&state]).await?;
             let unresolved = transaction.alerts().unresolved(std::slice::from_ref(self.host)).await?;
             let moved = done_after_all(&settled, &unresolved);
             self.move_alerts(&mut transaction, state, &moved).await?;
@@ -348,7 +358,12 @@ pub async fn note_power(
     Ok(transaction.commit().await?)
 }
 
-fn powered(state: &StationState, mode: PowerMode, arguments: &[String], issued_at: DateTime<Utc>) -> PowerAction {
+pub(crate) fn powered(
+    state: &StationState,
+    mode: PowerMode,
+    arguments: &[String],
+    issued_at: DateTime<Utc>,
+) -> PowerAction {
     let delay = arguments.iter().find_map(|one| one.strip_prefix("--delay=")?.parse().ok());
     PowerAction {
         timestamp: issued_at.checked_add_signed(state.skew.unwrap_or_default()),

@@ -374,7 +374,6 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
                 off: self.judging.off,
                 passage: self.judging.passage,
                 grace_from,
-                running: None,
             };
             let outcome = on_passage(&state, now, &context);
             invariant::latest_moves_forward(Newest::of(&state), &outcome.state)?;

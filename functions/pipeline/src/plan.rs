@@ -415,7 +415,6 @@ impl Folding<'_> {
             off: self.judging.off,
             passage: self.judging.passage,
             grace_from: None,
-            running: None,
         }
     }
 

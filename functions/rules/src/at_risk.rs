@@ -69,6 +69,8 @@ pub fn at_risk(
     if now >= reservation.start_at - TimeDelta::seconds(i64::from(timing.start_lead_seconds)) {
         match known.state.word {
             StationWord::Down => reasons.push(AtRisk::Down),
+            // It is on its way.
+            StationWord::Waking => {}
             _ if off(known.state).is_some_and(|off| off.from <= now) => reasons.push(AtRisk::Off),
             _ => {}
         }
@@ -114,6 +116,10 @@ mod tests {
         let held = at("09:00:00", &local);
         let down = at("07:00:00", &|state| state.word = StationWord::Down);
         let off = at("08:00:00", &|state| state.powered = Some(switched_off()));
+        let waking = at("08:00:00", &|state| {
+            state.powered = Some(switched_off());
+            state.word = StationWord::Waking;
+        });
         let off_and_held = at("08:00:00", &|state| {
             state.powered = Some(switched_off());
             local(state);
@@ -129,6 +135,7 @@ mod tests {
             ("down, at the lead", Some(&down), false, false, "09:58:00", "down"),
             ("off, before the lead: it will be woken", Some(&off), false, false, "09:57:59", ""),
             ("off, at the lead", Some(&off), false, false, "09:58:00", "off"),
+            ("off, and being woken", Some(&waking), false, false, "09:58:10", ""),
             ("several", Some(&off_and_held), false, true, "10:00:00", "local_mode off given_up"),
             ("given up", Some(&well), false, true, "10:05:00", "given_up"),
         ] {

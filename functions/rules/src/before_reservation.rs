@@ -58,7 +58,8 @@ pub fn local_mode(
 
 /// `stale_forced_logoff`: start − lead ≤ now < start and the last forced logoff is older than it may be.
 ///
-/// One that never happened raises nothing. A prepare that succeeded within the window cleaned the station without a new logoff.
+/// One that never happened raises nothing. A prepare or a guard of ours that succeeded within the window cleaned the station without a new
+/// logoff.
 pub fn stale_forced_logoff(
     state: &StationState,
     reservation: &Reservation,
@@ -76,8 +77,9 @@ pub fn stale_forced_logoff(
     let prepared = state
         .last_prepare()
         .is_some_and(|prepare| prepare.success == Some(true) && prepare.timestamp.is_some_and(|at| at >= opens));
+    let guarded = state.guarded_at.is_some_and(|at| at >= opens);
     let Some(last) = state.last_forced_logoff().and_then(|logoff| logoff.timestamp) else { return Verdict::Unjudged };
-    if prepared || reservation.start_at - last <= seconds(settings.forced_logoff_max_age_seconds) {
+    if prepared || guarded || reservation.start_at - last <= seconds(settings.forced_logoff_max_age_seconds) {
         return Verdict::Clear { at: said_at(state, now), cause: Cause::ForcedLogoffRenewed };
     }
     Verdict::Holds {

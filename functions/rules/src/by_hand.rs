@@ -134,7 +134,6 @@ mod tests {
             off: OffPolicy::Excuses,
             passage: Passage::EveryTick,
             grace_from: None,
-            running: None,
         };
         judge(state, &context)
     }

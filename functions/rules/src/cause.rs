@@ -138,6 +138,11 @@ pub enum Cause {
         /// Since when.
         since: DateTime<Utc>,
     },
+    /// It was off, and is being woken.
+    Waking {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
     /// An alert of this rule is open.
     AlertOpen {
         /// The rule's name.

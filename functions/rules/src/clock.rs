@@ -116,7 +116,6 @@ mod tests {
                 off: OffPolicy::Excuses,
                 passage: Passage::EveryTick,
                 grace_from: None,
-                running: None,
             };
             let outcome = match *step {
                 Beat(at, off) | Again(at, off) => {

@@ -296,6 +296,7 @@ fn check_at(
     let is_open = |rule| unresolved.iter().any(|alert: &Alert| alert.key.rule == rule);
     let excused = if context.off == OffPolicy::Excuses { off(state) } else { None };
     instants.extend(late_at(state, settings));
+    instants.extend(state.running_at(now).map(|running| running.until));
     if let Some(off) = &excused {
         instants.push(off.from);
     }
@@ -342,7 +343,6 @@ mod tests {
                 off: OffPolicy::Excuses,
                 passage: Passage::EveryTick,
                 grace_from: None,
-                running: None,
             };
             let outcome = judge(&self.state, &context);
             self.unresolved = unresolved_after(&self.unresolved, &outcome.transitions);
@@ -490,7 +490,6 @@ mod tests {
             off: OffPolicy::Excuses,
             passage: Passage::EveryTick,
             grace_from: None,
-            running: None,
         };
         for (now, expected) in [("10:00:00", "10:02:00"), ("10:02:00", "10:02:01"), ("10:02:01", "10:03:01")] {
             let outcome = on_passage(&state, instant(now), &context);

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::judge::seconds;
-use crate::{AlertSettings, Cause, Context, OffPolicy, StationState, Verdict};
+use crate::{AlertSettings, Cause, Context, Doing, OffPolicy, StationState, Verdict};
 
 /// How long after its announced end a power action may still be followed by a last heartbeat.
 const POWER_ACTION_SLACK: TimeDelta = TimeDelta::seconds(60);
@@ -52,9 +52,11 @@ pub fn heartbeat_missing(state: &StationState, now: DateTime<Utc>, context: &Con
     match missing_at(state, context.grace_from, context.settings) {
         Some(at) if now >= at => Verdict::Holds {
             at,
-            cause: match context.running {
-                Some(running) => Cause::Busy { command: running.command.clone(), since: running.since },
-                None => Cause::NothingNewer { since: latest.snapshot.timestamp_utc },
+            cause: match state.running_at(now) {
+                Some(running) if running.doing != Doing::Wake => {
+                    Cause::Busy { command: running.doing.as_str().to_owned(), since: running.since }
+                }
+                _ => Cause::NothingNewer { since: latest.snapshot.timestamp_utc },
             },
         },
         _ => Verdict::Unjudged,
@@ -72,7 +74,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{instant, station};
-    use crate::{Passage, RuleSet, RunningCommand};
+    use crate::{Passage, RuleSet, Running};
 
     fn context<'a>(settings: &'a AlertSettings) -> Context<'a> {
         Context {
@@ -84,7 +86,6 @@ mod tests {
             off: OffPolicy::Excuses,
             passage: Passage::EveryTick,
             grace_from: None,
-            running: None,
         }
     }
 
@@ -146,9 +147,12 @@ mod tests {
     #[test]
     fn the_cause_names_a_command_that_is_known_to_run() {
         let settings = AlertSettings::default();
-        let running = RunningCommand { command: "session guard".to_owned(), since: instant("10:00:10") };
-        let context = Context { running: Some(&running), ..context(&settings) };
-        let verdict = heartbeat_missing(&station("10:00:00", |_| {}), instant("10:10:00"), &context);
-        assert!(matches!(verdict, Verdict::Holds { cause: Cause::Busy { .. }, .. }));
+        for (doing, explains) in [(Doing::SessionGuard, true), (Doing::Wake, false)] {
+            let mut state = station("10:00:00", |_| {});
+            state.running = Some(Running { doing, since: instant("10:00:10"), until: instant("10:12:00") });
+            let verdict = heartbeat_missing(&state, instant("10:10:00"), &context(&settings));
+            let busy = matches!(verdict, Verdict::Holds { cause: Cause::Busy { .. }, .. });
+            assert_eq!(busy, explains, "{doing:?}");
+        }
     }
 }

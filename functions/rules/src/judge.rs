@@ -54,15 +54,6 @@ pub enum OffPolicy {
     Ignored,
 }
 
-/// A command of ours that pauses the station's heartbeats.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RunningCommand {
-    /// Such as `session guard`.
-    pub command: String,
-    /// When it was issued.
-    pub since: DateTime<Utc>,
-}
-
 /// What surrounds a station when it is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
@@ -82,8 +73,6 @@ pub struct Context<'a> {
     pub passage: Passage,
     /// Until then plus three intervals nobody is missing (the ingest, or the check itself, was away).
     pub grace_from: Option<DateTime<Utc>>,
-    /// What runs on it now.
-    pub running: Option<&'a RunningCommand>,
 }
 
 impl Context<'_> {

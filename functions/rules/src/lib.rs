@@ -42,7 +42,7 @@ pub use delivery::{NextAttempt, Refusal, next_attempt};
 pub use evaluate::{Incoming, Outcome, Passage, on_heartbeat, on_operations, on_passage};
 pub use heartbeat_missing::{Off, off};
 pub use history::StateRun;
-pub use judge::{Context, OffPolicy, RuleSet, RunningCommand, Verdict};
+pub use judge::{Context, OffPolicy, RuleSet, Verdict};
 pub use life::{LifeError, NOTE_LIMIT, acknowledge, expire, unresolved_after};
 pub use links::FoundIn;
 pub use not_ready::counts_as_ready;

@@ -66,7 +66,6 @@ mod tests {
                 off: OffPolicy::Excuses,
                 passage,
                 grace_from: None,
-                running: None,
             };
             let outcome = if *at == beat {
                 let mut said = snapshot(at);

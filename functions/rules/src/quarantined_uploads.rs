@@ -207,7 +207,6 @@ mod tests {
                 off: OffPolicy::Excuses,
                 passage: Passage::EveryTick,
                 grace_from: None,
-                running: None,
             };
             let outcome = match commit.strip_prefix("check ") {
                 Some(at) => on_passage(&state, minute(at), &context),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::orchestrator::{AfterEnd, Timing};
+use crate::orchestrator::{ActionSettings, AfterEnd, Timing};
 use crate::{LabSettings, NotificationSettings, TimeZone};
 
 /// The settings of verdicts, links and retention. Every key may be left out.
@@ -28,6 +28,8 @@ pub struct Settings {
     pub orchestrator: Timing,
     /// What is done to a station after a reservation, where its laboratory says nothing else.
     pub after_end: AfterEnd,
+    /// What the rules may do by themselves.
+    pub actions: ActionSettings,
 }
 
 impl Settings {

@@ -126,6 +126,47 @@ pub struct StatusDocument {
     pub arrived_at: DateTime<Utc>,
 }
 
+/// What is done to a station: heartbeats may pause, and nobody need be told that they do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Doing {
+    /// It is woken.
+    Wake,
+    /// `prepare-session`.
+    Prepare,
+    /// `release-session`.
+    Release,
+    /// `session guard`.
+    SessionGuard,
+    /// `recovery reboot-if-needed`.
+    Reboot,
+}
+
+impl Doing {
+    /// As Lab Station calls it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wake => "wake",
+            Self::Prepare => "prepare-session",
+            Self::Release => "release-session",
+            Self::SessionGuard => "session guard",
+            Self::Reboot => "recovery reboot",
+        }
+    }
+}
+
+/// Something of ours that runs on a station, as far as its word and its silence go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Running {
+    /// What.
+    pub doing: Doing,
+    /// When it was issued.
+    pub since: DateTime<Utc>,
+    /// Whoever issued it may be gone: it explains nothing from here on.
+    pub until: DateTime<Utc>,
+}
+
 /// What is known of one station.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StationState {
@@ -149,6 +190,10 @@ pub struct StationState {
     pub powered: Option<PowerAction>,
     /// Its alerts that somebody has called over, as long as it matters.
     pub resolved_by_hand: Vec<ResolvedByHand>,
+    /// When the last session guard of ours went well.
+    pub guarded_at: Option<DateTime<Utc>>,
+    /// What we do to it now.
+    pub running: Option<Running>,
     /// Station timestamp − arrival of the newest heartbeat that was uploaded at once (positive: ahead).
     pub skew: Option<TimeDelta>,
     /// The derived word.
@@ -175,6 +220,8 @@ impl StationState {
             uploads: Uploads::default(),
             powered: None,
             resolved_by_hand: Vec::new(),
+            guarded_at: None,
+            running: None,
             skew: None,
             word: StationWord::Unknown,
             word_since: now,
@@ -196,12 +243,21 @@ impl StationState {
             uploads: self.uploads.clone(),
             powered: self.powered.clone(),
             resolved_by_hand: self.resolved_by_hand.clone(),
+            guarded_at: self.guarded_at,
+            running: self.running,
             skew: self.skew,
             word: self.word,
             word_since: self.word_since,
             word_cause: self.word_cause.clone(),
             check_at: self.check_at,
         }
+    }
+
+    /// What we do to it at that instant. A wake is over with the first sign of life after it.
+    pub fn running_at(&self, now: DateTime<Utc>) -> Option<&Running> {
+        let awake = |since: DateTime<Utc>| self.alive_at().is_some_and(|alive_at| alive_at > since);
+        let running = self.running.as_ref().filter(|running| now < running.until)?;
+        (running.doing != Doing::Wake || !awake(running.since)).then_some(running)
     }
 
     /// When the last advance arrived.

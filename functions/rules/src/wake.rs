@@ -109,7 +109,6 @@ mod tests {
                 off,
                 passage: Passage::EveryTick,
                 grace_from: None,
-                running: None,
             };
             let outcome = match step {
                 Beat(at, action) => {
@@ -272,7 +271,6 @@ mod tests {
             off: OffPolicy::Excuses,
             passage: Passage::EveryTick,
             grace_from: None,
-            running: None,
         };
         let outcome = on_passage(&state, instant("10:05:00"), &context);
         assert_eq!(outcome.state.check_at, Some(instant("11:40:00")));

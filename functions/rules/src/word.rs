@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::heartbeat_missing::{late_at, off};
 use crate::judge::seconds;
 use crate::not_ready::counts_as_ready;
-use crate::{Alert, Cause, Context, OffPolicy, Rule, StationState, StationWord};
+use crate::{Alert, Cause, Context, Doing, OffPolicy, Rule, Running, StationState, StationWord};
 
 /// The word for `state`, given its unresolved alerts; the cause; and since when, if it is new.
 pub fn word(
@@ -18,21 +18,27 @@ pub fn word(
     let booked_soon = context.reservations.iter().any(|reservation| {
         reservation.end_at > now && reservation.start_at - seconds(context.settings.local_session_lead_seconds) <= now
     });
-    if context.off == OffPolicy::Excuses
-        && !booked_soon
-        && let Some(off) = off(state)
-        && now >= off.from
+    let running = state.running_at(now);
+    let waking = running.filter(|running| running.doing == Doing::Wake);
+    let is_off = off(state).filter(|off| context.off == OffPolicy::Excuses && now >= off.from);
+    if !booked_soon
+        && waking.is_none()
+        && let Some(off) = &is_off
     {
+        let off = off.clone();
         return (StationWord::Off, Some(Cause::OffOnPurpose { at: off.ordered_at, mode: off.mode }), off.from);
     }
     if let Some(alert) = unresolved.iter().find(|alert| alert.key.rule == Rule::HeartbeatMissing) {
         // A command of ours explains the silence: the station is not marked down.
-        if let Some(running) = context.running {
+        if let Some(running) = running.filter(|_| waking.is_none()) {
             return (StationWord::Busy, Some(busy(running)), running.since);
         }
         return (StationWord::Down, Some(alert.cause.clone()), alert.opened_at);
     }
-    if let Some(running) = context.running {
+    if let Some(running) = waking.filter(|_| is_off.is_some()) {
+        return (StationWord::Waking, Some(Cause::Waking { since: running.since }), running.since);
+    }
+    if let Some(running) = running.filter(|_| waking.is_none()) {
         return (StationWord::Busy, Some(busy(running)), running.since);
     }
     let snapshot = &latest.snapshot;
@@ -62,8 +68,8 @@ pub fn word(
     }
 }
 
-fn busy(running: &crate::RunningCommand) -> Cause {
-    Cause::Busy { command: running.command.clone(), since: running.since }
+fn busy(running: &Running) -> Cause {
+    Cause::Busy { command: running.doing.as_str().to_owned(), since: running.since }
 }
 
 #[cfg(test)]
@@ -72,7 +78,7 @@ mod tests {
 
     use super::*;
     use crate::testing::{host, instant, reservation, station};
-    use crate::{Alert, AlertId, AlertKey, AlertSettings, AlertState, Passage, RuleSet, RunningCommand};
+    use crate::{Alert, AlertId, AlertKey, AlertSettings, AlertState, Passage, RuleSet};
 
     fn alert(rule: Rule) -> Alert {
         let key = AlertKey { rule, host: Some(host()), reservation_id: None };
@@ -106,12 +112,12 @@ mod tests {
     #[test]
     fn the_first_word_that_matches_wins() {
         let settings = AlertSettings::default();
-        let running = RunningCommand { command: "session guard".to_owned(), since: instant("10:00:00") };
+        let doing = |doing| Running { doing, since: instant("10:00:30"), until: instant("10:06:00") };
+        let (running, wake) = (doing(Doing::SessionGuard), doing(Doing::Wake));
         let soon = [reservation("R", "10:10:00", "11:00:00")];
         type Says = fn(&mut Snapshot);
-        type Row<'a> =
-            (&'a str, Says, &'a [Rule], Option<&'a RunningCommand>, &'a [crate::Reservation], &'a str, &'a str);
-        let rows: [Row<'_>; 12] = [
+        type Row<'a> = (&'a str, Says, &'a [Rule], Option<&'a Running>, &'a [crate::Reservation], &'a str, &'a str);
+        let rows: [Row<'_>; 17] = [
             ("all is well", |_| {}, &[], None, &[], "10:01:00", "ready"),
             ("120 s after its last word", |_| {}, &[], None, &[], "10:02:00", "ready"),
             ("121 s after it", |_| {}, &[], None, &[], "10:02:01", "late"),
@@ -129,6 +135,19 @@ mod tests {
             ("a guard runs", |said| said.local_mode_enabled = Some(true), &[], Some(&running), &[], "10:01:00", "busy"),
             ("missing", |_| {}, &[Rule::HeartbeatMissing], None, &[], "10:05:00", "down"),
             ("missing while a guard runs", |_| {}, &[Rule::HeartbeatMissing], Some(&running), &[], "10:05:00", "busy"),
+            ("a guard of which nobody tells the end", |_| {}, &[], Some(&running), &[], "10:06:00", "late"),
+            (
+                "missing, and woken: the wake is its second line",
+                |_| {},
+                &[Rule::HeartbeatMissing],
+                Some(&wake),
+                &[],
+                "10:05:00",
+                "down",
+            ),
+            ("woken while it is up", |_| {}, &[], Some(&wake), &[], "10:01:00", "ready"),
+            ("off, and woken", switched_off, &[], Some(&wake), &[], "10:01:00", "waking"),
+            ("off, and woken for a booking", switched_off, &[], Some(&wake), &soon, "10:05:00", "waking"),
             ("switched off", switched_off, &[], None, &[], "10:01:00", "off"),
             ("switched off a moment ago", switched_off, &[], None, &[], "10:00:59", "ready"),
             ("switched off, but booked", switched_off, &[], None, &soon, "10:05:00", "late"),
@@ -144,9 +163,10 @@ mod tests {
                 off: OffPolicy::Excuses,
                 passage: Passage::EveryTick,
                 grace_from: None,
-                running,
             };
-            let (got, _, _) = word(&station("10:00:00", says), &unresolved, instant(now), &context);
+            let mut state = station("10:00:00", says);
+            state.running = running.copied();
+            let (got, _, _) = word(&state, &unresolved, instant(now), &context);
             assert_eq!(got.as_str(), expected, "{shows}");
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod actions;
 mod alerting;
 mod bench;
 mod hosts;
@@ -13,6 +14,7 @@ mod notifications;
 mod people;
 mod stations;
 
+pub use actions::*;
 pub use alerting::*;
 pub use bench::*;
 pub use hosts::*;
@@ -77,6 +79,12 @@ pub enum Command {
         after_help = "Example:\n  stationkeeper resolve 3f2a… --note \"the cable was loose\"\n\nThe start of an id is enough where it is the only one."
     )]
     Resolve(Resolve),
+    /// Lists what rules propose and persons want done to stations, or decides on it
+    #[command(
+        after_help = "Examples:\n  stationkeeper actions --all --host LAB-WS01\n  stationkeeper actions approve 3f2a",
+        args_conflicts_with_subcommands = true
+    )]
+    Actions(Actions),
     /// What mutes notifications for a while; alerts go on as ever
     #[command(subcommand)]
     Silence(SilenceCommand),

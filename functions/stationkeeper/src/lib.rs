@@ -68,6 +68,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Alerts(arguments) => commands::alerts::run(&arguments).await,
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
         Command::Resolve(arguments) => commands::alerts::call_over(&arguments).await,
+        Command::Actions(arguments) => commands::actions::run(&arguments).await,
         Command::Silence(command) => commands::silence::run(&command).await,
         Command::Reserve(arguments) => commands::reserve::run(&arguments).await,
         Command::Wake(arguments) => commands::wake::run(&arguments).await,

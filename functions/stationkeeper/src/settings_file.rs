@@ -1,6 +1,9 @@
 //! Settings as a TOML file, and sentences about what is wrong in one.
 
+use stationkeeper_rules::orchestrator::{ActionKind, ActionSettings};
 use stationkeeper_rules::{Channel, NotificationSettings, Settings};
+
+use stationkeeper_telemetry::HostName;
 
 use crate::connections::ConnectionsFile;
 
@@ -14,8 +17,17 @@ pub enum ConfigFile {
 }
 
 /// Sections of a settings file.
-const SECTIONS: [&str; 8] =
-    ["alerts", "reservations", "history", "ignored_issue_codes", "labs", "notifications", "orchestrator", "after_end"];
+const SECTIONS: [&str; 9] = [
+    "actions",
+    "alerts",
+    "reservations",
+    "history",
+    "ignored_issue_codes",
+    "labs",
+    "notifications",
+    "orchestrator",
+    "after_end",
+];
 /// Keys that no default shows, because they stand in tables of any name.
 const INNER_KEYS: [&str; 19] = [
     "power",
@@ -91,6 +103,9 @@ fn check(settings: &Settings) -> Result<(), String> {
         ("orchestrator.fresh_seconds", times.fresh_seconds, 30, 3_600),
         ("orchestrator.ready_within_seconds", times.ready_within_seconds, 10, 3_600),
         ("orchestrator.settle_within_seconds", times.settle_within_seconds, 60, 7_200),
+        ("actions.notice_seconds", settings.actions.notice_seconds, 0, 3_600),
+        ("actions.quiet_before_reservation_seconds", settings.actions.quiet_before_reservation_seconds, 0, 7_200),
+        ("actions.expires_after_seconds", settings.actions.expires_after_seconds, 30, 86_400),
         ("notifications.group_wait_seconds", told.group_wait_seconds, 0, 3_600),
         ("notifications.group_wait_most_seconds", told.group_wait_most_seconds, told.group_wait_seconds, 3_600),
         ("notifications.reminder_minutes", told.reminder_minutes, 1, 10_080),
@@ -103,7 +118,27 @@ fn check(settings: &Settings) -> Result<(), String> {
             return Err(format!("{key} = {value}: it must be from {least} to {most}"));
         }
     }
+    check_actions(&settings.actions)?;
     check_notifications(told)
+}
+
+fn check_actions(actions: &ActionSettings) -> Result<(), String> {
+    if let Some(host) =
+        actions.stations.keys().find(|host| HostName::parse(host).map(|one| one.to_string()).as_ref() != Ok(*host))
+    {
+        return Err(format!("actions.stations.{host}: name a station as `stationkeeper status` does, in upper case"));
+    }
+    let of_stations = actions
+        .stations
+        .iter()
+        .flat_map(|(host, policies)| policies.keys().map(move |rule| (format!("stations.{host}"), rule)));
+    let of_all = actions.policies.keys().map(|rule| ("policies".to_owned(), rule));
+    for (place, rule) in of_all.chain(of_stations) {
+        if ActionKind::answering(*rule).is_none() {
+            return Err(format!("actions.{place}.{rule}: nothing answers that rule"));
+        }
+    }
+    Ok(())
 }
 
 fn check_notifications(told: &NotificationSettings) -> Result<(), String> {

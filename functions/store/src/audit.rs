@@ -50,6 +50,12 @@ pub enum AuditAction {
     ReservationOverride,
     /// Asked for the end of what is done on a station.
     StationStop,
+    /// Wanted something done to a station.
+    ActionOrder,
+    /// Let what a rule proposed go ahead.
+    ActionApprove,
+    /// Did not want what was proposed or ordered.
+    ActionWithdraw,
     /// Asked for a change that has no name of its own here: its detail says which.
     Request,
     /// Put a station into local mode, or took it out.
@@ -68,7 +74,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 27] = [
         Self::AlertAcknowledge,
         Self::AlertResolve,
         Self::SilenceSet,
@@ -86,6 +92,9 @@ impl AuditAction {
         Self::ReservationEnd,
         Self::ReservationOverride,
         Self::StationStop,
+        Self::ActionOrder,
+        Self::ActionApprove,
+        Self::ActionWithdraw,
         Self::Request,
         Self::StationLocalMode,
         Self::HostAdd,
@@ -115,6 +124,9 @@ impl AuditAction {
             Self::ReservationEnd => "reservation.end",
             Self::ReservationOverride => "reservation.override",
             Self::StationStop => "station.stop",
+            Self::ActionOrder => "action.order",
+            Self::ActionApprove => "action.approve",
+            Self::ActionWithdraw => "action.withdraw",
             Self::Request => "request",
             Self::StationLocalMode => "station.local_mode",
             Self::HostAdd => "host.add",

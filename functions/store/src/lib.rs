@@ -9,6 +9,7 @@
 #[cfg(not(any(feature = "sqlite", feature = "mysql")))]
 compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both");
 
+mod actions;
 mod alerts;
 mod audit;
 mod catalog;
@@ -56,6 +57,7 @@ mod tokens;
 mod transaction;
 mod updates;
 
+pub use actions::{ActionCursor, ActionFilter, Actions, RecordedAction};
 pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
 pub use audit::{Audit, AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditOutcome, Author};
 pub use catalog::{CatalogHost, CatalogSource, HostAccess, LocalModeOrder};

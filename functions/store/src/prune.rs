@@ -25,13 +25,13 @@ impl Store {
     }
 
     /// Deletes at most `limit` each of host events, forced logoffs, sightings, state runs, silences, resolved alerts (with their transitions
-    /// and all that was decided about them), messages that were sent or given up, operations and the audit log, all of them over before an instant.
+    /// and all that was decided about them), messages that were sent or given up, operations, actions and the audit log, all of them over before an instant.
     pub async fn prune_audit(&self, before: DateTime<Utc>, limit: u32) -> Result<Pruned, StoreError> {
         let mut pruned = Pruned::default();
         for table in [HOST_EVENTS, FORCED_LOGOFFS, SIGHTINGS, STATE_RUNS] {
             pruned.add(self.prune_by_host(table, before, limit).await?);
         }
-        for table in [ALERTS, SILENCES, NOTIFICATIONS, AUDIT, OPERATIONS, OVERRIDES] {
+        for table in [ALERTS, SILENCES, NOTIFICATIONS, AUDIT, OPERATIONS, OVERRIDES, ACTIONS] {
             pruned.add(self.prune(table, before.into(), limit).await?);
         }
         Ok(pruned)
@@ -163,6 +163,8 @@ const SILENCES: Prunable = prunable!("prune silences", "silences", "id", "coales
 const AUDIT: Prunable = prunable!("prune the audit log", "audit_log", "id", "at < ?");
 const OPERATIONS: Prunable =
     prunable!("prune operations", "reservation_operations", "id", "started_at < ? and finished_at is not null");
+const ACTIONS: Prunable =
+    prunable!("prune actions", "station_actions", "id", "ordered_at < ? and settled_at is not null");
 const OVERRIDES: Prunable = prunable!("prune overrides", "reservation_overrides", "reservation_id", "said_at < ?");
 const REQUEST_KEYS: Prunable =
     prunable!("forget keys of requests", "idempotency_keys", "token_id, idempotency_key", "expires_at <= ?");

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_rules::{
-    Cause, Heard, Latest, ResolvedByHand, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
+    Cause, Heard, Latest, ResolvedByHand, Running, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
 };
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
@@ -261,6 +261,8 @@ struct Memory {
     powered: Option<PowerAction>,
     #[serde(default)]
     resolved_by_hand: Vec<ResolvedByHand>,
+    guarded_at: Option<DateTime<Utc>>,
+    running: Option<Running>,
 }
 
 /// [`Memory`], borrowed for writing.
@@ -276,6 +278,10 @@ struct MemoryOf<'a> {
     powered: &'a Option<PowerAction>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     resolved_by_hand: &'a [ResolvedByHand],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    guarded_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    running: Option<Running>,
 }
 
 fn read_stations() -> Statement {
@@ -296,6 +302,8 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
         uploads: &state.uploads,
         powered: &state.powered,
         resolved_by_hand: &state.resolved_by_hand,
+        guarded_at: state.guarded_at,
+        running: state.running,
     };
     let cause = state.word_cause.as_ref().map(serde_json::to_string).transpose().map_err(failed())?;
     Ok(vec![
@@ -330,6 +338,8 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
         uploads: memory.uploads,
         powered: memory.powered,
         resolved_by_hand: memory.resolved_by_hand,
+        guarded_at: memory.guarded_at,
+        running: memory.running,
         skew: row.optional_integer("skew_ms")?.map(TimeDelta::milliseconds),
         word: row.parsed("word", StationWord::parse)?,
         word_since: row.instant("word_since")?,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::database::Link;
 use crate::raw::Codec;
 use crate::{
-    Alerts, Audit, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Leases, Notifications, Objects,
+    Actions, Alerts, Audit, Decisions, ForcedLogoffs, Hearings, Heartbeats, HostEvents, Leases, Notifications, Objects,
     Operations, OverdueCheckRow, OwedNews, PlannerRow, Reservations, Silences, StateRuns, States, StoreError, Tokens,
     Updates,
 };
@@ -122,6 +122,11 @@ impl Transaction {
     /// What is done to stations for reservations (`reservation_operations`, `reservation_overrides`).
     pub fn operations(&mut self) -> Operations<'_> {
         Operations(&mut self.link)
+    }
+
+    /// What is proposed or wanted of stations (`station_actions`).
+    pub fn actions(&mut self) -> Actions<'_> {
+        Actions(&mut self.link)
     }
 
     /// Who acts on a station now (`station_leases`).

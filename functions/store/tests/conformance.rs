@@ -182,6 +182,11 @@ conformance! {
         a_lease_that_ended_is_taken_over_and_its_late_holder_settles_nothing,
         a_key_expires_and_is_forgotten,
     },
+    actions::{
+        an_action_is_ordered_once_and_kept_as_it_moves,
+        a_claim_is_lengthened_by_whoever_has_it,
+        actions_are_filtered_read_in_pages_and_pruned,
+    },
     operations::{
         an_operation_is_opened_once_and_settled_once,
         operations_are_filtered_read_in_pages_and_pruned,

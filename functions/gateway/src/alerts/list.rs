@@ -10,7 +10,7 @@ use stationkeeper_rules::{AlertId, AlertState, Rule};
 use stationkeeper_store::{AlertCursor, AlertFilter};
 use utoipa::IntoParams;
 
-use super::{lab, labs};
+use super::{action, actions, lab, labs};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::cursor;
@@ -67,11 +67,12 @@ pub(crate) async fn list(
     };
     let found = gateway.store().alerts(&filter, after.as_ref(), limit + 1).await?;
     let labs = labs(&gateway, &found).await?;
+    let actions = actions(&gateway, &found).await?;
     Ok(Json(cursor::page(
         found,
         limit,
         |alert| After(alert.opened_at.timestamp_micros(), alert.id.0.clone()),
-        |alert| AlertView::new(alert, lab(&labs, alert), language),
+        |alert| AlertView::new(alert, lab(&labs, alert), language).with_action(action(&actions, alert)),
     )))
 }
 

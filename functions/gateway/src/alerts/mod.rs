@@ -9,6 +9,7 @@ pub(crate) mod resolve;
 use std::collections::{BTreeMap, BTreeSet};
 
 use stationkeeper_rules::Alert;
+use stationkeeper_rules::orchestrator::{ActionId, StationAction};
 use stationkeeper_store::StationFilter;
 use stationkeeper_telemetry::HostName;
 
@@ -25,6 +26,21 @@ pub(crate) async fn labs(gateway: &Gateway, alerts: &[Alert]) -> Result<BTreeMap
     let filter = StationFilter { hosts: hosts.into_iter().collect(), ..StationFilter::default() };
     let stations = gateway.store().stations(&filter, None, most).await?;
     Ok(stations.into_iter().filter_map(|station| Some((station.entry.host, station.entry.lab?))).collect())
+}
+
+/// What is done about these alerts, by the id of the answer.
+pub(crate) async fn actions(
+    gateway: &Gateway,
+    alerts: &[Alert],
+) -> Result<BTreeMap<ActionId, StationAction>, ApiError> {
+    let ids: Vec<_> = alerts.iter().filter_map(ActionId::answering).collect();
+    let found = gateway.store().actions_by_id(&ids, gateway.now()).await?;
+    Ok(found.into_iter().map(|action| (action.id.clone(), action)).collect())
+}
+
+/// What is done about an alert.
+pub(crate) fn action<'a>(actions: &'a BTreeMap<ActionId, StationAction>, alert: &Alert) -> Option<&'a StationAction> {
+    actions.get(&ActionId::answering(alert)?)
 }
 
 /// The lab of the station that an alert is about.

@@ -5,7 +5,7 @@ use axum::extract::State;
 use stationkeeper_api::{AlertView, ErrorBody, Language};
 use stationkeeper_rules::AlertId;
 
-use super::{lab, labs};
+use super::{action, actions, lab, labs};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
@@ -37,5 +37,8 @@ pub(crate) async fn view(gateway: &Gateway, id: String, language: Language) -> R
         return Err(ApiError::UnknownAlert(id));
     };
     let labs = labs(gateway, std::slice::from_ref(&found.alert)).await?;
-    Ok(AlertView::new(&found.alert, lab(&labs, &found.alert), language).with_transitions(&found.transitions, language))
+    let actions = actions(gateway, std::slice::from_ref(&found.alert)).await?;
+    Ok(AlertView::new(&found.alert, lab(&labs, &found.alert), language)
+        .with_action(action(&actions, &found.alert))
+        .with_transitions(&found.transitions, language))
 }

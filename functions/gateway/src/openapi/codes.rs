@@ -1,8 +1,9 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 57] = [
+pub(super) const CODES: [(&str, &str); 59] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
+    ("action_not_possible", "the action is over, or the station cannot be touched now"),
     ("alert_resolved", "the alert is over"),
     ("answer_not_kept", "the request with this key was carried out, and its answer held a secret"),
     ("bad_request", "the text says what is wrong with the request"),
@@ -52,6 +53,7 @@ pub(super) const CODES: [(&str, &str); 57] = [
     ("too_many_attempts", "guessing is slowed down: see `Retry-After`"),
     ("too_slow", "the request took too long: try again"),
     ("unauthenticated", "no valid token, and no session"),
+    ("unknown_action", "no action has this id"),
     ("unknown_address", "nothing is at this address"),
     ("unknown_alert", "no alert has this id"),
     ("unknown_operation", "no operation has this id"),

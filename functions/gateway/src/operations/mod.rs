@@ -5,8 +5,10 @@ pub(crate) mod recent;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::StatusCode;
 use chrono::DateTime;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use stationkeeper_api::{CommandOutputView, ErrorBody, OperationView, Page};
 use stationkeeper_rules::ReservationId;
 use stationkeeper_rules::orchestrator::OperationId;
@@ -18,6 +20,8 @@ use crate::actor::Actor;
 use crate::cursor;
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query};
+use crate::hosts::known;
+use crate::reservations::go_ahead::stopped;
 use crate::stations::list::host;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -84,6 +88,34 @@ pub(crate) async fn one(
 ) -> Result<Json<OperationView>, ApiError> {
     let found = gateway.store().operation(&OperationId(id.clone())).await?;
     Ok(Json(view(&found.ok_or(ApiError::UnknownOperation(id))?, actor.may_command().is_ok())))
+}
+
+/// Asks whoever does it to end before the next step. A command that was begun is not broken off.
+///
+/// Role: operator, for stations of the token's laboratories.
+#[utoipa::path(
+    post, path = "/v1/operations/{id}/stop", operation_id = "stop_operation", tag = "reservations",
+    params(("id" = String, Path, description = "As the list has it", example = "0123456789abcdef0123456789abcdef")),
+    responses(
+        (status = ACCEPTED, description = "What it belongs to ends before its next step; `stopping` is false where it is over", body = serde_json::Value),
+        (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
+        (status = NOT_FOUND, description = "`unknown_operation`: no operation has this id", body = ErrorBody),
+    ),
+)]
+pub(crate) async fn stop(
+    State(gateway): State<Gateway>,
+    actor: Actor,
+    Query(NoParameters {}): Query<NoParameters>,
+    Path(id): Path,
+) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
+    actor.may_command()?;
+    let found = gateway.store().operation(&OperationId(id.clone())).await?;
+    let operation = found.ok_or(ApiError::UnknownOperation(id))?.operation;
+    let station = known(&gateway, operation.host.as_str()).await?;
+    actor.may_act_in_one_of(station.as_ref().map_or(&[][..], |station| &station.access.labs))?;
+    let runs = operation.finished_at.is_none();
+    let stopping = runs && stopped(&gateway, &actor, &operation.host).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "stopping": stopping }))))
 }
 
 /// `whole`: with what its command wrote.

@@ -22,8 +22,8 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::Gateway;
-pub(crate) use perform::command;
-pub(crate) use run::drive;
+pub(crate) use perform::{Performed, command, run as run_command, wake};
+pub(crate) use run::{again, drive};
 
 /// The shortest.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -21,7 +21,7 @@ const ROUNDS: u32 = 4;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What came of a step.
-pub(super) struct Performed {
+pub(crate) struct Performed {
     /// None: the reply was lost, and nobody knows.
     pub outcome: Option<Outcome>,
     /// Of a command that ended.
@@ -68,7 +68,8 @@ pub(crate) fn command(work: &Work) -> Result<StationCommand, CommandRefused> {
     })
 }
 
-async fn wake(gateway: &Gateway, host: &CatalogHost, options: &WakeOptions) -> Outcome {
+/// Probes, and wakes what does not answer.
+pub(crate) async fn wake(gateway: &Gateway, host: &CatalogHost, options: &WakeOptions) -> Outcome {
     let entry = &host.entry;
     let known = host.access.ping_target.as_ref().or(entry.address.as_ref());
     let Some(target) = options.ping_target.as_ref().or(known) else {
@@ -111,7 +112,8 @@ async fn wake(gateway: &Gateway, host: &CatalogHost, options: &WakeOptions) -> O
     }
 }
 
-async fn run(gateway: &Gateway, host: &CatalogHost, command: &StationCommand) -> Performed {
+/// Runs a command and waits for its end.
+pub(crate) async fn run(gateway: &Gateway, host: &CatalogHost, command: &StationCommand) -> Performed {
     let entry = &host.entry;
     let (access, station) = match gateway.way_to(host).await {
         Ok(way) => way,

@@ -95,7 +95,7 @@ pub(crate) async fn drive(gateway: &Gateway, host: &HostName, settings: &Setting
 }
 
 /// Waits a little longer after each failure; none: it will not pass by itself, or the gateway stops.
-async fn again(gateway: &Gateway, host: &HostName, error: &IngestError, failures: u32) -> Option<()> {
+pub(crate) async fn again(gateway: &Gateway, host: &HostName, error: &IngestError, failures: u32) -> Option<()> {
     if !error.is_conflict() {
         let error = error as &dyn std::error::Error;
         tracing::warn!(%host, error, failures, "the database does not take what is done to a station; trying again");

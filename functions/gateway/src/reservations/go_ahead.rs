@@ -10,9 +10,11 @@ use stationkeeper_api::ErrorBody;
 use stationkeeper_rules::ReservationId;
 use stationkeeper_rules::orchestrator::Override;
 use stationkeeper_store::{AuditAction, AuditEntry};
+use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
 use crate::Gateway;
+use crate::actions::decide::stop_wakes;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
@@ -70,7 +72,8 @@ pub(crate) async fn go_ahead(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Asks whoever acts on a station to end before the next step. A step that was begun is not broken off.
+/// Asks whoever acts on a station to end before the next step, and stops a wake that a rule or a person wanted. A command that was begun is not
+/// broken off.
 ///
 /// Role: operator, for stations of the token's laboratories.
 #[utoipa::path(
@@ -92,14 +95,19 @@ pub(crate) async fn stop(
     actor.may_command()?;
     let station = known(&gateway, &name).await?.ok_or_else(unknown)?;
     actor.may_act_in_one_of(&station.access.labs)?;
-    let host = station.entry.host;
+    let stopping = stopped(&gateway, &actor, &station.entry.host).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "stopping": stopping }))))
+}
+
+/// Asks whoever acts on the station to end; whether anybody does.
+pub(crate) async fn stopped(gateway: &Gateway, actor: &Actor, host: &HostName) -> Result<bool, ApiError> {
     let mut work = gateway.store().begin().await?;
-    let stopping = work.leases().ask_to_stop(&host, &actor.name).await?;
+    let stopping = work.leases().ask_to_stop(host, &actor.name).await?;
     if stopping {
         let entry =
-            AuditEntry::done(&actor.author(), AuditAction::StationStop, host.as_str(), gateway.now()).of(Some(&host));
+            AuditEntry::done(&actor.author(), AuditAction::StationStop, host.as_str(), gateway.now()).of(Some(host));
         work.audit().append(&[entry]).await?;
     }
     work.commit().await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "stopping": stopping }))))
+    Ok(stop_wakes(gateway, actor, host).await? || stopping)
 }

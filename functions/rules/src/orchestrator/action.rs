@@ -10,10 +10,11 @@ use stationkeeper_telemetry::HostName;
 
 use super::{OrderedBy, PowerMode, Timing};
 use crate::judge::seconds;
-use crate::{Alert, Reservation, ReservationId, Rule};
+use crate::{Alert, AlertId, Doing, Reservation, ReservationId, Rule};
 
 /// What is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ActionKind {
     /// Probe; if nothing answers, wake, and wait for a fresh heartbeat.
@@ -57,12 +58,23 @@ impl ActionKind {
         !matches!(self, Self::WolCheck | Self::Wake)
     }
 
+    /// What runs on the station meanwhile; none: a station that goes off says so itself.
+    pub const fn doing(self) -> Option<Doing> {
+        match self {
+            Self::WolCheck | Self::Wake => Some(Doing::Wake),
+            Self::RebootIfNeeded => Some(Doing::Reboot),
+            Self::SessionGuard => Some(Doing::SessionGuard),
+            Self::Shutdown | Self::Hibernate => None,
+        }
+    }
+
     /// Whether the station goes down.
     pub(super) const fn takes_down(self) -> bool {
         matches!(self, Self::RebootIfNeeded | Self::Shutdown | Self::Hibernate)
     }
 
-    pub(super) const fn power(self) -> Option<PowerMode> {
+    /// Which way it is switched off, if it is.
+    pub const fn power(self) -> Option<PowerMode> {
         match self {
             Self::Shutdown => Some(PowerMode::Shutdown),
             Self::Hibernate => Some(PowerMode::Hibernate),
@@ -142,6 +154,16 @@ impl ActionId {
         let digest = Sha256::digest(text.as_bytes());
         Self(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
+
+    /// The id of what answers an alert; none: nothing does. An alert that opens again before the same reservation asks for no second guard.
+    pub fn answering(alert: &Alert) -> Option<Self> {
+        let kind = ActionKind::answering(alert.key.rule)?;
+        let cause = match &alert.key.reservation_id {
+            Some(id) => format!("{}\n{}", alert.key.rule, id.0),
+            None => alert.id.0.clone(),
+        };
+        Some(Self::derive(alert.key.host.as_ref()?, kind, &cause))
+    }
 }
 
 impl fmt::Display for ActionId {
@@ -152,6 +174,7 @@ impl fmt::Display for ActionId {
 
 /// Where an action stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ActionState {
     /// It waits for an operator.
@@ -232,6 +255,8 @@ pub struct StationAction {
     pub state: ActionState,
     /// Who wanted it first.
     pub ordered_by: OrderedBy,
+    /// The alert that it answers.
+    pub alert_id: Option<AlertId>,
     /// For this reservation, where it is about one.
     pub reservation_id: Option<ReservationId>,
     /// Who let it go ahead, where it was proposed.
@@ -275,11 +300,6 @@ pub fn propose(
         Policy::Propose => ActionState::Proposed,
         Policy::Auto => ActionState::Pending,
     };
-    // An alert that opens again before the same reservation asks for no second guard.
-    let cause = match &alert.key.reservation_id {
-        Some(id) => format!("{rule}\n{}", id.0),
-        None => alert.id.0.clone(),
-    };
     let lasts = match kind {
         ActionKind::WolCheck => seconds(settings.expires_after_seconds) / 3,
         _ => seconds(settings.expires_after_seconds),
@@ -294,11 +314,12 @@ pub fn propose(
         None => (now, now + lasts),
     };
     Some(StationAction {
-        id: ActionId::derive(host, kind, &cause),
+        id: ActionId::answering(alert)?,
         host: host.clone(),
         kind,
         state,
         ordered_by: OrderedBy::Rule(rule),
+        alert_id: Some(alert.id.clone()),
         reservation_id: alert.key.reservation_id.clone(),
         approved_by: None,
         ordered_at: now,
@@ -326,6 +347,7 @@ pub fn asked(
         kind,
         state: ActionState::Pending,
         ordered_by: OrderedBy::Person(person.to_owned()),
+        alert_id: None,
         reservation_id: None,
         approved_by: None,
         ordered_at: now,
@@ -338,8 +360,8 @@ pub fn asked(
     }
 }
 
-/// How long a command of that kind may run.
-pub(super) fn budget(kind: ActionKind, timing: &Timing) -> TimeDelta {
+/// How long an action of that kind may run.
+pub fn budget(kind: ActionKind, timing: &Timing) -> TimeDelta {
     match kind {
         ActionKind::SessionGuard => timing.budget(timing.guard_grace()),
         ActionKind::WolCheck | ActionKind::Wake => seconds(timing.ready_within_seconds),

@@ -103,9 +103,11 @@ impl StationAction {
         Ok(self)
     }
 
-    /// An operator does not want it, or its alert is over. What a gateway has goes on.
+    /// An operator does not want it, or its alert is over. What a gateway has goes on, but for a wake: no packet follows.
     pub fn withdraw(mut self, why: &str, now: DateTime<Utc>) -> Result<Self, ActionError> {
-        self.must_be(&[ActionState::Proposed, ActionState::Pending])?;
+        if self.state != ActionState::Claimed || self.kind.changes_station() {
+            self.must_be(&[ActionState::Proposed, ActionState::Pending])?;
+        }
         self.end(ActionState::Withdrawn, why, now);
         Ok(self)
     }
@@ -148,7 +150,7 @@ impl StationAction {
         Ok(self)
     }
 
-    /// Its gateway knows how it ended: done, failed, or (the reply was lost) unknown.
+    /// Its gateway knows how it ended: done, failed, or (the reply was lost) unknown. What it knows counts although its claim is over by now.
     pub fn finish(
         mut self,
         by: &str,
@@ -156,8 +158,8 @@ impl StationAction {
         message: &str,
         now: DateTime<Utc>,
     ) -> Result<Self, ActionError> {
-        self.must_be(&[ActionState::Claimed])?;
-        if self.claim.as_ref().is_none_or(|claim| claim.by != by) {
+        self.must_be(&[ActionState::Claimed, ActionState::Unknown])?;
+        if self.claim.as_ref().is_some_and(|claim| claim.by != by) {
             return Err(ActionError::NotYours);
         }
         match state {
@@ -273,4 +275,4 @@ impl Known<'_> {
 
 #[cfg(test)]
 #[path = "action_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -5,7 +5,7 @@ use crate::orchestrator::{ActionId, OrderedBy, Policy, asked, propose};
 use crate::testing::{host, instant, reservation, station};
 use crate::{Alert, AlertId, AlertKey, AlertState, Cause, ReservationId, Rule, StationState};
 
-fn alert(rule: Rule, reservation: Option<&str>, opened: &str) -> Alert {
+pub(crate) fn alert(rule: Rule, reservation: Option<&str>, opened: &str) -> Alert {
     let reservation_id = reservation.map(|id| ReservationId(id.to_owned()));
     let key = AlertKey { rule, host: Some(host()), reservation_id };
     Alert {
@@ -22,23 +22,23 @@ fn alert(rule: Rule, reservation: Option<&str>, opened: &str) -> Alert {
     }
 }
 
-struct Lab {
-    state: StationState,
-    reservations: Vec<Reservation>,
-    settings: ActionSettings,
-    timing: Timing,
-    busy: bool,
+pub(crate) struct Lab {
+    pub(crate) state: StationState,
+    pub(crate) reservations: Vec<Reservation>,
+    pub(crate) settings: ActionSettings,
+    pub(crate) timing: Timing,
+    pub(crate) busy: bool,
 }
 
 impl Lab {
-    fn with(beat: &str, says: impl FnOnce(&mut Snapshot)) -> Self {
+    pub(crate) fn with(beat: &str, says: impl FnOnce(&mut Snapshot)) -> Self {
         let mut state = station(beat, says);
         state.skew = Some(TimeDelta::zero());
         let (settings, timing) = (ActionSettings::default(), Timing::default());
         Self { state, reservations: Vec::new(), settings, timing, busy: false }
     }
 
-    fn quiet() -> Self {
+    pub(crate) fn quiet() -> Self {
         Self::with("09:59:30", |_| {})
     }
 
@@ -46,7 +46,7 @@ impl Lab {
         Known { state: &self.state, held: false }
     }
 
-    fn around(&self) -> Surroundings<'_> {
+    pub(crate) fn around(&self) -> Surroundings<'_> {
         Surroundings {
             known: self.known(),
             busy: self.busy,
@@ -58,7 +58,7 @@ impl Lab {
 }
 
 /// Ordered at 10:00 by a rule, unless a person has approved it.
-fn action(kind: ActionKind, state: ActionState) -> StationAction {
+pub(crate) fn action(kind: ActionKind, state: ActionState) -> StationAction {
     let claimed = state == ActionState::Claimed;
     StationAction {
         state,
@@ -70,7 +70,7 @@ fn action(kind: ActionKind, state: ActionState) -> StationAction {
 
 type Go = fn(StationAction, &Lab, DateTime<Utc>) -> Result<StationAction, ActionError>;
 
-fn lease() -> TimeDelta {
+pub(crate) fn lease() -> TimeDelta {
     TimeDelta::seconds(60)
 }
 
@@ -110,6 +110,7 @@ fn each_step_of_a_life_is_possible_from_where_it_is_and_from_nowhere_else() {
                 "approve" => from == Proposed,
                 "withdraw" => matches!(from, Proposed | Pending),
                 "claim" => from == Pending,
+                "done" | "lost" => matches!(from, Claimed | Unknown),
                 _ => from == Claimed,
             };
             let moved = go(action(ActionKind::RebootIfNeeded, from), &lab, now);

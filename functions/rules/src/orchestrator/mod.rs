@@ -24,6 +24,7 @@ mod operation;
 mod plan;
 mod run;
 mod sides;
+mod tending;
 #[cfg(test)]
 mod testing;
 mod timing;
@@ -36,5 +37,6 @@ pub use known::{Block, Known};
 pub use operation::*;
 pub use plan::{Blocked, Decision, GaveUp, OpenRun, Scene, plan};
 pub use run::{Finished, Next, Refusal, Stop, next, refused};
+pub use tending::{Tended, Tending};
 pub use timing::*;
 pub use work::*;

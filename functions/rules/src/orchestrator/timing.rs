@@ -1,10 +1,11 @@
 //! When the orchestrator acts, how long it waits, and what it does to a station after a reservation.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::PowerMode;
 use crate::judge::seconds;
+use crate::{Doing, Running};
 
 /// Times of the orchestrator, in seconds unless said otherwise. Every key may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +77,17 @@ impl Timing {
     /// How long a command with this grace may run.
     pub fn budget(&self, grace_seconds: u32) -> TimeDelta {
         seconds(grace_seconds) + COMMAND_SLACK
+    }
+
+    /// What goes on of what ran once it has ended: a station that was woken and answers is on its way until it is heard.
+    pub fn running_after(
+        &self,
+        running: Option<Running>,
+        success: Option<bool>,
+        now: DateTime<Utc>,
+    ) -> Option<Running> {
+        let running = running.filter(|running| running.doing == Doing::Wake && success == Some(true))?;
+        Some(Running { until: now + seconds(self.ready_within_seconds), ..running })
     }
 
     /// The wait after the failed run number `failed` (from 1); none: it is given up.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::HostName;
 
 use super::{Action, OrderedBy, PowerMode, RunId, Timing};
-use crate::{Reservation, ReservationId};
+use crate::{Doing, Reservation, ReservationId, Running};
 
 /// The beginning or the end of a reservation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,6 +91,17 @@ impl Work {
             Self::Release { .. } => Action::Release,
             Self::Power { mode, .. } => Action::Power(*mode),
         }
+    }
+
+    /// What runs on the station while it is done; none: a station that goes off says so itself.
+    pub fn running(&self, timing: &Timing, now: DateTime<Utc>) -> Option<Running> {
+        let (doing, lasts) = match self {
+            Self::Wake(_) => (Doing::Wake, timing.budget(timing.ready_within_seconds)),
+            Self::Prepare { .. } => (Doing::Prepare, self.budget(timing)),
+            Self::Release { .. } => (Doing::Release, self.budget(timing)),
+            Self::Power { .. } => return None,
+        };
+        Some(Running { doing, since: now, until: now + lasts })
     }
 
     /// How long its command may run on the station.

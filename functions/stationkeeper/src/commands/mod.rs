@@ -1,6 +1,7 @@
 //! A command a module.
 
 pub mod access;
+pub mod actions;
 pub mod alerts;
 pub mod bench;
 pub mod config;

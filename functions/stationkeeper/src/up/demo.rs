@@ -16,8 +16,9 @@ use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::S3Bucket;
-use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
-use stationkeeper_simulator::{Emissions, Lab, LabPlan, ScenarioReservation};
+use stationkeeper_rules::orchestrator::Policy;
+use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Rule, Settings};
+use stationkeeper_simulator::{Emissions, Lab, LabPlan, Role, ScenarioReservation};
 use stationkeeper_station_link::winrm::{CertificatePolicy, Credential, Login};
 use stationkeeper_store::{CatalogEntry, HostStatus, Store};
 use stationkeeper_telemetry::{HostName, Limits, ObjectKey};
@@ -135,6 +136,7 @@ pub async fn with_history(
     let lab = Lab::new(LabPlan::new(stations as usize, start, None, seed))
         .map_err(|error| Failure::because(Exit::Rejected, "cannot name so many stations", &error))?;
     save_catalog(store, &lab, None).await?;
+    reboot_by_itself(store, &lab).await?;
     let bucket = Arc::new(MemoryBucket::default());
     let simulated = Arc::new(SimulatedClock::at(lab.plan().start));
     let ingest = Ingest::new(bucket.clone(), store.clone(), simulated.clone(), Limits::default(), Judging::default());
@@ -174,6 +176,18 @@ pub async fn with_history(
     let stations = reachable(emissions, clock).await?;
     save_catalog(store, &lab, Some(&stations)).await?;
     Ok(DemoLab { lab, stations, booked_until })
+}
+
+/// One station that is unready again and again may be rebooted without anybody's word, so that it can be seen.
+async fn reboot_by_itself(store: &Store, lab: &Lab) -> Result<(), Failure> {
+    let mut settings = Settings::default();
+    if let Some((host, _)) = lab.hosts().find(|(_, role)| *role == Role::UnreadyFlaps) {
+        settings.actions.stations.insert(host.to_string(), [(Rule::NotReady, Policy::Auto)].into());
+    }
+    store
+        .apply_settings(&settings)
+        .await
+        .map_err(|error| Failure::because(Exit::Unavailable, "cannot write the demo's settings", &error))
 }
 
 /// Opens the lab to commands.

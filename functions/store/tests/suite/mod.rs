@@ -6,6 +6,7 @@ use stationkeeper_rules::{Latest, StationState, StationWord};
 use stationkeeper_store::{NewHeartbeat, Store};
 use stationkeeper_telemetry::{Details, HostName, Snapshot};
 
+pub mod actions;
 pub mod alerts;
 pub mod catalog;
 pub mod connections;
