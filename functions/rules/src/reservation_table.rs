@@ -181,11 +181,11 @@ pub fn said(row: &TableRow, place: impl FnOnce(&ReservationId, &str) -> Option<H
     Ok(Said::Reserved(Reservation { id, lab: Some(lab.to_owned()), host, start_at, end_at, status, who }))
 }
 
-/// A year that every database can hold.
+/// A year that every database can hold, with what lies around a reservation.
 fn instant(text: Option<&str>) -> Option<DateTime<Utc>> {
     use chrono::Datelike as _;
     let at = NaiveDateTime::parse_from_str(text?.trim(), INSTANT).ok()?;
-    (1970..=9999).contains(&at.year()).then(|| at.and_utc())
+    (1971..=9998).contains(&at.year()).then(|| at.and_utc())
 }
 
 /// What follows from a table that was read. `known`: reservations of these ids, and all that came from the table and lie in the window.
@@ -280,6 +280,7 @@ mod tests {
             ("of no laboratory", row("0xab", "-", "@10:00:00", "@11:00:00", "ACTIVE"), "unknown_lab"),
             ("without a start", row("0xab", "1", "-", "@11:00:00", "ACTIVE"), "times"),
             ("with a date that is none", row("0xab", "1", "0000-00-00T00:00:00", "@11:00:00", "ACTIVE"), "times"),
+            ("at the end of what is kept", row("0xab", "1", "@10:00:00", "9999-11-24T10:00:00", "ACTIVE"), "times"),
             ("of another age", row("0xab", "1", "@10:00:00", "12026-11-24T10:00:00", "ACTIVE"), "times"),
             ("that ends as it starts", row("0xab", "1", "@11:00:00", "@11:00:00", "ACTIVE"), "ends_before_it_begins"),
             ("with another status", row("0xab", "1", "@10:00:00", "@11:00:00", "REFUNDED"), "status"),

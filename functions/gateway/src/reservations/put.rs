@@ -105,6 +105,15 @@ pub enum PutReservationError {
 }
 
 impl PutReservationError {
+    /// It may pass by itself: nothing is wrong with the reservation.
+    pub(super) fn is_transient(&self) -> bool {
+        match self {
+            Self::Refused(_) => false,
+            Self::Store(error) => error.is_transient(),
+            Self::Ingest(error) => error.is_transient(),
+        }
+    }
+
     pub(super) fn is_conflict(&self) -> bool {
         match self {
             Self::Refused(_) => false,

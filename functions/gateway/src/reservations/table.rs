@@ -87,7 +87,7 @@ async fn round(gateway: &Gateway, table: &LabReservations) -> Result<(), ApiErro
         }
         match take(store, &settings, change, gateway.now()).await {
             Ok(_) => taken += 1,
-            Err(PutReservationError::Store(error)) if !error.is_transient() => {
+            Err(error) if !error.is_transient() => {
                 let id = change.reservation().id.0.clone();
                 tracing::error!(reservation.id = id, error = chain(&error), "a row of the table is not kept");
                 refused.push(RefusedRow { id, reason: RowRefusal::NotKept });
