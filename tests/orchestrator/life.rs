@@ -136,12 +136,7 @@ async fn local_mode_blocks_until_somebody_lets_it_go_ahead_and_that_is_recorded(
     let lab = Lab::with(1, Kind::Sqlite).await;
     lab.settings(5, AfterEnd::default()).await;
     let host = lab.host(0);
-    lab.stations.with_lab(|lab, _| lab.put_file(&host, r"C:\LabStation\data\local-mode.flag", b"1".to_vec()));
-    lab.until("local mode shows", async || {
-        let station = lab.store.station(&host).await.unwrap().unwrap();
-        station.state.latest.is_some_and(|latest| latest.snapshot.local_mode_enabled == Some(true))
-    })
-    .await;
+    lab.put_into_local_mode(0).await;
     let gateway = lab.gateway().await;
     lab.book("R", 0, lab.in_seconds(130), lab.in_seconds(3_000)).await;
     lab.until_told("R", "scheduler:start blocked_local_mode -").await;

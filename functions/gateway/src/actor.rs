@@ -127,6 +127,20 @@ impl Actor {
     }
 
     /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors, [`ApiError::OtherLab`] for whoever is bound to other labs.
+    pub fn may_resolve_in(&self, lab: Option<&str>) -> Result<(), ApiError> {
+        self.may_reserve_in(lab)
+    }
+
+    /// A list is judged entry by entry.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_import(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
+    /// # Errors
     /// [`ApiError::Forbidden`] for viewers and instructors.
     pub fn may_command(&self) -> Result<(), ApiError> {
         self.is_operator()

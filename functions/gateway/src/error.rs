@@ -258,8 +258,11 @@ impl ApiError {
             Self::StationBusy { .. } => (StatusCode::CONFLICT, "station_busy"),
             Self::Reservation(error) => match error {
                 ReservationError::LocalMode { .. } => (StatusCode::CONFLICT, "local_mode_active"),
+                ReservationError::FromTable { .. } => (StatusCode::CONFLICT, "from_table"),
                 ReservationError::Changed => (StatusCode::PRECONDITION_FAILED, "changed_meanwhile"),
-                ReservationError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+                ReservationError::UnknownStation(_) | ReservationError::NoSuchStation(_) => {
+                    (StatusCode::NOT_FOUND, "unknown_station")
+                }
                 ReservationError::NoStationOf(_)
                 | ReservationError::Id
                 | ReservationError::NoPlace

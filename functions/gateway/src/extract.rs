@@ -50,6 +50,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Path {
     }
 }
 
+/// The body as it was sent.
+pub(crate) struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
+            _ => ApiError::BadRequest("the body could not be read".to_owned()),
+        })
+    }
+}
+
 /// A JSON object, whatever the Content-Type; no body is `{}`. `T` denies unknown fields.
 pub(crate) struct Body<T>(pub T);
 
@@ -57,10 +71,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-            _ => ApiError::BadRequest("the body could not be read".to_owned()),
-        })?;
+        let Raw(bytes) = Raw::from_request(request, state).await?;
         let bytes = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes[..] };
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(ApiError::BadRequest("the body is not a JSON object".to_owned()));
@@ -77,10 +88,7 @@ impl<S: Send + Sync> FromRequest<S> for OldBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-            _ => ApiError::BadRequest("the body could not be read".to_owned()),
-        })?;
+        let Raw(bytes) = Raw::from_request(request, state).await?;
         match serde_json::from_slice(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes)) {
             Ok(Value::Object(body)) => Ok(Self(body)),
             Ok(value) if is_nothing(&value) => Ok(Self(Map::new())),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use stationkeeper_station_link::wake::WakeWay;
-use stationkeeper_store::Store;
+use stationkeeper_store::{LabReservations, Store};
 use stationkeeper_telemetry::HostName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -28,6 +28,7 @@ use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
 use crate::requests::keeper::{self, Keeper};
+use crate::reservations;
 use crate::serve::places::Streams;
 use crate::serve::{self, ServeLimits, Tls};
 use crate::session::Sessions;
@@ -71,6 +72,8 @@ pub struct GatewayOptions {
     pub shared_token: Option<SharedToken>,
     /// Reservations are prepared and released by themselves; without it only when somebody asks. Default: they are.
     pub automation: bool,
+    /// A table of another system that reservations are read from. Default: none.
+    pub reservation_table: Option<Arc<LabReservations>>,
     /// From where page and API may be used; none: from everywhere.
     pub admin_networks: Option<AdminNetworks>,
 }
@@ -93,6 +96,7 @@ impl Default for GatewayOptions {
             internal: None,
             shared_token: None,
             automation: true,
+            reservation_table: None,
             admin_networks: None,
         }
     }
@@ -192,6 +196,7 @@ impl Gateway {
             self.0.tasks.spawn(keeper::run(self.clone()));
             self.0.tasks.spawn(actions::run(self.clone()));
         }
+        self.0.tasks.spawn(reservations::table::run(self.clone()));
         let served = serve::serve(&self, listener, shutdown).await;
         self.0.closing.send_replace(true);
         self.0.tasks.close();

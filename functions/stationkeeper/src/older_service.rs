@@ -193,7 +193,8 @@ pub fn overruled(timing: &Timing) -> Vec<String> {
     said.collect()
 }
 
-fn flag(name: &str) -> Result<Option<bool>, Failure> {
+/// A word for yes or no.
+pub fn flag(name: &str) -> Result<Option<bool>, Failure> {
     let Some(said) = variable(name) else { return Ok(None) };
     match said.trim().to_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(Some(true)),
