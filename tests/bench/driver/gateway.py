@@ -62,7 +62,7 @@ class Gateway:
         """A reservation, so many seconds from now and so many long."""
         now = datetime.datetime.now(datetime.timezone.utc)
         at = lambda seconds: (now + datetime.timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = {"host": host, "start_at": at(begins_in), "end_at": at(begins_in + lasts), "confirm_local_mode": "a bench"}
+        body = {"host": host, "start_at": at(begins_in), "end_at": at(begins_in + lasts), "confirm_local_mode": True, "reason": "a bench"}
         self.did("PUT", f"/api/v1/reservations/{name}", body)
 
     def start(self, name, host, patience=600):
@@ -101,7 +101,7 @@ class Stations:
 def filled(bench):
     """A database with 500 stations that were heard."""
     url = bench.database("mariadb")
-    bench.run(bench.program("bench-lab"), "fill", "--database", url, "--stations", 500, "--heartbeats", 3_000)
+    bench.run(bench.program("bench-lab"), "fill", "--database", url, "--stations", 500, "--heartbeats", 10_000)
     return url
 
 
@@ -141,7 +141,7 @@ def stations_list(bench):
         with Gateway(bench, url) as gateway:
             names = [one["host"] for one in gateway.did("GET", LIST)["items"]]
             for number, name in enumerate(names[::2]):
-                gateway.book(f"now-{number}", name, 60, 86_400)
+                gateway.book(f"today-{number}", name, 10_800, 3_600)
                 gateway.book(f"then-{number}", name, 100_000, 3_600)
             items = same(gateway, where["address"], LIST)
             sides = {"ours": gateway.address, "theirs": where["address"]}
