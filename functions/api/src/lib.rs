@@ -35,3 +35,8 @@ pub use reservation_view::{
 pub use station_view::{CurrentActionView, ReservationView, StationView};
 pub use step_view::{CommandOutputView, OperationView};
 pub use text::{Language, issue_text, phrase, rule_text, severity_text, step_text, text, word_text};
+
+/// The words that stand in the views, so that a client needs no other crate for them.
+pub use stationkeeper_rules::orchestrator::{ActionKind, ActionState};
+pub use stationkeeper_rules::requests::{HoldStage, RequestKind, RequestState};
+pub use stationkeeper_rules::{AlertState, Cause, Doing, ReservationStatus, Rule, Severity, StationWord};

@@ -101,6 +101,9 @@ pub(crate) enum ApiError {
     /// The code is of no use.
     #[error("the pairing code is not valid: it works once, within ten minutes of being made")]
     PairingCode,
+    /// The code was good once.
+    #[error("the pairing code is too old: it works within ten minutes of being made; ask for a new one")]
+    PairingCodeExpired,
     /// The silence cannot be set.
     #[error(transparent)]
     Silence(SilenceError),
@@ -290,6 +293,7 @@ impl ApiError {
             Self::UnknownToken(_) => (StatusCode::NOT_FOUND, "unknown_token"),
             Self::OwnToken => (StatusCode::CONFLICT, "own_token"),
             Self::PairingCode => (StatusCode::UNAUTHORIZED, "pairing_code"),
+            Self::PairingCodeExpired => (StatusCode::UNAUTHORIZED, "pairing_code_expired"),
             Self::Silence(SilenceError::NothingOpen) => (StatusCode::CONFLICT, "nothing_open"),
             Self::Silence(_) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::UnknownAddress => (StatusCode::NOT_FOUND, "unknown_address"),

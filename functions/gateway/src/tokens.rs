@@ -304,7 +304,7 @@ struct Pairing {
     request_body(content = Pairing, example = json!({ "code": "K7M4-Q2XX" })),
     responses(
         (status = CREATED, description = "A token with its secret, shown this once", body = MintedTokenView),
-        (status = UNAUTHORIZED, description = "`pairing_code`: the code is of no use", body = ErrorBody),
+        (status = UNAUTHORIZED, description = "`pairing_code`: the code is of no use; `pairing_code_expired`: it was good once", body = ErrorBody),
         (status = TOO_MANY_REQUESTS, description = "`too_many_attempts`: see `Retry-After`", body = ErrorBody),
     ),
 )]
@@ -319,10 +319,12 @@ pub(crate) async fn pair(
     }
     let Body(asked) = Body::<Pairing>::from_request(Request::from_parts(parts, body), &()).await?;
     let mut work = gateway.store().begin().await?;
-    let Some(grant) = work.tokens().take(&code_digest(&asked.code), now).await? else {
+    let sha256 = code_digest(&asked.code);
+    let Some(grant) = work.tokens().take(&sha256, now).await? else {
+        let expired = work.tokens().has_expired(&sha256, now).await?;
         gateway.shared().attempts.logins.count(&origin, now, now + gateway.lasting(WINDOW));
         tracing::warn!("somebody tried a pairing code that is not valid");
-        return Err(ApiError::PairingCode);
+        return Err(if expired { ApiError::PairingCodeExpired } else { ApiError::PairingCode });
     };
     let author = Author { name: grant.name.clone(), role: Some(grant.role), request_id };
     let (secret, token) = mint_token(grant, now)?;

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{Statement, Value};
 use crate::{Store, StoreError};
+
+/// How long it is known that a pairing code was good once.
+const EXPIRED_KEPT: TimeDelta = TimeDelta::days(1);
 
 /// What a token may do (gateway.md section 2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -146,8 +149,12 @@ impl Tokens<'_> {
 
     /// Keeps a pairing code, and forgets those that have expired.
     pub async fn offer(&mut self, code: &PairingCode) -> Result<(), StoreError> {
-        let forget = Statement::new("forget pairing codes", "delete from pairing_codes where expires_at <= ?");
-        self.0.execute(forget.bind(code.created_at)).await?;
+        let forget = Statement::new(
+            "forget pairing codes",
+            "delete from pairing_codes where expires_at <= ? or (sha256 = ? and expires_at <= ?)",
+        );
+        let forget = forget.bind(code.created_at - EXPIRED_KEPT).bind(code.sha256).bind(code.created_at);
+        self.0.execute(forget).await?;
         let row = vec![
             code.sha256.into(),
             (&code.grant.name).into(),
@@ -157,6 +164,15 @@ impl Tokens<'_> {
             code.expires_at.into(),
         ];
         self.0.write_rows("keep a pairing code", include_str!("sql/insert_pairing.sql"), vec![row]).await
+    }
+
+    /// Whether it is a pairing code that nobody used in time. Known for a day: whoever types it then is told so.
+    pub async fn has_expired(&mut self, sha256: &[u8; 32], now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let read = Statement::new("read a pairing code", include_str!("sql/lock_pairing.sql"))
+            .of("pairing_codes", &["sha256"])
+            .bind(*sha256);
+        let Some(row) = self.0.fetch_optional(read).await? else { return Ok(false) };
+        Ok(row.instant("expires_at")? <= now && row.optional_instant("used_at")?.is_none())
     }
 
     /// Uses a pairing code up. None: there is none, it has expired, or it was used.

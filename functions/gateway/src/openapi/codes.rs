@@ -1,7 +1,7 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 70] = [
+pub(super) const CODES: [(&str, &str); 71] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("action_not_possible", "the action is over, or the station cannot be touched now"),
     ("alert_resolved", "the alert is over"),
@@ -44,6 +44,7 @@ pub(super) const CODES: [(&str, &str); 70] = [
     ("outcome_unknown", "the connection broke while the command ran: it may have done its work"),
     ("own_token", "the token is the one that asks"),
     ("pairing_code", "the pairing code is of no use"),
+    ("pairing_code_expired", "the pairing code was good once, and is too old now"),
     ("request_answered", "the request has its answer"),
     ("request_expired", "nobody answered the request in time"),
     ("request_in_flight", "the request with this key is being carried out: see `Retry-After`"),

@@ -48,10 +48,26 @@ pub async fn a_pairing_code_is_good_once_and_for_a_while(lab: Lab) {
     assert_eq!(take("one", 599).await.as_deref(), Some("one"));
     assert_eq!(take("one", 599).await, None, "once");
     assert_eq!(take("two", 600).await, None, "no longer");
+    let has_expired = async |text: &str, second: i64| {
+        let mut work = lab.store.begin().await.unwrap();
+        work.tokens().has_expired(&sha256(text.as_bytes()), at(second)).await.unwrap()
+    };
+    assert!(!has_expired("two", 599).await && has_expired("two", 600).await);
+    assert!(!has_expired("one", 600).await, "it was used in time");
+    assert!(!has_expired("three", 600).await, "nobody made it");
     let mut work = lab.store.begin().await.unwrap();
     work.tokens().offer(&code("two", 700)).await.unwrap();
     work.commit().await.unwrap();
     assert_eq!(take("two", 701).await.as_deref(), Some("two"), "what had expired is forgotten");
+    let mut work = lab.store.begin().await.unwrap();
+    work.tokens().offer(&code("four", 800)).await.unwrap();
+    work.tokens().offer(&code("five", 1_400 + 86_399)).await.unwrap();
+    work.commit().await.unwrap();
+    assert!(has_expired("four", 1_400 + 86_399).await, "known for a day");
+    let mut work = lab.store.begin().await.unwrap();
+    work.tokens().offer(&code("six", 1_400 + 86_400)).await.unwrap();
+    work.commit().await.unwrap();
+    assert!(!has_expired("four", 1_400 + 86_400).await, "and no longer");
 }
 
 pub async fn the_audit_log_is_read_in_pages_and_pruned(lab: Lab) {
