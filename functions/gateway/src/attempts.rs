@@ -11,7 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub(crate) const WINDOW: TimeDelta = TimeDelta::minutes(1);
 /// Wrong tokens at the login, and pairing codes, that one address may try in a window. A code is short, a person types a token seldom.
 const LOGINS: u32 = 10;
-/// Wrong tokens that one address may send to the API in a window: several programs with an old token stand behind one proxy. Right ones are taken whatever came before.
+/// Wrong tokens that one address may send to the API in a window without a right one between them: a program with an old token stands behind the same
+/// proxy as others. Right ones are taken whatever came before.
 const TOKENS: u32 = 120;
 /// Changes that may be asked for by one token in a window; more is no person and no lab.
 const CHANGES: u32 = 3_000;
@@ -79,6 +80,14 @@ impl<K: Hash + Eq + Clone> Windows<K> {
         window.count = window.count.saturating_add(1);
     }
 
+    /// Forgets one that has not reached what is allowed: who has, waits.
+    pub fn forgive(&self, key: &K) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.get(key).is_some_and(|window| window.count < self.allowed) {
+            seen.remove(key);
+        }
+    }
+
     /// Forgets one.
     pub fn forget(&self, key: &K) {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
@@ -134,6 +143,22 @@ mod tests {
                 windows.count(&"a", now, now + WINDOW);
             }
         }
+    }
+
+    #[test]
+    fn what_is_below_the_limit_can_be_forgiven_and_what_reached_it_not() {
+        let windows = Windows::of(2);
+        let (now, end) = (start(), start() + WINDOW);
+        for _ in 0..5 {
+            windows.count(&"a", now, end);
+            assert!(windows.wait(&"a", now).is_none());
+            windows.forgive(&"a");
+        }
+        windows.count(&"a", now, end);
+        windows.count(&"a", now, end);
+        windows.forgive(&"a");
+        assert_eq!(windows.wait(&"a", now), Some(WINDOW));
+        assert!(windows.wait(&"a", end).is_none());
     }
 
     #[test]

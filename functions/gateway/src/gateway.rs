@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use stationkeeper_station_link::wake::WakeWay;
-use stationkeeper_store::Store;
+use stationkeeper_store::{LabReservations, Store};
 use stationkeeper_telemetry::HostName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -18,8 +18,9 @@ use tokio_util::task::TaskTracker;
 use crate::actions::{self, Actions};
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
-use crate::edge::{AdminNetworks, InternalToken};
+use crate::edge::{AdminNetworks, InternalToken, SharedToken};
 use crate::events::EventReceiver;
+use crate::heartbeat::poll::Polled;
 use crate::heartbeat::stream::Beats;
 use crate::hosts::catalog::{Catalog, CatalogFiles};
 use crate::hosts::discover::DiscoveryOptions;
@@ -27,6 +28,7 @@ use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
 use crate::requests::keeper::{self, Keeper};
+use crate::reservations;
 use crate::serve::places::Streams;
 use crate::serve::{self, ServeLimits, Tls};
 use crate::session::Sessions;
@@ -66,6 +68,12 @@ pub struct GatewayOptions {
     pub credentials: Option<StoredLogins>,
     /// A proxy that vouches for its callers. Default: none.
     pub internal: Option<InternalToken>,
+    /// The one token that everybody shared in the older service. Default: none.
+    pub shared_token: Option<SharedToken>,
+    /// Reservations are prepared and released by themselves; without it only when somebody asks. Default: they are.
+    pub automation: bool,
+    /// A table of another system that reservations are read from. Default: none.
+    pub reservation_table: Option<Arc<LabReservations>>,
     /// From where page and API may be used; none: from everywhere.
     pub admin_networks: Option<AdminNetworks>,
 }
@@ -86,6 +94,9 @@ impl Default for GatewayOptions {
             scan_every: Duration::from_secs(30),
             credentials: None,
             internal: None,
+            shared_token: None,
+            automation: true,
+            reservation_table: None,
             admin_networks: None,
         }
     }
@@ -109,6 +120,7 @@ pub(crate) struct Shared {
     pub ways: Ways,
     pub feed: Feed,
     pub beats: Beats,
+    pub polled: Polled,
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
@@ -152,6 +164,7 @@ impl Gateway {
             ways: Ways::default(),
             feed: Feed::default(),
             beats: Beats::default(),
+            polled: Polled::default(),
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
@@ -183,6 +196,7 @@ impl Gateway {
             self.0.tasks.spawn(keeper::run(self.clone()));
             self.0.tasks.spawn(actions::run(self.clone()));
         }
+        self.0.tasks.spawn(reservations::table::run(self.clone()));
         let served = serve::serve(&self, listener, shutdown).await;
         self.0.closing.send_replace(true);
         self.0.tasks.close();

@@ -6,11 +6,13 @@ mod app;
 mod document;
 mod history;
 mod hosts;
+mod importing;
 mod keys;
 mod live;
 mod people;
 mod refusals;
 mod requests;
+mod resolving;
 mod silences;
 mod waking;
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
-use crate::{Cause, Heard, Uploads};
+use crate::{Cause, Heard, ResolvedByHand, Uploads};
 
 /// The one word for a station, derived here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -188,6 +188,8 @@ pub struct StationState {
     pub uploads: Uploads,
     /// The last power step of ours that went well, by the station's clock.
     pub powered: Option<PowerAction>,
+    /// Its alerts that somebody has called over, as long as it matters.
+    pub resolved_by_hand: Vec<ResolvedByHand>,
     /// When the last session guard of ours went well.
     pub guarded_at: Option<DateTime<Utc>>,
     /// What we do to it now.
@@ -217,6 +219,7 @@ impl StationState {
             status: None,
             uploads: Uploads::default(),
             powered: None,
+            resolved_by_hand: Vec::new(),
             guarded_at: None,
             running: None,
             skew: None,
@@ -239,6 +242,7 @@ impl StationState {
             status: self.status.clone(),
             uploads: self.uploads.clone(),
             powered: self.powered.clone(),
+            resolved_by_hand: self.resolved_by_hand.clone(),
             guarded_at: self.guarded_at,
             running: self.running,
             skew: self.skew,

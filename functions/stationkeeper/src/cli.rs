@@ -78,6 +78,11 @@ pub enum Command {
         after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable ordered\" --for 4h\n\nThe start of an id is enough where it is the only one."
     )]
     Ack(Ack),
+    /// Calls an alert over; where its rule still holds, another one opens
+    #[command(
+        after_help = "Example:\n  stationkeeper resolve 3f2a… --note \"the cable was loose\"\n\nThe start of an id is enough where it is the only one."
+    )]
+    Resolve(Resolve),
     /// Lists what rules propose and persons want done to stations, or decides on it
     #[command(
         after_help = "Examples:\n  stationkeeper actions --all --host LAB-WS01\n  stationkeeper actions approve 3f2a",
@@ -205,6 +210,9 @@ pub struct Up {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub encryption: Encryption,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub table: ReservationTable,
     /// File with the connections of notifications: mail server, webhooks, dead man's switch (see README, Notifications)
     #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
     pub connections_file: Option<PathBuf>,
@@ -231,6 +239,9 @@ pub struct Gateway {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub encryption: Encryption,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub table: ReservationTable,
     /// File with the connections of notifications (see README, Notifications)
     #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
     pub connections_file: Option<PathBuf>,

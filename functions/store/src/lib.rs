@@ -28,6 +28,8 @@ mod host_events;
 mod idempotency;
 mod instant;
 mod key;
+#[cfg(feature = "mysql")]
+mod lab_reservations;
 mod leases;
 mod migrate;
 #[cfg(feature = "mysql")]
@@ -44,6 +46,7 @@ mod readable;
 #[cfg(feature = "record")]
 pub mod record;
 mod requests;
+mod reservation_sources;
 mod reservations;
 mod row;
 mod runs;
@@ -71,6 +74,8 @@ pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat, StoredVariant};
 pub use history::{HeartbeatRow, RawHeartbeat};
 pub use host_events::{EventCursor, HostEventRecord, HostEvents};
 pub use idempotency::{ClaimTimes, KeyClaim, KeyedRequest};
+#[cfg(feature = "mysql")]
+pub use lab_reservations::{LabReservations, MOST_ROWS as MOST_TABLE_ROWS};
 pub use leases::{Leases, StationLease};
 pub use migrate::AppliedMigration;
 pub use objects::{IngestOutcome, ObjectVersion, Objects, QuarantinedObject};
@@ -83,6 +88,7 @@ pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use readable::{Readable, Unreadable};
 pub use requests::{InstructorRequests, RequestCursor, RequestFilter};
+pub use reservation_sources::{ReservationSource, SourceNews};
 pub use reservations::{ReservationCursor, ReservationFilter, Reservations};
 pub use runs::StateRuns;
 pub use silences::{SilenceCursor, Silences};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_rules::{
-    Cause, Heard, Latest, Running, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
+    Cause, Heard, Latest, ResolvedByHand, Running, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
 };
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
@@ -259,6 +259,8 @@ struct Memory {
     #[serde(default)]
     uploads: Uploads,
     powered: Option<PowerAction>,
+    #[serde(default)]
+    resolved_by_hand: Vec<ResolvedByHand>,
     guarded_at: Option<DateTime<Utc>>,
     running: Option<Running>,
 }
@@ -274,6 +276,8 @@ struct MemoryOf<'a> {
     uploads: &'a Uploads,
     #[serde(skip_serializing_if = "Option::is_none")]
     powered: &'a Option<PowerAction>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    resolved_by_hand: &'a [ResolvedByHand],
     #[serde(skip_serializing_if = "Option::is_none")]
     guarded_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -297,6 +301,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
         status: &state.status,
         uploads: &state.uploads,
         powered: &state.powered,
+        resolved_by_hand: &state.resolved_by_hand,
         guarded_at: state.guarded_at,
         running: state.running,
     };
@@ -332,6 +337,7 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
         status: memory.status,
         uploads: memory.uploads,
         powered: memory.powered,
+        resolved_by_hand: memory.resolved_by_hand,
         guarded_at: memory.guarded_at,
         running: memory.running,
         skew: row.optional_integer("skew_ms")?.map(TimeDelta::milliseconds),

@@ -139,7 +139,7 @@ pub(crate) async fn acknowledge_in(
 }
 
 /// Only looked up for whom it matters.
-async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Option<String>, ApiError> {
+pub(super) async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Option<String>, ApiError> {
     if actor.labs == Labs::All {
         return Ok(None);
     }

@@ -4,6 +4,7 @@ pub(crate) mod acknowledge;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod one;
+pub(crate) mod resolve;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -31,8 +31,7 @@ const LONGEST_REASON: usize = 500;
         (status = OK, description = "What is wanted, and what the station shows", body = Value),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
         (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
-        (status = BAD_GATEWAY, description = "`local_mode_not_set`: the station refused; or it was not reached, or does not let the gateway in; the code says which", body = ErrorBody),
-        (status = GATEWAY_TIMEOUT, description = "The command did not end in time", body = ErrorBody),
+        (status = INTERNAL_SERVER_ERROR, description = "`INTERNAL_ERROR`: the station refused, was not reached, or does not let the gateway in; the header `X-Station-Error` says which", body = ErrorBody),
     ),
 )]
 pub(crate) async fn set(

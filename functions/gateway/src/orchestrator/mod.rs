@@ -147,6 +147,9 @@ async fn scan(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, IngestError> {
     while let Some((host, decision)) = looks.next().await {
         match decision {
             Ok(Decision::Nothing { look_again_at }) => next = earlier(next, look_again_at),
+            // What was begun because somebody asked is ended all the same.
+            Ok(Decision::Run(_) | Decision::Blocked(_) | Decision::GaveUp(_))
+                if !gateway.shared().options.automation => {}
             Ok(_) => {
                 if let Some(place) = gateway.take_place(&host) {
                     let task = serve(gateway.clone(), place, settings.clone());

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use stationkeeper_pipeline::IngestError;
 use stationkeeper_pipeline::orchestrate::{LEASE, Step};
 use stationkeeper_rules::Settings;
@@ -18,6 +19,8 @@ use crate::Gateway;
 const RENEWAL: Duration = Duration::from_secs(20);
 /// A heartbeat that is waited for is looked for this often.
 const LOOK: Duration = Duration::from_secs(2);
+/// A wait is decided anew this often, whatever was seen: what cancels a reservation is not looked for in between.
+const LONGEST_GLANCES: Duration = Duration::from_secs(10);
 /// A database that is away is asked again after so long at most.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 /// What was done is worth writing down for this long.
@@ -73,14 +76,10 @@ pub(crate) async fn drive(gateway: &Gateway, host: &HostName, settings: &Setting
                     }
                 }
             }
-            Step::Wait { until } => {
-                let wait = gateway.until(until).clamp(Duration::from_millis(10), LOOK);
-                let waiting = keeping(gateway, host, tokio::time::sleep(wait));
-                tokio::select! {
-                    () = waiting => {}
-                    () = gateway.closing() => {}
-                }
-            }
+            Step::Wait { until } => tokio::select! {
+                () = keeping(gateway, host, change(gateway, host, until)) => {}
+                () = gateway.closing() => {}
+            },
             Step::Again => {}
             Step::Finished(finished) => {
                 tracing::info!(%host, success = finished.success, message = finished.message, "a run ended");
@@ -90,6 +89,23 @@ pub(crate) async fn drive(gateway: &Gateway, host: &HostName, settings: &Setting
                 tracing::warn!(%host, "another gateway has taken over a station");
                 return None;
             }
+        }
+    }
+}
+
+/// Until the station was heard or somebody wants the run to end, and not for ever: a look reads, and holds up nobody who writes.
+async fn change(gateway: &Gateway, host: &HostName, until: DateTime<Utc>) {
+    let glance = async || {
+        let station = gateway.store().station(host).await.ok()??.state;
+        let lease = gateway.store().station_lease(host).await.ok()?;
+        Some((station.advanced_at(), station.heard, lease.map(|lease| lease.stop_asked_by)))
+    };
+    let longest = LONGEST_GLANCES.div_f64(gateway.shared().options.speed.max(1.0));
+    let (began, before) = (tokio::time::Instant::now(), glance().await);
+    loop {
+        tokio::time::sleep(gateway.until(until).clamp(Duration::from_millis(10), LOOK)).await;
+        if gateway.now() >= until || began.elapsed() >= longest || glance().await != before {
+            return;
         }
     }
 }

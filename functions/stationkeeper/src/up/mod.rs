@@ -38,6 +38,7 @@ use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::older_service;
 use crate::place;
+use crate::reservation_table;
 use crate::serving;
 use crate::station_access;
 use feed::Feed;
@@ -106,7 +107,11 @@ enum Ended {
 
 /// Runs `gateway` until it is told to stop.
 pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
-    let cli::Gateway { place, listen, bucket, networks, encryption, connections_file, json } = arguments;
+    let cli::Gateway { place, listen, bucket, networks, table, encryption, connections_file, json } = arguments;
+    let listen = match listen {
+        Some(listen) => Some(listen),
+        None => older_service::listen()?,
+    };
     let elsewhere = cli::Elsewhere { bucket, ..cli::Elsewhere::default() };
     let s3_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     let up = cli::Up {
@@ -119,6 +124,7 @@ pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
         elsewhere,
         networks,
         encryption,
+        table,
         connections_file,
         json,
     };
@@ -150,6 +156,7 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
     };
     // What is wrong with them is said at the start and not with the first alert.
     notify::channels(arguments.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
+    reservation_table::table(arguments.table.reservations_database.as_deref())?;
     place::make_folder(&connections.data)?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
@@ -234,6 +241,7 @@ async fn round(
                 events: feed.receiver(&ingest, &observed),
                 reach: reach(arguments, simulated.as_ref())?,
                 uploads: Some(uploads::taker(ingest.clone())),
+                reservation_table: reservation_table::table(arguments.table.reservations_database.as_deref())?,
                 ..GatewayOptions::default()
             },
             &connections.data,
@@ -247,8 +255,8 @@ async fn round(
         );
     }
     let settings = store.settings().await.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
-    for overruled in older_service::overruled(&settings.orchestrator) {
-        tracing::warn!("{overruled}");
+    for said in older_service::overruled(&settings.orchestrator).into_iter().chain(older_service::unheard()) {
+        tracing::warn!("{said}");
     }
     if let Some(every) = older_service::polling()? {
         tasks.spawn(uploads::poll(gateway.clone(), every, stop.clone()));

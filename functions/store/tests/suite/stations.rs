@@ -1,5 +1,7 @@
 use chrono::TimeDelta;
-use stationkeeper_rules::{Cause, StateRun, StationState, StationWord, StatusDocument, UnreadyRun};
+use stationkeeper_rules::{
+    Cause, ReservationId, ResolvedByHand, Rule, StateRun, StationState, StationWord, StatusDocument, UnreadyRun,
+};
 use stationkeeper_store::{CatalogEntry, HostStatus, StationFilter};
 use stationkeeper_telemetry::{HostName, Nic, NicSettings, ServiceState, SessionOperation};
 
@@ -28,6 +30,11 @@ pub async fn unknown_stations_become_new_ones(lab: Lab) {
 pub async fn states_come_back_as_they_were(lab: Lab) {
     let mut full = heard("LAB-01", at(0) + TimeDelta::microseconds(123_456), StationWord::Attention);
     full.unready_run = Some(UnreadyRun { since: at(-60), last: at(0), issues: vec!["WoL «off»".to_owned()] });
+    full.resolved_by_hand = vec![ResolvedByHand {
+        rule: Rule::StaleForcedLogoff,
+        reservation_id: Some(ReservationId("R-1".to_owned())),
+        at: at(30),
+    }];
     full.nic_baseline = Some(vec![Nic {
         name: "Ethernet".to_owned(),
         wol_ready: Some(true),
