@@ -98,9 +98,11 @@ async fn a_station_that_restarts_or_falls_in_mid_command_is_made_ready_all_the_s
         let lab = Lab::with(1, Kind::Sqlite).await;
         lab.settings(5, AfterEnd::default()).await;
         lab.until_heard(0).await;
+        // One that fell is missed, and woken for its alert: only its heartbeat tells that the prepare never ended.
+        lab.watch();
         lab.stations.set_fault(&lab.host(0), Some(fault));
         let gateway = lab.gateway().await;
-        lab.book("R", 0, lab.in_seconds(900), lab.in_seconds(6_000)).await;
+        lab.book("R", 0, lab.in_seconds(140), lab.in_seconds(9_000)).await;
         lab.until("it was begun", async || !lab.given(0).is_empty()).await;
         lab.until("it is down", async || lab.power(0) != Power::On).await;
         lab.stations.set_fault(&lab.host(0), None);

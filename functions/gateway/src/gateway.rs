@@ -189,11 +189,11 @@ impl Gateway {
             shutdown.await;
             closing.0.closing.send_replace(true);
         };
-        let reach = &self.0.options.reach;
-        let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
-        if logs_in && !reach.networks.is_empty() {
+        if self.can_act(true).is_ok() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
             self.0.tasks.spawn(keeper::run(self.clone()));
+        }
+        if self.can_act(false).is_ok() {
             self.0.tasks.spawn(actions::run(self.clone()));
         }
         self.0.tasks.spawn(reservations::table::run(self.clone()));

@@ -93,11 +93,12 @@ impl Acting<'_> {
         Ok(open.iter().any(|action| action.state == ActionState::Claimed && action.kind.changes_station()))
     }
 
-    /// Orders what alerts want, moves what time and heartbeats move, and takes what is to be done now.
+    /// Orders what alerts want, moves what time and heartbeats move, and takes what is to be done now; packets alone by whoever does not log in
+    /// to stations.
     ///
     /// # Errors
     /// The store failed: nothing of it happened, or it is found when this is repeated.
-    pub async fn tend(&self) -> Result<Turn, IngestError> {
+    pub async fn tend(&self, logs_in: bool) -> Result<Turn, IngestError> {
         let (mut transaction, states) = self.store.begin_locking(std::slice::from_ref(self.host)).await?;
         let Some(state) = states.into_iter().next() else { return Ok(Turn::Nothing) };
         let scene = Scene::load(self, &mut transaction, state).await?;
@@ -119,15 +120,15 @@ impl Acting<'_> {
             return Ok(Turn::Noted);
         }
         let lease = TimeDelta::from_std(LEASE).unwrap_or_default();
-        let Some(taken) = tending.take(self.holder, lease, self.now) else { return Ok(Turn::Nothing) };
+        let Some(taken) = tending.take(self.holder, logs_in, lease, self.now) else { return Ok(Turn::Nothing) };
         // A run has the station: what changes it waits, and packets do no harm.
         if scene.leased && taken.kind.changes_station() {
             return Ok(Turn::Nothing);
         }
         transaction.actions().save(&taken, LEASE).await?;
         if let Some(doing) = taken.kind.doing() {
-            let until = self.now + budget(taken.kind, &self.settings.orchestrator);
-            let running = Some(Running { doing, since: self.now, until });
+            let lasts = budget(taken.kind, &self.settings.orchestrator);
+            let running = Some(Running::new(doing, self.now, lasts));
             self.save(&mut transaction, StationState { running, ..scene.state }).await?;
         }
         tell(&mut transaction, [&taken], self.now).await?;

@@ -1,6 +1,6 @@
 //! What is known of a station between two events: the row `lab_station_state`.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
@@ -165,6 +165,14 @@ pub struct Running {
     pub since: DateTime<Utc>,
     /// Whoever issued it may be gone: it explains nothing from here on.
     pub until: DateTime<Utc>,
+}
+
+impl Running {
+    /// From an instant on, for so long. As instants are kept and shown, to the microsecond.
+    pub fn new(doing: Doing, since: DateTime<Utc>, lasts: TimeDelta) -> Self {
+        let since = since.trunc_subsecs(6);
+        Self { doing, since, until: since + lasts }
+    }
 }
 
 /// What is known of one station.

@@ -12,6 +12,7 @@ compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both"
 mod actions;
 mod alerts;
 mod audit;
+mod brief;
 mod catalog;
 mod database;
 mod decisions;
@@ -62,6 +63,7 @@ mod updates;
 pub use actions::{ActionCursor, ActionFilter, Actions, RecordedAction};
 pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
 pub use audit::{Audit, AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditOutcome, Author};
+pub use brief::BriefStation;
 pub use catalog::{CatalogHost, CatalogSource, HostAccess};
 pub use decisions::Decisions;
 pub use error::{Inconsistency, StoreError};

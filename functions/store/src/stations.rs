@@ -7,6 +7,7 @@ use stationkeeper_rules::{
 };
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
+use crate::brief::BriefStation;
 use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value, padded};
@@ -220,7 +221,31 @@ impl Store {
         after: Option<&HostName>,
         limit: u32,
     ) -> Result<Vec<Station>, StoreError> {
-        let mut statement = read_stations()
+        let rows = self.read(read_stations(), filter, after, limit).await?;
+        rows.iter().map(station).collect()
+    }
+
+    /// As [`stations`](Self::stations), but [in brief](BriefStation).
+    pub async fn stations_in_brief(
+        &self,
+        filter: &StationFilter,
+        after: Option<&HostName>,
+        limit: u32,
+    ) -> Result<Vec<BriefStation>, StoreError> {
+        let statement = Statement::new("read stations in brief", include_str!("sql/stations_in_brief.sql"))
+            .of("lab_station_state", &["host"]);
+        let rows = self.read(statement, filter, after, limit).await?;
+        rows.iter().map(BriefStation::of).collect()
+    }
+
+    async fn read(
+        &self,
+        statement: Statement,
+        filter: &StationFilter,
+        after: Option<&HostName>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut statement = statement
             .filter_in("s.word", filter.words.iter().map(|word| word.as_str()))
             .filter_in("h.name", &filter.hosts);
         if let Some(lab) = &filter.lab {
@@ -229,7 +254,7 @@ impl Store {
         if let Some(after) = after {
             statement = statement.filter("h.name > ?", [after]);
         }
-        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(station).collect()
+        self.reader().await?.fetch(statement.bind(limit)).await
     }
 
     /// One station.

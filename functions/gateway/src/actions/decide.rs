@@ -115,13 +115,18 @@ fn entry(gateway: &Gateway, actor: &Actor, what: AuditAction, action: &StationAc
 impl Gateway {
     /// Whether this gateway reaches stations, and where it must, logs in to them.
     pub(crate) fn can_act(&self, logs_in: bool) -> Result<(), ApiError> {
-        let options = &self.shared().options;
-        if options.reach.networks.is_empty() {
+        if self.shared().options.reach.networks.is_empty() {
             return Err(ApiError::NoNetworks(crate::reach::ReachError::NoNetworks));
         }
-        if logs_in && options.reach.commands.is_none() && options.credentials.is_none() {
+        if logs_in && !self.logs_in() {
             return Err(ApiError::NoLogin);
         }
         Ok(())
+    }
+
+    /// Whether this gateway knows logins of stations.
+    pub(crate) fn logs_in(&self) -> bool {
+        let options = &self.shared().options;
+        options.reach.commands.is_some() || options.credentials.is_some()
     }
 }

@@ -135,7 +135,7 @@ async fn tend(gateway: Gateway, tended: Tended, settings: Arc<Settings>) {
     for _ in 0..TURNS {
         // A run of ours has the station; what waits is looked at when it is over.
         let Some(place) = gateway.take_place(&tended.host) else { return };
-        match gateway.acting(&tended.host, &settings).tend().await {
+        match gateway.acting(&tended.host, &settings).tend(gateway.logs_in()).await {
             Ok(Turn::Nothing) => return,
             Ok(Turn::Noted) => {}
             Ok(Turn::Taken(action)) => {

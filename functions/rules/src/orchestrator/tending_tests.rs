@@ -10,8 +10,12 @@ fn tended(lab: &Lab, open: &[StationAction], alerts: &[Alert], known: &[ActionId
 }
 
 fn taken(lab: &Lab, open: &[StationAction], now: &str) -> Option<StationAction> {
+    taken_by(lab, open, true, now)
+}
+
+fn taken_by(lab: &Lab, open: &[StationAction], logs_in: bool, now: &str) -> Option<StationAction> {
     let known = BTreeSet::new();
-    Tending { open, known: &known, alerts: &[], around: lab.around() }.take("gw-1", lease(), instant(now))
+    Tending { open, known: &known, alerts: &[], around: lab.around() }.take("gw-1", logs_in, lease(), instant(now))
 }
 
 #[test]
@@ -104,6 +108,8 @@ fn one_at_a_time_is_taken_and_written_down_as_sent() {
         let open = [of(ActionKind::RebootIfNeeded, state), waits.clone(), wake.clone()];
         assert_eq!(taken(&lab, &open, "10:01:00").map(|took| took.kind), takes, "{state:?}");
     }
+    let packets = taken_by(&lab, &[waits.clone(), wake.clone()], false, "10:01:00");
+    assert_eq!(packets.map(|took| took.kind), Some(ActionKind::Wake), "by a gateway that logs in to no station");
     assert_eq!(taken(&lab, &[of(ActionKind::Wake, ActionState::Proposed)], "10:01:00"), None, "nobody approved it");
 }
 
