@@ -39,4 +39,4 @@ pub use text::{Language, issue_text, phrase, rule_text, severity_text, step_text
 /// The words that stand in the views, so that a client needs no other crate for them.
 pub use stationkeeper_rules::orchestrator::{ActionKind, ActionState};
 pub use stationkeeper_rules::requests::{HoldStage, RequestKind, RequestState};
-pub use stationkeeper_rules::{AlertState, Cause, Doing, ReservationStatus, Rule, Severity, StationWord};
+pub use stationkeeper_rules::{AlertState, AtRisk, Cause, Doing, ReservationStatus, Rule, Severity, StationWord};
