@@ -13,6 +13,7 @@ use stationkeeper::failure::{Exit, Failure, print_json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// Clients of a gateway. One line of JSON each.
 #[derive(Parser)]
@@ -104,20 +105,18 @@ async fn ask_again_and_again(ask: Ask) -> Result<Value, Failure> {
     let begun = Instant::now();
     let counts_from = begun + Duration::from_secs_f64(ask.warm_up);
     let ends_at = counts_from + Duration::from_secs_f64(ask.seconds);
-    let clients: Vec<_> = (0..ask.connections)
-        .map(|_| {
-            let at = ask.at.clone();
-            tokio::spawn(async move { client(&at, counts_from, ends_at).await })
-        })
-        .collect();
+    let mut clients = JoinSet::new();
+    for _ in 0..ask.connections {
+        let at = ask.at.clone();
+        clients.spawn(async move { client(&at, counts_from, ends_at).await });
+    }
     tokio::time::sleep_until(counts_from.into()).await;
     let worked_before = cpu_time::ProcessTime::now();
     tokio::time::sleep_until(ends_at.into()).await;
     let worked = worked_before.elapsed();
     let (mut took, mut bytes) = (Vec::new(), 0);
-    for client in clients {
-        let (of_client, read) =
-            client.await.map_err(|error| Failure::because(Exit::Failed, "a client failed", &error))??;
+    while let Some(client) = clients.join_next().await {
+        let (of_client, read) = client.map_err(|error| Failure::because(Exit::Failed, "a client failed", &error))??;
         took.extend(of_client);
         bytes += read;
     }
@@ -186,16 +185,16 @@ type Heard = (usize, String, Instant);
 async fn listen_together(listen: Listen) -> Result<Value, Failure> {
     let (sender, mut heard) = mpsc::unbounded_channel::<Option<Heard>>();
     let kind: Arc<str> = format!("event: {}", listen.kind).into();
-    let mut listeners = Vec::new();
+    let mut listeners = JoinSet::new();
     for number in 0..listen.listeners {
         let mut stream = listen.at.connect().await?;
         stream.write_all(&listen.at.request()).await.map_err(broken)?;
         let (sender, kind) = (sender.clone(), kind.clone());
-        listeners.push(tokio::spawn(async move {
+        listeners.spawn(async move {
             if let Err(failure) = listener(number, &mut stream, &kind, &sender).await {
                 eprintln!("listener {number}: {failure}");
             }
-        }));
+        });
     }
     drop(sender);
     for _ in 0..listen.listeners {
@@ -218,9 +217,7 @@ async fn listen_together(listen: Listen) -> Result<Value, Failure> {
         complete += usize::from(event.0 == listen.listeners);
     }
     let cpu_share = worked_before.elapsed().as_secs_f64() / begun.elapsed().as_secs_f64();
-    for listener in listeners {
-        listener.abort();
-    }
+    listeners.shutdown().await;
     let whole = events.values().filter(|(times, _, _)| *times == listen.listeners);
     let mut apart: Vec<f64> = whole.map(|(_, first, last)| (*last - *first).as_secs_f64() * 1e3).collect();
     apart.sort_by(f64::total_cmp);

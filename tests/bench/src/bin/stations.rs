@@ -44,19 +44,18 @@ async fn serve(count: usize) -> Result<Value, Failure> {
         .map_err(|error| Failure::of(Exit::Unavailable, &error))?;
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     stations.serve(&tasks, &stop);
-    let uploading = stations.clone();
-    let uploads = tokio::spawn(async move {
+    let (uploading, stopped) = (stations.clone(), stop.clone());
+    tasks.spawn(stopped.run_until_cancelled_owned(async move {
         loop {
             // Nobody takes them here; kept, they would add up.
             drop(uploading.uploads().await);
         }
-    });
+    }));
     print_json(&json!({ "hosts": hosts(&stations), "user": USER, "password": PASSWORD }))?;
     let told = stations.clone();
     let listening = tokio::task::spawn_blocking(move || obey(&told));
     let answered = listening.await.map_err(|error| Failure::because(Exit::Failed, "cannot listen", &error))?;
     stop.cancel();
-    uploads.abort();
     answered.map(|lines| json!({ "lines": lines }))
 }
 
