@@ -143,7 +143,10 @@ impl Lab {
         let (ingest, stop) = (self.ingest.clone(), self.stop.clone());
         self.tasks.spawn(async move {
             while !stop.is_cancelled() {
-                ingest.check_overdue().await.unwrap();
+                // As the schedule: what met another writer is checked again.
+                if let Err(error) = ingest.check_overdue().await {
+                    assert!(error.is_conflict() || error.is_transient(), "{error:?}");
+                }
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
         });
@@ -233,13 +236,22 @@ impl Lab {
 
     /// From now on each station has a laboratory of its own, by its number.
     pub async fn number_the_labs(&self) {
-        let mut work = self.store.begin().await.unwrap();
         for (place, (host, _)) in self.stations.addresses().enumerate() {
             let station = self.store.station(host).await.unwrap().unwrap();
             let entry = CatalogEntry { lab: Some(place.to_string()), ..station.entry };
-            work.states().save_catalog(&[entry]).await.unwrap();
+            // A heartbeat may be written at the same moment: whoever meets it comes again.
+            loop {
+                let mut work = self.store.begin().await.unwrap();
+                let saved = match work.states().save_catalog(std::slice::from_ref(&entry)).await {
+                    Ok(()) => work.commit().await,
+                    failed => failed,
+                };
+                match saved {
+                    Ok(()) => break,
+                    Err(error) => assert!(error.is_conflict(), "{error:?}"),
+                }
+            }
         }
-        work.commit().await.unwrap();
     }
 
     /// Puts a station into local mode as somebody at it does, and waits until that shows.

@@ -74,11 +74,11 @@ impl Scene {
     }
 
     fn around<'a>(&'a self, acting: &Acting<'a>) -> Surroundings<'a> {
-        // A station that is woken is not busy: a second wake does no harm.
+        // A station that is woken is not busy: a second wake does no harm. Nor is one whose run only waits for it to be heard again.
         let running = self.state.running_at(acting.now).filter(|running| running.doing != Doing::Wake);
         Surroundings {
             known: Known { state: &self.state, held: self.held },
-            busy: running.is_some() || self.leased,
+            busy: running.is_some(),
             reservations: &self.reservations,
             settings: &acting.settings.actions,
             timing: &acting.settings.orchestrator,
