@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use stationkeeper::stations::Fault;
-use stationkeeper_rules::orchestrator::{AfterEnd, OperationStatus, PowerMode};
+use stationkeeper_rules::orchestrator::{ActionKind, ActionState, AfterEnd, OperationStatus, PowerMode};
 use stationkeeper_rules::{AlertState, Rule};
 use stationkeeper_simulator::Power;
 use stationkeeper_store::AlertFilter;
@@ -106,6 +106,25 @@ async fn a_station_that_restarts_during_its_prepare_is_prepared_all_the_same() {
     lab.until_told("R", "scheduler:start completed 200").await;
     let told = lab.told("R").await;
     assert_eq!(told.iter().filter(|line| *line == "prepare completed 0").count(), 1, "{told:?}");
+    assert_eq!(lab.times_given(0)["prepare-session"], 2, "a run of its own for each: {:?}", lab.given(0));
+    gateway.close().await;
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_falls_dead_during_its_prepare_is_missed_woken_and_prepared() {
+    let lab = Lab::with(1, Kind::Sqlite).await;
+    lab.settings(5, AfterEnd::default()).await;
+    lab.until_heard(0).await;
+    lab.watch();
+    lab.stations.set_fault(&lab.host(0), Some(Fault::DiesInCommand));
+    let gateway = lab.gateway().await;
+    lab.book("R", 0, lab.in_seconds(140), lab.in_seconds(9_000)).await;
+    lab.until("it is down", async || lab.power(0) == Power::Off).await;
+    lab.stations.set_fault(&lab.host(0), None);
+    // Its run waits to hear how the prepare ended: the alert of its silence wakes it meanwhile.
+    lab.until_action(ActionKind::WolCheck, ActionState::Done).await;
+    lab.until_told("R", "scheduler:start completed 200").await;
     assert_eq!(lab.times_given(0)["prepare-session"], 2, "a run of its own for each: {:?}", lab.given(0));
     gateway.close().await;
     lab.close().await;

@@ -133,14 +133,15 @@ fn due(
 /// Goes on at one station until nothing is to be done there now.
 async fn tend(gateway: Gateway, tended: Tended, settings: Arc<Settings>) {
     for _ in 0..TURNS {
-        // A run of ours has the station; what waits is looked at when it is over.
-        let Some(place) = gateway.take_place(&tended.host) else { return };
-        match gateway.acting(&tended.host, &settings).tend(gateway.logs_in()).await {
+        // A run of ours has the station: a command waits until it is over, packets do no harm.
+        let place = gateway.take_place(&tended.host);
+        let commands = place.is_some() && gateway.logs_in();
+        match gateway.acting(&tended.host, &settings).tend(commands).await {
             Ok(Turn::Nothing) => return,
             Ok(Turn::Noted) => {}
             Ok(Turn::Taken(action)) => {
                 // Packets hold up no run, which may need the station meanwhile.
-                let place = action.kind.changes_station().then_some(place);
+                let place = place.filter(|_| action.kind.changes_station());
                 perform::carry_out(&gateway, &action, &settings).await;
                 drop(place);
             }
