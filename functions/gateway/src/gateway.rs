@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::actions::{self, Actions};
+use crate::actions;
+use crate::at_work::AtWork;
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
 use crate::edge::{AdminNetworks, InternalToken, SharedToken};
@@ -125,7 +126,8 @@ pub(crate) struct Shared {
     pub commander: Commander,
     pub orchestrator: Orchestrator,
     pub keeper: Keeper,
-    pub actions: Actions,
+    /// Stations of which actions are tended.
+    pub actions: AtWork,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -169,7 +171,7 @@ impl Gateway {
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
             keeper: Keeper::default(),
-            actions: Actions::default(),
+            actions: AtWork::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))

@@ -7,6 +7,7 @@ mod actions;
 mod actor;
 mod alerts;
 mod assets;
+mod at_work;
 mod attempts;
 mod audit;
 mod command;

@@ -164,7 +164,7 @@ pub(crate) async fn set(
     let id = ReservationId(id);
     allow(&gateway, &actor, &id, &asked).await?;
     let done = put_reservation(gateway.store(), &id, &asked, &actor.author(), gateway.now()).await?;
-    gateway.shared().orchestrator.poke();
+    gateway.shared().orchestrator.at_work.poke();
     let status = if done.became == Became::New { StatusCode::CREATED } else { StatusCode::OK };
     answer(&gateway, status, &done.reservation, language).await
 }
@@ -212,6 +212,6 @@ pub(crate) async fn cancel(
         ..AskedReservation::default()
     };
     let done = put_reservation(gateway.store(), &id, &asked, &actor.author(), gateway.now()).await?;
-    gateway.shared().orchestrator.poke();
+    gateway.shared().orchestrator.at_work.poke();
     answer(&gateway, StatusCode::OK, &done.reservation, language).await
 }

@@ -113,7 +113,7 @@ async fn carry_out(
         work.audit().append(&[entry(detail).came_to(AuditOutcome::Failed)]).await?;
     }
     work.commit().await?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     if told.is_ok() {
         tracing::info!(host = %order.host, enabled = order.enabled, "local mode was set");
     }

@@ -349,7 +349,7 @@ pub(crate) async fn set(
     // Nobody shall wait for what nobody does.
     gateway.way_to(&host).await?;
     let order = set_hold(gateway.store(), &asked, &actor.author(), now).await?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     Ok((StatusCode::ACCEPTED, Json(view(&gateway, &order).await?)))
 }
 
@@ -375,7 +375,7 @@ pub(crate) async fn end(
     let host = known(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?;
     actor.may_act_in_one_of(&host.access.labs)?;
     let order = end_hold(gateway.store(), &host.entry.host, &actor.author(), gateway.now()).await?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     Ok((StatusCode::ACCEPTED, Json(view(&gateway, &order).await?)))
 }
 

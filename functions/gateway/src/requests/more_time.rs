@@ -106,7 +106,7 @@ pub(crate) async fn ask(
     }
     let asked = Asked { host: host.entry.host, minutes, reason: said(request.reason.as_deref()) };
     let request = repeating!(ask_once(gateway.store(), &asked, &actor.author(), gateway.now()))?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     let status = if request.state == RequestState::Asked { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json((&request).into())))
 }

@@ -114,7 +114,7 @@ pub(crate) async fn post(
     let report = taken(&gateway, &actor, &parameters, format(&headers), &body).await?;
     let view = import_view(&report, parameters.dry_run);
     if report.applied {
-        gateway.shared().orchestrator.poke();
+        gateway.shared().orchestrator.at_work.poke();
     } else if !parameters.dry_run {
         return Ok(refused(&actor, &view));
     }

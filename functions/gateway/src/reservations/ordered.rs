@@ -358,7 +358,7 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
     let began = Instant::now();
     let finished = loop {
         let settings = gateway.store().settings().await?;
-        let place = gateway.take_place(&host);
+        let place = gateway.shared().orchestrator.at_work.take(&host);
         let taken = match &place {
             Some(_) => gateway.acting(&host, &settings).begin_asked(&run, &ordered).await?,
             None => Err(Busy::Leased { reservation_id: None }),
@@ -368,8 +368,10 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
                 // It goes on when whoever asked has gone away.
                 let (gateway_of_task, host_of_task) = (gateway.clone(), host.clone());
                 let running = gateway.shared().tasks.spawn(async move {
-                    let _place = place;
-                    orchestrator::drive(&gateway_of_task, &host_of_task, &settings).await
+                    let finished = orchestrator::drive(&gateway_of_task, &host_of_task, &settings).await;
+                    drop(place);
+                    gateway_of_task.shared().orchestrator.at_work.poke();
+                    finished
                 });
                 break running.await.ok().flatten().ok_or(ApiError::Closing)?;
             }

@@ -103,7 +103,7 @@ async fn round(gateway: &Gateway, table: &LabReservations) -> Result<(), ApiErro
             refused = refused.len(),
             "the table of reservations was followed"
         );
-        gateway.shared().orchestrator.poke();
+        gateway.shared().orchestrator.at_work.poke();
     }
     let problem = match (read.is_whole, taken == changes) {
         (false, _) => Some(format!(
