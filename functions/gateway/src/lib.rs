@@ -35,6 +35,7 @@ mod origin;
 mod quarantine;
 mod reach;
 mod refusals;
+mod repeating;
 mod request_id;
 mod requests;
 mod reservations;

@@ -5,6 +5,7 @@ pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod one;
 pub(crate) mod resolve;
+mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 

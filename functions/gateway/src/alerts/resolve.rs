@@ -7,16 +7,18 @@ use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{AlertView, ErrorBody};
 use stationkeeper_rules::{AlertId, resolve_by_hand};
-use stationkeeper_store::{AuditAction, AuditEntry, Author, NewUpdate, Store};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, Store};
 use utoipa::ToSchema;
 
 use super::acknowledge::{AcknowledgeError, lab_of_alert};
 use super::one::view;
+use super::step;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query, Reader};
 use crate::openapi::AcceptLanguage;
+use crate::repeating::repeating;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = ResolveRequest)]
@@ -44,9 +46,6 @@ pub enum Resolved {
     Before,
 }
 
-/// How often a commit that met another one is repeated.
-const ATTEMPTS: u32 = 5;
-
 /// Calls an alert over, with its transition, its update and the news that it owes in one unit of work. Its station is looked at again at
 /// once: where the rule still holds, another alert opens.
 ///
@@ -58,13 +57,7 @@ pub async fn resolve(
     resolving: Resolving<'_>,
     now: DateTime<Utc>,
 ) -> Result<Resolved, AcknowledgeError> {
-    let mut attempt = 1;
-    loop {
-        match once(store, id, resolving, now).await {
-            Err(AcknowledgeError::Store(error)) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
-            done => return done,
-        }
-    }
+    repeating!(once(store, id, resolving, now))
 }
 
 async fn once(
@@ -91,20 +84,9 @@ async fn once(
         state.remember_resolved(&alert.key, step.at);
     }
     work.states().save(&states).await?;
-    let update = NewUpdate {
-        at: step.at,
-        kind: "alert".to_owned(),
-        host: alert.key.host.clone(),
-        payload: json!({ "id": id, "rule": alert.key.rule, "state": step.to }),
-    };
-    let steps = [step];
-    work.alerts().apply(&steps).await?;
-    work.owed().append(&steps, now).await?;
-    work.updates().append(&[update]).await?;
     let entry = AuditEntry::done(resolving.author, AuditAction::AlertResolve, &id.0, now)
-        .of(alert.key.host.as_ref())
         .with(json!({ "rule": alert.key.rule, "note": resolving.note }));
-    work.audit().append(&[entry]).await?;
+    step::write(&mut work, &alert, step, entry, now).await?;
     work.commit().await?;
     tracing::info!(alert.id = %id, alert.rule = %alert.key.rule, "an alert was resolved by hand");
     Ok(Resolved::Now)

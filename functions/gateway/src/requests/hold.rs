@@ -17,12 +17,13 @@ use stationkeeper_store::{AuditAction, AuditEntry, Author, Store, StoreError, To
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
-use super::{TEXT_LENGTH, hold_update, repeating, request_update, said};
+use super::{TEXT_LENGTH, hold_update, request_update, said};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
 use crate::hosts::known;
+use crate::repeating::repeating;
 
 /// A hold as somebody asks for it.
 #[derive(Debug, Clone)]

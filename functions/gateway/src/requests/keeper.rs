@@ -16,12 +16,13 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::hold::end_in;
-use super::{NAME, claim, hold_update, repeating, request_update, tell_station};
+use super::{NAME, claim, hold_update, request_update, tell_station};
 use crate::Gateway;
 use crate::at_work::{AtWork, Taken};
 use crate::error::ApiError;
 use crate::hosts::known;
 use crate::orchestrator;
+use crate::repeating::repeating;
 
 /// The longest time between two looks: what another process wrote waits no longer.
 const LOOK: Duration = Duration::from_secs(5);

@@ -17,12 +17,13 @@ use stationkeeper_store::{AuditAction, AuditEntry, Author, Store, StoreError};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
-use super::{AHEAD, TEXT_LENGTH, guard, repeating, request_update, said};
+use super::{AHEAD, TEXT_LENGTH, guard, request_update, said};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
 use crate::hosts::known;
+use crate::repeating::repeating;
 
 /// What is asked for where nobody says.
 const MINUTES: u32 = 10;

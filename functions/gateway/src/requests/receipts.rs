@@ -10,13 +10,14 @@ use stationkeeper_rules::requests::{InstructorRequest, RequestId, RequestKind, R
 use stationkeeper_store::{AuditAction, AuditEntry, Author, RequestCursor, RequestFilter, Store, StoreError};
 use utoipa::IntoParams;
 
-use super::{repeating, request_update};
+use super::request_update;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query};
 use crate::hosts::known;
+use crate::repeating::repeating;
 use crate::stations::list::host;
 
 #[derive(Debug, Deserialize, IntoParams)]

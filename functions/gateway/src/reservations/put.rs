@@ -11,12 +11,10 @@ use stationkeeper_telemetry::HostName;
 
 use super::{record_view, version};
 use crate::error::{ApiError, InternalError};
+use crate::repeating::repeating;
 
 /// Longest id of a reservation, in characters (gateway.md section 6).
 pub(super) const ID_LENGTH: usize = 128;
-/// How often a commit that met another one is repeated.
-pub(super) const ATTEMPTS: u32 = 5;
-
 /// A reservation as somebody asks for it; what is left out stays as it was.
 #[derive(Debug, Clone, Default)]
 pub struct AskedReservation {
@@ -166,13 +164,7 @@ pub async fn put_reservation(
     now: DateTime<Utc>,
 ) -> Result<PutReservation, PutReservationError> {
     refuse_id(id)?;
-    let mut attempt = 1;
-    loop {
-        match once(store, id, asked, author, now).await {
-            Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
-            done => return done,
-        }
-    }
+    repeating!(once(store, id, asked, author, now))
 }
 
 /// An id that cannot be kept.

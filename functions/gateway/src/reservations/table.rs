@@ -16,9 +16,10 @@ use stationkeeper_store::{
 use stationkeeper_telemetry::HostName;
 use tokio::time::Instant;
 
-use super::put::{ATTEMPTS, PutReservationError, locked, save};
+use super::put::{PutReservationError, locked, save};
 use crate::Gateway;
 use crate::error::ApiError;
+use crate::repeating::repeating;
 
 /// Reservations that begin within this time are read.
 const AHEAD: TimeDelta = TimeDelta::days(31);
@@ -160,13 +161,7 @@ async fn take(
     change: &Change,
     now: DateTime<Utc>,
 ) -> Result<bool, PutReservationError> {
-    let mut attempt = 1;
-    loop {
-        match once(store, settings, change, now).await {
-            Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
-            done => return done,
-        }
-    }
+    repeating!(once(store, settings, change, now))
 }
 
 async fn once(

@@ -9,11 +9,10 @@ use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Setting
 use stationkeeper_store::{AuditAction, AuditEntry, Author, CatalogHost, HostStatus, Store, Transaction};
 use stationkeeper_telemetry::HostName;
 
-use super::super::put::{
-    ATTEMPTS, AskedReservation, Became, PutReservationError, ReservationError, put_within, refuse_id,
-};
+use super::super::put::{AskedReservation, Became, PutReservationError, ReservationError, put_within, refuse_id};
 use super::entries::{Asked, Entry, EntryRefusal, When};
 use crate::error::ApiError;
+use crate::repeating::repeating;
 
 /// What a database can hold, with what lies around a reservation.
 const YEARS: RangeInclusive<i32> = 1971..=9998;
@@ -82,13 +81,7 @@ pub async fn import_reservations(
     author: &Author,
     now: DateTime<Utc>,
 ) -> Result<ImportReport, PutReservationError> {
-    let mut attempt = 1;
-    loop {
-        match once(store, entries, options, &may, author, now).await {
-            Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
-            done => return done,
-        }
-    }
+    repeating!(once(store, entries, options, &may, author, now))
 }
 
 async fn once(
