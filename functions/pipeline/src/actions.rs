@@ -4,10 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use stationkeeper_rules::orchestrator::{
-    ActionError, ActionId, ActionKind, ActionState, Known, StationAction, Surroundings, Tended, Tending, budget,
+    ActionError, ActionId, ActionState, Known, StationAction, Surroundings, Tended, Tending, budget,
 };
 use stationkeeper_rules::{Alert, Doing, Reservation, Running, StationState};
-use stationkeeper_store::{AuditEntry, CommandOutput, NewUpdate, Transaction};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, CommandOutput, NewUpdate, Transaction};
 
 use crate::IngestError;
 use crate::orchestrate::{Acting, LEASE, held, powered};
@@ -112,8 +112,13 @@ impl Acting<'_> {
         }
         if !ordered.is_empty() || !moved.is_empty() {
             transaction.actions().add(&ordered).await?;
+            let mut state = scene.state.clone();
             for action in &moved {
                 transaction.actions().save(action, LEASE).await?;
+                action.leave(&mut state, self.now);
+            }
+            if state != scene.state {
+                self.save(&mut transaction, state).await?;
             }
             tell(&mut transaction, ordered.iter().chain(&moved), self.now).await?;
             transaction.commit().await?;
@@ -126,7 +131,9 @@ impl Acting<'_> {
             return Ok(Turn::Nothing);
         }
         transaction.actions().save(&taken, LEASE).await?;
-        if let Some(doing) = taken.kind.doing() {
+        // What a run does there says more than that packets are sent.
+        let is_told = tending.around.busy && !taken.kind.changes_station();
+        if let Some(doing) = taken.kind.doing().filter(|_| !is_told) {
             let lasts = budget(taken.kind, &self.settings.orchestrator);
             let running = Some(Running::new(doing, self.now, lasts));
             self.save(&mut transaction, StationState { running, ..scene.state }).await?;
@@ -153,18 +160,11 @@ impl Acting<'_> {
         if let Some(output) = &end.output {
             transaction.actions().keep_output(id, output).await?;
         }
-        let done = ended.state == ActionState::Done;
-        if let (Some(mode), true) = (ended.kind.power(), done) {
+        if let (Some(mode), ActionState::Done) = (ended.kind.power(), ended.state) {
             let arguments = end.output.as_ref().map_or(&[][..], |output| &output.arguments);
             state.powered = Some(powered(&state, mode, arguments, issued_at));
         }
-        if ended.kind == ActionKind::SessionGuard && done {
-            state.guarded_at = Some(self.now);
-        }
-        // What nobody saw end may still run.
-        if ended.state != ActionState::Unknown {
-            state.running = None;
-        }
+        ended.leave(&mut state, self.now);
         self.save(&mut transaction, state).await?;
         tell(&mut transaction, [&ended], self.now).await?;
         transaction.commit().await?;
@@ -204,15 +204,14 @@ impl Acting<'_> {
     pub async fn approve(
         &self,
         id: &ActionId,
-        by: &str,
-        approved: &AuditEntry,
+        by: &Author,
     ) -> Result<Result<StationAction, ActionRefused>, IngestError> {
-        self.say(id, approved, |action, around, now| {
+        self.say(id, by, AuditAction::ActionApprove, |action, around, now| {
             // Said twice by the same person, it is said.
-            if action.state == ActionState::Pending && action.approved_by.as_deref() == Some(by) {
+            if action.state == ActionState::Pending && action.approved_by.as_ref() == Some(&by.name) {
                 return Ok(action);
             }
-            action.approve(by, around, now)
+            action.approve(&by.name, around, now)
         })
         .await
     }
@@ -224,12 +223,11 @@ impl Acting<'_> {
     pub async fn withdraw(
         &self,
         id: &ActionId,
-        why: &str,
-        withdrawn: &AuditEntry,
+        by: &Author,
     ) -> Result<Result<StationAction, ActionRefused>, IngestError> {
-        self.say(id, withdrawn, |action, _around, now| match action.state {
+        self.say(id, by, AuditAction::ActionWithdraw, |action, _around, now| match action.state {
             ActionState::Withdrawn => Ok(action),
-            _ => action.withdraw(why, now),
+            _ => action.withdraw(&format!("{} did not want it", by.name), now),
         })
         .await
     }
@@ -237,7 +235,8 @@ impl Acting<'_> {
     async fn say(
         &self,
         id: &ActionId,
-        entry: &AuditEntry,
+        by: &Author,
+        what: AuditAction,
         step: impl FnOnce(StationAction, &Surroundings<'_>, DateTime<Utc>) -> Result<StationAction, ActionError>,
     ) -> Result<Result<StationAction, ActionRefused>, IngestError> {
         let unknown = || ActionRefused::Unknown(id.clone());
@@ -252,10 +251,15 @@ impl Acting<'_> {
         };
         if moved != before {
             transaction.actions().save(&moved, LEASE).await?;
-            if before.state == ActionState::Claimed {
-                self.save(&mut transaction, StationState { running: None, ..scene.state }).await?;
+            let mut state = scene.state.clone();
+            moved.leave(&mut state, self.now);
+            if state != scene.state {
+                self.save(&mut transaction, state).await?;
             }
-            transaction.audit().append(std::slice::from_ref(entry)).await?;
+            let entry = AuditEntry::done(by, what, &id.0, self.now)
+                .of(Some(self.host))
+                .with(json!({ "kind": moved.kind, "ordered_by": moved.ordered_by }));
+            transaction.audit().append(&[entry]).await?;
             tell(&mut transaction, [&moved], self.now).await?;
             transaction.commit().await?;
         }

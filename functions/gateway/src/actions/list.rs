@@ -85,7 +85,7 @@ pub(crate) async fn one(
 
 fn states(text: &str) -> Result<Vec<ActionState>, ApiError> {
     if text == "open" {
-        return Ok(ActionState::ALL.into_iter().filter(|state| !state.is_over()).collect());
+        return Ok(ActionState::open().collect());
     }
     let words = || ActionState::ALL.map(ActionState::as_str).join(", ");
     ActionState::parse(text)

@@ -6,7 +6,7 @@ use super::action::budget;
 use super::known::{INEXACT, Record};
 use super::{ActionKind, ActionSettings, ActionState, Block, Claim, Known, StationAction, Timing, Work};
 use crate::judge::seconds;
-use crate::{Reservation, ReservationStatus};
+use crate::{Reservation, ReservationStatus, StationState};
 
 /// Why an action does not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -131,13 +131,6 @@ impl StationAction {
         Ok(self)
     }
 
-    /// Renews a claim that is still there.
-    pub fn renew(mut self, by: &str, lease: TimeDelta, now: DateTime<Utc>) -> Result<Self, ActionError> {
-        self.must_be_claimed_by(by, now)?;
-        self.claim = Some(Claim { by: by.to_owned(), until: now + lease });
-        Ok(self)
-    }
-
     /// It is about to be sent: committed before it is. What changes the station is sent once.
     pub fn issue(mut self, by: &str, around: &Surroundings<'_>, now: DateTime<Utc>) -> Result<Self, ActionError> {
         self.must_be_claimed_by(by, now)?;
@@ -220,6 +213,17 @@ impl StationAction {
         let mut settled = self.clone();
         settled.end(state, message, now);
         Some(settled)
+    }
+
+    /// What its end leaves of the station: what it did there is over, and a guard that went well is remembered, whoever saw it end.
+    pub fn leave(&self, state: &mut StationState, now: DateTime<Utc>) {
+        if !self.state.is_over() || self.issued_at.is_none() {
+            return;
+        }
+        state.running = state.running.filter(|running| Some(running.doing) != self.kind.doing());
+        if self.kind == ActionKind::SessionGuard && self.state == ActionState::Done {
+            state.guarded_at = Some(now);
+        }
     }
 
     fn must_be(&self, states: &[ActionState]) -> Result<(), ActionError> {
