@@ -71,7 +71,7 @@ async fn what_the_older_service_read_and_means_nothing_here_is_named_once_and_st
     let service = Service::of(lab, &others(), &environment).await;
     let log = service.up.program.log();
     for said in [
-        "not heeded: MYSQL_HOSTNAME, OPS_BACKEND_MYSQL_PASSWORD, OPS_BACKEND_MYSQL_USER;",
+        "no reservations are read: OPS_BACKEND_MYSQL_USER and OPS_MYSQL_DATABASE (or MYSQL_DSN) name their database",
         "not heeded: NOTIFICATION_SERVICE_ACCESS_TOKEN, NOTIFICATION_SERVICE_URL;",
         "not heeded: OPS_ALERT_FAILURE_THRESHOLD;",
         "not heeded: OPS_TIMELINE_MAX_OPS;",

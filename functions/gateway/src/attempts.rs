@@ -65,10 +65,12 @@ impl<K: Hash + Eq + Clone> Windows<K> {
     /// One more; the first opens a window that ends at `ends_at`.
     pub fn count(&self, key: &K, now: DateTime<Utc>, ends_at: DateTime<Utc>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MOST {
+        let is_new = !seen.contains_key(key);
+        if is_new && seen.len() >= MOST {
             seen.retain(|_, window| now < window.ends_at);
         }
-        if seen.len() >= MOST
+        if is_new
+            && seen.len() >= MOST
             && let Some(oldest) = seen.iter().min_by_key(|(_, window)| window.ends_at).map(|(key, _)| key.clone())
         {
             seen.remove(&oldest);
@@ -171,6 +173,8 @@ mod tests {
         let now = start() + TimeDelta::seconds(11);
         assert_eq!(windows.seen.lock().unwrap().len(), MOST);
         assert!(windows.wait(&4, now).is_none() && windows.wait(&5, now).is_some(), "the first are forgotten first");
+        windows.count(&(MOST + 4), now, now + WINDOW);
+        assert!(windows.wait(&5, now).is_some(), "one that is known takes nobody's place");
         windows.count(&0, now + WINDOW, now + WINDOW * 2);
         assert_eq!(windows.seen.lock().unwrap().len(), 1, "what is over goes as well");
     }

@@ -283,7 +283,7 @@ impl ApiError {
                 HoldError::OfAnother { .. } => (StatusCode::FORBIDDEN, "held_by_another"),
                 HoldError::NotHeld(_) => (StatusCode::NOT_FOUND, "not_held"),
                 HoldError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
-                HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+                HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
             },
             Self::MoreTime(MoreTimeRefused::Running(_)) => (StatusCode::CONFLICT, "reservation_running"),
             Self::MoreTime(MoreTimeRefused::TooLate(_)) => (StatusCode::CONFLICT, "too_late"),

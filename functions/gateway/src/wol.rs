@@ -41,7 +41,7 @@ struct WakeBody {
     /// How often packets are sent, 1 to 10.
     #[schema(value_type = Option<Value>, default = 3)]
     attempts: Option<u32>,
-    /// Seconds to wait for an answer after each attempt, 1 to 60.
+    /// Seconds to wait for an answer after each attempt, up to 60; fractions too.
     #[schema(value_type = Option<Value>, default = 10)]
     ping_timeout: Option<f64>,
     /// An IPv4 address to broadcast to beside those of the interfaces.

@@ -38,10 +38,24 @@ fn older() -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     if let Some(dsn) = secret("MYSQL_DSN")? {
+        if dsn.split_once('?').is_some_and(|(_, options)| options.split('&').any(|option| option.starts_with("ssl"))) {
+            tracing::warn!(
+                "what MYSQL_DSN says of encryption is its old driver's and not heeded: say it by --reservations-database, as ?ssl-mode=VERIFY_CA&ssl-ca=FILE"
+            );
+        }
         return Ok(Some(of_dsn(&dsn)));
     }
     let database = variable("OPS_MYSQL_DATABASE").or_else(|| variable("BLOCKCHAIN_MYSQL_DATABASE"));
-    let (Some(user), Some(database)) = (variable("OPS_BACKEND_MYSQL_USER"), database) else { return Ok(None) };
+    let (user, database) = match (variable("OPS_BACKEND_MYSQL_USER"), database) {
+        (Some(user), Some(database)) => (user, database),
+        (None, None) => return Ok(None),
+        _ => {
+            tracing::warn!(
+                "no reservations are read: OPS_BACKEND_MYSQL_USER and OPS_MYSQL_DATABASE (or MYSQL_DSN) name their database, and one of them is not set"
+            );
+            return Ok(None);
+        }
+    };
     let host = variable("MYSQL_HOSTNAME").or_else(|| variable("MYSQL_HOST")).unwrap_or_else(|| "mysql".to_owned());
     let port = variable("MYSQL_PORT").unwrap_or_else(|| "3306".to_owned());
     Ok(Some(of_parts(&user, secret("OPS_BACKEND_MYSQL_PASSWORD")?.as_deref(), &host, &port, &database)))

@@ -85,13 +85,17 @@ pub(crate) async fn keep(
     // The same bytes again are no news, and would only be another version in the bucket.
     let known = gateway.store().newest_raw(&host.entry.host).await?;
     let heartbeat = Some(heartbeat).filter(|heartbeat| known.is_none_or(|raw| raw.bytes != *heartbeat));
+    let is_new = heartbeat.is_some();
     // The trail first: a forced logoff that the heartbeat names is looked for in it.
     let events = events.map(|events| upload(ObjectKind::Events, events));
     let heartbeat = heartbeat.map(|heartbeat| upload(ObjectKind::Heartbeat, heartbeat));
     let uploads = events.into_iter().chain(heartbeat).collect();
     match take(uploads).await {
         UploadOutcome::Taken { put_aside: 0 } => {
-            gateway.shared().polled.remember(&host.entry.host, read);
+            // What it had uploaded by itself is not news of ours.
+            if is_new {
+                gateway.shared().polled.remember(&host.entry.host, read);
+            }
             Ok(true)
         }
         UploadOutcome::Taken { .. } => Ok(false),

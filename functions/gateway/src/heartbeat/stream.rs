@@ -294,6 +294,9 @@ async fn now(gateway: &Gateway, host: &CatalogHost, with_trail: bool) -> Result<
     if uploads_by_itself(gateway, &host.entry.host).await? {
         return stored(gateway, host).await;
     }
+    // As the catalog has it now: whoever listens may have begun days ago.
+    let unknown = || ApiError::UnknownStation(host.entry.host.to_string());
+    let host = &known(gateway, host.entry.host.as_str()).await?.ok_or_else(unknown)?;
     let (access, station) = match gateway.way_to(host).await {
         Ok(way) => way,
         Err(ApiError::NoLogin) => {
