@@ -195,9 +195,6 @@ pub struct Up {
     /// Seed of the demo: the same seed, the same troubles
     #[arg(long, value_name = "S", requires = "demo", default_value_t = 1)]
     pub seed: u64,
-    /// Where page and API listen; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_LISTEN")]
-    pub listen: Option<SocketAddr>,
     /// Where the bucket listens; port 0 takes a free one [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_S3_LISTEN")]
     pub s3_listen: Option<SocketAddr>,
@@ -206,19 +203,7 @@ pub struct Up {
     pub elsewhere: Elsewhere,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
-    pub networks: Networks,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub encryption: Encryption,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub table: ReservationTable,
-    /// File with the connections of notifications: mail server, webhooks, dead man's switch (see README, Notifications)
-    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
-    pub connections_file: Option<PathBuf>,
-    /// Say where everything is as one line of JSON, once all of it answers
-    #[arg(long)]
-    pub json: bool,
+    pub service: Service,
 }
 
 /// `gateway`.
@@ -227,27 +212,12 @@ pub struct Gateway {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub place: Place,
-    /// Where page and API listen; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_LISTEN")]
-    pub listen: Option<SocketAddr>,
     /// Bucket that the stations upload to, `s3://NAME`, by the SDK's own variables: what is read from stations goes there too [default: a file in the data folder]
     #[arg(long, value_name = "URL", env = "STATIONKEEPER_BUCKET")]
     pub bucket: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
-    pub networks: Networks,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub encryption: Encryption,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub table: ReservationTable,
-    /// File with the connections of notifications (see README, Notifications)
-    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
-    pub connections_file: Option<PathBuf>,
-    /// Say where everything is as one line of JSON, once all of it answers
-    #[arg(long)]
-    pub json: bool,
+    pub service: Service,
 }
 
 /// A bucket that is not the embedded one.

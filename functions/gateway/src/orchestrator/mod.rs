@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::Gateway;
 use crate::at_work::AtWork;
 pub(crate) use perform::{Performed, command, run as run_command, wake};
-pub(crate) use run::{again, drive};
+pub(crate) use run::{LAST_GRACE, RENEWAL, drive, written_down};
 
 /// The shortest.
 const PAUSE: Duration = Duration::from_secs(1);

@@ -21,7 +21,7 @@ use crate::Gateway;
 use crate::at_work::{AtWork, Taken};
 use crate::error::ApiError;
 use crate::hosts::known;
-use crate::orchestrator;
+use crate::orchestrator::{self, LAST_GRACE};
 use crate::repeating::repeating;
 
 /// The longest time between two looks: what another process wrote waits no longer.
@@ -32,8 +32,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 const STATIONS: usize = 256;
 /// Most requests that are looked at.
 const MOST_REQUESTS: u32 = 1_000;
-/// Once the gateway stops, a command has this long to end; whoever comes next repeats it, which does no harm.
-const LAST_GRACE: Duration = Duration::from_secs(10);
 
 /// Whoever keeps holds, and the stations that this process tells now.
 pub(crate) struct Keeper {

@@ -107,27 +107,14 @@ enum Ended {
 
 /// Runs `gateway` until it is told to stop.
 pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
-    let cli::Gateway { place, listen, bucket, networks, table, encryption, connections_file, json } = arguments;
-    let listen = match listen {
+    let cli::Gateway { place, bucket, mut service } = arguments;
+    service.listen = match service.listen {
         Some(listen) => Some(listen),
         None => older_service::listen()?,
     };
     let elsewhere = cli::Elsewhere { bucket, ..cli::Elsewhere::default() };
     let s3_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let up = cli::Up {
-        place,
-        demo: None,
-        speed: 1.0,
-        seed: 1,
-        listen,
-        s3_listen,
-        elsewhere,
-        networks,
-        encryption,
-        table,
-        connections_file,
-        json,
-    };
+    let up = cli::Up { place, demo: None, speed: 1.0, seed: 1, s3_listen, elsewhere, service };
     run(up, Scope::Gateway).await
 }
 
@@ -135,7 +122,8 @@ pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
 pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failure> {
     small_pages::ask();
     let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
-    let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
+    let connections =
+        Connections::resolve(&arguments.place, arguments.service.listen, arguments.s3_listen, default_folder)?;
     let elsewhere = match scope {
         Scope::Everything => Options::resolve(&arguments.elsewhere, &connections)?,
         Scope::Gateway => Options::for_uploads(&arguments.elsewhere, &connections)?,
@@ -144,7 +132,7 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
         let said = "a demo has a bucket of its own: leave out the bucket elsewhere, or --demo";
         return Err(Failure::new(Exit::Configuration, said));
     }
-    let tls = serving::tls(&arguments.encryption)?;
+    let tls = serving::tls(&arguments.service.encryption)?;
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
     let listeners = Listeners {
         gateway: listen(connections.listen, "--listen").await?,
@@ -155,8 +143,8 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
         tls,
     };
     // What is wrong with them is said at the start and not with the first alert.
-    notify::channels(arguments.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
-    reservation_table::table(arguments.table.reservations_database.as_deref())?;
+    notify::channels(arguments.service.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
+    reservation_table::table(arguments.service.table.reservations_database.as_deref())?;
     place::make_folder(&connections.data)?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
@@ -201,7 +189,9 @@ async fn round(
     }
 
     let lab = match arguments.demo {
-        Some(stations) => Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.json).await?),
+        Some(stations) => {
+            Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.service.json).await?)
+        }
         None => None,
     };
 
@@ -241,7 +231,7 @@ async fn round(
                 events: feed.receiver(&ingest, &observed),
                 reach: reach(arguments, simulated.as_ref())?,
                 uploads: Some(uploads::taker(ingest.clone())),
-                reservation_table: reservation_table::table(arguments.table.reservations_database.as_deref())?,
+                reservation_table: reservation_table::table(arguments.service.table.reservations_database.as_deref())?,
                 ..GatewayOptions::default()
             },
             &connections.data,
@@ -262,7 +252,7 @@ async fn round(
         tasks.spawn(uploads::poll(gateway.clone(), every, stop.clone()));
     }
     if judges {
-        let channels = notify::channels(arguments.connections_file.as_deref(), clock)?;
+        let channels = notify::channels(arguments.service.connections_file.as_deref(), clock)?;
         if let Some(alive) = channels.alive() {
             tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));
         }
@@ -278,7 +268,7 @@ async fn round(
     }
 
     if is_first {
-        let admin_token = admin_token(&store, arguments.json).await?;
+        let admin_token = admin_token(&store, arguments.service.json).await?;
         let shown = scope.takes_uploads() || feed.embedded().is_none();
         let root = feed.root().filter(|_| shown);
         let whereabouts = Whereabouts {
@@ -316,7 +306,7 @@ async fn round(
 
 /// Which stations the gateway may reach: those of a demo are on this computer, and listen for packets on a port of their own.
 fn reach(arguments: &cli::Up, simulated: Option<&demo::StationAccess>) -> Result<StationReach, Failure> {
-    let named = arguments.networks.management_networks.as_deref().map(station_access::networks).transpose()?;
+    let named = arguments.service.networks.management_networks.as_deref().map(station_access::networks).transpose()?;
     let Some(simulated) = simulated else {
         let commands = station_access::of_environment()?;
         return Ok(StationReach { networks: named.unwrap_or_default(), commands, ..StationReach::default() });
@@ -421,7 +411,7 @@ async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failu
 }
 
 fn tell(whereabouts: &Whereabouts, arguments: &cli::Up, scope: Scope) -> Result<(), Failure> {
-    if arguments.json {
+    if arguments.service.json {
         return print_json(whereabouts);
     }
     let Whereabouts { page, api, s3, bucket, admin_token, database, simulated, .. } = whereabouts;
