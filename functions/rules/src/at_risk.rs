@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::orchestrator::{Known, Timing};
-use crate::{Reservation, ReservationStatus, StationWord, off};
+use crate::{Reservation, StationWord, off};
 
 /// Why a reservation is at risk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -55,8 +55,7 @@ pub fn at_risk(
     timing: &Timing,
     now: DateTime<Utc>,
 ) -> Vec<AtRisk> {
-    let is_to_come = matches!(reservation.status, ReservationStatus::Confirmed | ReservationStatus::Active);
-    if !is_to_come || reservation.end_at <= now {
+    if !reservation.is_to_come(now) {
         return Vec::new();
     }
     let Some(known) = around.station else { return vec![AtRisk::UnknownStation] };
@@ -86,6 +85,7 @@ mod tests {
     use stationkeeper_telemetry::PowerAction;
 
     use super::*;
+    use crate::ReservationStatus;
     use crate::StationState;
     use crate::testing::{instant, reservation, station};
 

@@ -221,10 +221,7 @@ pub fn plan_table(
     if read.is_whole {
         gone.extend(known.iter().filter(|one| !seen.contains(&one.reservation.id.0)));
     }
-    let lasts = |one: &Reservation| {
-        matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active) && now < one.end_at
-    };
-    let ours = gone.into_iter().filter(|one| one.from_table && lasts(&one.reservation));
+    let ours = gone.into_iter().filter(|one| one.from_table && one.reservation.is_to_come(now));
     plan.changes.extend(
         ours.map(|one| Change::Cancel(Reservation { status: ReservationStatus::Cancelled, ..one.reservation.clone() })),
     );

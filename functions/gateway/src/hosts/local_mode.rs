@@ -95,6 +95,15 @@ async fn carry_out(
     work.commit().await?;
     let claimant = orchestrator::name();
     claim_patiently(gateway, &order.host, &claimant).await?;
+    // Whoever had the claim before may have been told of a newer order.
+    let stands = gateway.store().local_mode_order(&order.host).await?;
+    if stands.is_none_or(|stands| stands.ordered_at != order.ordered_at) {
+        let mut work = gateway.store().begin().await?;
+        work.states().give_back_local_mode(&order.host, &claimant).await?;
+        work.commit().await?;
+        gateway.shared().keeper.at_work.poke();
+        return Err(ApiError::StationBusy { host: order.host, reservation_id: None });
+    }
     let told = tokio::select! {
         told = tell_station(gateway, host, order.enabled) => told,
         () = gateway.closing() => return Err(ApiError::Closing),

@@ -67,7 +67,6 @@ pub(crate) async fn run(gateway: Gateway) {
 async fn look(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, StoreError> {
     let settings = Arc::new(gateway.store().settings().await?);
     let now = gateway.now();
-    expire(gateway, now).await?;
     let mut next: Option<DateTime<Utc>> = None;
     for order in gateway.store().open_local_mode_orders().await? {
         let Some(step) = order.due(&settings.requests, now) else {
@@ -77,6 +76,11 @@ async fn look(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, StoreError> {
         if let Some(taken) = gateway.shared().keeper.at_work.take(&order.host) {
             gateway.shared().tasks.spawn(keep(gateway.clone(), taken, step, settings.clone()));
         }
+    }
+    // After holds, which nothing that is wrong with a request puts off.
+    if let Err(error) = expire(gateway, now).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "requests that nobody answered in time could not be ended; trying again");
     }
     Ok(next)
 }
@@ -196,7 +200,7 @@ async fn settle(
 
 /// Requests that nobody answered in time.
 async fn expire(gateway: &Gateway, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let filter = RequestFilter { states: vec![RequestState::Asked], ..RequestFilter::default() };
+    let filter = RequestFilter { states: vec![RequestState::Asked], over_at: Some(now), ..RequestFilter::default() };
     for request in gateway.store().requests(&filter, None, MOST_REQUESTS).await? {
         if request.lapse(now).is_none() {
             continue;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{ErrorBody, RequestView};
 use stationkeeper_rules::requests::{InstructorRequest, RequestId, RequestKind, RequestState};
-use stationkeeper_rules::{Reservation, ReservationStatus, Rule};
+use stationkeeper_rules::{Reservation, Rule};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, Store, StoreError};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
@@ -65,8 +65,7 @@ pub(crate) async fn leaving(
 
 /// The next one that stands, of those that touch the time from now on.
 fn next(reservations: &[Reservation], now: DateTime<Utc>) -> Option<&Reservation> {
-    let stands = |one: &&Reservation| matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active);
-    reservations.iter().filter(stands).filter(|one| one.start_at > now).min_by_key(|one| (one.start_at, &one.id))
+    reservations.iter().filter(|one| one.stands() && one.start_at > now).min_by_key(|one| (one.start_at, &one.id))
 }
 
 async fn once(

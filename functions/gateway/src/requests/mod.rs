@@ -63,7 +63,7 @@ fn said(text: Option<&str>) -> Option<String> {
     text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A station that is claimed is given up by then at the latest: no command takes so long.
+/// A station that is claimed is given up by then at the latest: nobody tells it for so long.
 const CLAIM: Duration = Duration::from_secs(120);
 
 async fn claim(store: &Store, host: &HostName, claimant: &str) -> Result<bool, StoreError> {

@@ -180,7 +180,7 @@ async fn ask_once(
         note: None,
     };
     if granted {
-        guard::delay_to(&mut work, host, until, now).await?;
+        guard::delay(&mut work, &request, now).await?;
     }
     work.requests().save(&request).await?;
     let entry = AuditEntry::done(author, AuditAction::StationMoreTime, host.as_str(), now).of(Some(host)).with(json!({
@@ -251,8 +251,8 @@ async fn answer_once(
     let (mut work, _states) = store.begin_locking(std::slice::from_ref(host)).await?;
     let stands = work.requests().of(&request.id).await?.ok_or_else(|| Undecided::Unknown(request.id.clone()))?;
     let answered = stands.answered(answer.granted, &author.name, said(answer.note.as_deref()), now)?;
-    if let (RequestState::Granted, Some(until)) = (answered.state, answered.until) {
-        guard::delay_to(&mut work, host, until, now).await?;
+    if answered.state == RequestState::Granted {
+        guard::delay(&mut work, &answered, now).await?;
     }
     work.requests().save(&answered).await?;
     let detail = json!({ "state": answered.state, "until": answered.until, "reservation_id": answered.reservation_id, "note": answered.note });

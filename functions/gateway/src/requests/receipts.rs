@@ -56,6 +56,7 @@ pub(crate) async fn list(
         host: asked.host.as_deref().map(host).transpose()?,
         kind: asked.kind,
         states: asked.state.as_deref().map(states).transpose()?.unwrap_or_default(),
+        over_at: None,
     };
     let found = gateway.store().requests(&filter, after.as_ref(), limit + 1).await?;
     let key = |request: &InstructorRequest| InstantAndId::of(request.asked_at, &request.id.0);

@@ -3,8 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use stationkeeper_pipeline::IngestError;
+use stationkeeper_pipeline::orchestrate::held;
 use stationkeeper_pipeline::reservations::put_reservation as put;
-use stationkeeper_rules::orchestrator::Known;
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus, Settings};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, NewUpdate, Store, StoreError, Transaction};
 use stationkeeper_telemetry::HostName;
@@ -214,15 +214,14 @@ pub(super) async fn put_within(
     }
     let latest = states.iter().find_map(|state| state.latest.as_ref());
     let ordered = work.states().local_mode_order(&reservation.host).await?;
-    let is_held =
-        states.iter().any(|state| ordered.as_ref().is_some_and(|order| order.is_unseen(&Known { state, held: false })));
+    let is_held = states.iter().any(|state| held(ordered.clone(), state));
     let in_local_mode = is_held || latest.is_some_and(|latest| latest.snapshot.local_mode_enabled == Some(true));
     let is_new_there = known.as_ref().is_none_or(|known| {
-        !is_to_come(known, now)
+        !known.is_to_come(now)
             || (&known.host, known.start_at, known.end_at)
                 != (&reservation.host, reservation.start_at, reservation.end_at)
     });
-    let needs_confirmation = in_local_mode && is_new_there && is_to_come(&reservation, now);
+    let needs_confirmation = in_local_mode && is_new_there && reservation.is_to_come(now);
     match &asked.confirm_local_mode {
         Some(reason) if reason.trim().is_empty() => return Err(ReservationError::NoReason.into()),
         None if needs_confirmation => {
@@ -286,10 +285,6 @@ pub(super) async fn save(
     };
     work.updates().append(&[update]).await?;
     Ok(())
-}
-
-fn is_to_come(reservation: &Reservation, now: DateTime<Utc>) -> bool {
-    matches!(reservation.status, ReservationStatus::Confirmed | ReservationStatus::Active) && now < reservation.end_at
 }
 
 /// The station that is asked for, and its lab.

@@ -6,7 +6,7 @@ use super::action::budget;
 use super::known::{INEXACT, Record};
 use super::{ActionKind, ActionSettings, ActionState, Block, Claim, Known, StationAction, Timing, Work};
 use crate::judge::seconds;
-use crate::{Reservation, ReservationStatus, StationState};
+use crate::{Reservation, StationState};
 
 /// Why an action does not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,10 +67,7 @@ impl Surroundings<'_> {
             ActionKind::WolCheck | ActionKind::Wake => return Ok(()),
             ActionKind::RebootIfNeeded | ActionKind::SessionGuard | ActionKind::Shutdown | ActionKind::Hibernate => {}
         }
-        let stands = |one: &&Reservation| {
-            matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active) && one.end_at > now
-        };
-        let starts_at = self.reservations.iter().filter(stands).map(|one| one.start_at).min();
+        let starts_at = self.reservations.iter().filter(|one| one.is_to_come(now)).map(|one| one.start_at).min();
         if starts_at.is_some_and(|starts_at| starts_at <= now) {
             return Err(ActionError::ReservationRunning);
         }

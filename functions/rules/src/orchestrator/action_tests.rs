@@ -3,7 +3,7 @@ use stationkeeper_telemetry::{ForcedLogoff, PowerAction, SafeguardReboot, Snapsh
 use super::*;
 use crate::orchestrator::{ActionId, OrderedBy, Policy, asked, propose};
 use crate::testing::{host, instant, reservation, station};
-use crate::{Alert, AlertId, AlertKey, AlertState, Cause, ReservationId, Rule, StationState};
+use crate::{Alert, AlertId, AlertKey, AlertState, Cause, ReservationId, ReservationStatus, Rule, StationState};
 
 pub(crate) fn alert(rule: Rule, reservation: Option<&str>, opened: &str) -> Alert {
     let reservation_id = reservation.map(|id| ReservationId(id.to_owned()));

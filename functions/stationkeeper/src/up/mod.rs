@@ -26,7 +26,7 @@ use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::Endpoint;
-use stationkeeper_store::{Labs, Store, StoreError, StoreOptions, Synchronous, TokenGrant, TokenRole};
+use stationkeeper_store::{LabReservations, Labs, Store, StoreError, StoreOptions, Synchronous, TokenGrant, TokenRole};
 use stationkeeper_telemetry::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -98,6 +98,14 @@ struct Listeners {
     tls: Option<Tls>,
 }
 
+/// What is outside of this process, and reached again in each round.
+struct Outside {
+    /// None: the bucket is the embedded one.
+    bucket: Option<Options>,
+    /// A table that reservations are read from.
+    reservations: Option<Arc<LabReservations>>,
+}
+
 /// How a round of `up` ended.
 enum Ended {
     Told,
@@ -144,14 +152,15 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
     };
     // What is wrong with them is said at the start and not with the first alert.
     notify::channels(arguments.service.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
-    reservation_table::table(arguments.service.table.reservations_database.as_deref())?;
+    let reservations = reservation_table::table(arguments.service.table.reservations_database.as_deref())?;
+    let outside = Outside { bucket: elsewhere, reservations };
     place::make_folder(&connections.data)?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
     let mut is_first = true;
     loop {
-        match round(&arguments, scope, &connections, elsewhere.as_ref(), &listeners, &metrics, is_first).await? {
+        match round(&arguments, scope, &connections, &outside, &listeners, &metrics, is_first).await? {
             Ended::Told => return Ok(None),
             Ended::Damaged => is_first = false,
         }
@@ -163,7 +172,7 @@ async fn round(
     arguments: &cli::Up,
     scope: Scope,
     connections: &Connections,
-    elsewhere: Option<&Options>,
+    outside: &Outside,
     listeners: &Listeners,
     metrics: &PrometheusHandle,
     is_first: bool,
@@ -178,7 +187,7 @@ async fn round(
     let own_endpoint = bucket_listener
         .as_ref()
         .map_or_else(String::new, |listener| format!("http://{}", local_address(listener, connections.s3_listen)));
-    let (feed, bucket_file) = Feed::open(connections, elsewhere, &own_endpoint, clock).await?;
+    let (feed, bucket_file) = Feed::open(connections, outside.bucket.as_ref(), &own_endpoint, clock).await?;
     let database = Database::open(connections, clock, arguments.demo.is_some()).await?;
     let store = database.store.clone();
     let files: Vec<_> = bucket_file.into_iter().chain(database.file.clone()).collect();
@@ -231,7 +240,7 @@ async fn round(
                 events: feed.receiver(&ingest, &observed),
                 reach: reach(arguments, simulated.as_ref())?,
                 uploads: Some(uploads::taker(ingest.clone())),
-                reservation_table: reservation_table::table(arguments.service.table.reservations_database.as_deref())?,
+                reservation_table: outside.reservations.clone(),
                 ..GatewayOptions::default()
             },
             &connections.data,

@@ -19,19 +19,8 @@ const LONGEST: TimeDelta = TimeDelta::days(366);
 pub(super) fn events(text: &str) -> Result<Vec<Entry>, String> {
     // Lines end in one way: the parser would look for the other one to the end of the text, line by line.
     let lines: Vec<&str> = text.lines().collect();
-    let mut nested = 0_usize;
-    for line in &lines {
-        let begins = |word: &str| line.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
-        if begins("BEGIN:") {
-            nested += 1;
-        } else if begins("END:") {
-            nested = nested.saturating_sub(1);
-        }
-        if nested > MOST_NESTED {
-            return Err("the calendar nests its parts too deeply".to_owned());
-        }
-    }
     let text = icalendar::parser::unfold(&lines.join("\r\n")) + "\r\n";
+    nests_as_a_calendar(&text)?;
     let calendars = read_components(&text).map_err(|error| {
         let said =
             error.lines().map(str::trim).find(|line| line.starts_with("at line")).unwrap_or("no calendar is in it");
@@ -42,6 +31,27 @@ pub(super) fn events(text: &str) -> Result<Vec<Entry>, String> {
     }
     let events = calendars.iter().flat_map(|calendar| &calendar.components).filter(|one| one.name == "VEVENT");
     Ok(events.zip(1..).map(|(event, number)| entry(event, number)).collect())
+}
+
+/// Each part ends by its own name before the one around it does, and none lies deep: of unfolded lines, as the parser reads them.
+fn nests_as_a_calendar(text: &str) -> Result<(), String> {
+    let mut open: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        let after = |word: &str| {
+            line.get(..word.len()).filter(|start| start.eq_ignore_ascii_case(word)).map(|_| line[word.len()..].trim())
+        };
+        if let Some(name) = after("BEGIN:") {
+            open.push(name);
+        } else if let Some(name) = after("END:")
+            && open.pop() != Some(name)
+        {
+            return Err(format!("the calendar ends {} where it has not begun it", shown(name)));
+        }
+        if open.len() > MOST_NESTED {
+            return Err("the calendar nests its parts too deeply".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn entry(event: &Component<'_>, number: u64) -> Entry {
@@ -225,9 +235,13 @@ mod tests {
     #[test]
     fn what_is_no_calendar_is_said_in_a_sentence() {
         let deep = "BEGIN:A\n".repeat(50_000);
-        for text in ["", "hello", "BEGIN:VCALENDAR\n", "BEGIN:VEVENT\nUID:R\nEND:VEVENT\n", &deep] {
+        let folded = "B\n EGIN:A\n".repeat(50_000);
+        let pasted = ("BEGIN:A\n".repeat(8) + &"END:ABEGIN:A\n".repeat(8)).repeat(4_000);
+        let other = "BEGIN:VCALENDAR\nBEGIN:A\nEND:VCALENDAR\n";
+        let event = "BEGIN:VEVENT\nUID:R\nEND:VEVENT\n";
+        for text in ["", "hello", "BEGIN:VCALENDAR\n", event, other, &deep, &folded, &pasted] {
             let said = events(text).unwrap_err();
-            assert!(said.len() < 200 && said.contains("calendar") || said.contains("iCalendar"), "{said}");
+            assert!(said.len() < 200 && (said.contains("calendar") || said.contains("iCalendar")), "{said}");
         }
         assert_eq!(events("BEGIN:VCALENDAR\nEND:VCALENDAR\n"), Ok(Vec::new()));
     }
