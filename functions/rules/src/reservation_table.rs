@@ -1,7 +1,7 @@
 //! Reservations that a booking system keeps in a table of its own (`lab_reservations` of the older service): what its rows mean, and what
 //! follows from them for ours. The table wins for what came from it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
@@ -198,7 +198,7 @@ pub fn plan_table(
     let mut plan = TablePlan::default();
     let mut seen = HashSet::new();
     let mut gone = Vec::new();
-    let of_id = |id: &ReservationId| known.iter().find(|one| one.reservation.id == *id);
+    let by_id: HashMap<_, _> = known.iter().map(|one| (&one.reservation.id, one)).collect();
     for row in &read.rows {
         let mut refuse = |reason| {
             let id = row.id.as_deref().unwrap_or_default().trim().chars().take(ID_LENGTH).collect();
@@ -208,13 +208,13 @@ pub fn plan_table(
         let is_new = row.id.as_deref().is_none_or(|id| seen.insert(id.trim().to_owned()));
         match said(row, &place) {
             Ok(_) if !is_new => refuse(RowRefusal::Repeated),
-            Ok(Said::Reserved(reservation)) => match of_id(&reservation.id) {
+            Ok(Said::Reserved(reservation)) => match by_id.get(&reservation.id) {
                 Some(known) if known.from_table && known.reservation == reservation => {}
                 // Nobody here has heard of it, and nobody needs to.
                 None if reservation.status == ReservationStatus::Cancelled => {}
                 _ => plan.changes.push(Change::Put(reservation)),
             },
-            Ok(Said::Pending(id)) => gone.extend(of_id(&id)),
+            Ok(Said::Pending(id)) => gone.extend(by_id.get(&id).copied()),
             Err(reason) => refuse(reason),
         }
     }

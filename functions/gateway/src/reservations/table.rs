@@ -1,7 +1,7 @@
 //! Reservations that another system keeps in a table (`lab_reservations`): read at every scan, by one of the gateways of a database, and
 //! followed. A row that is none is put aside with its reason; a table that is away is said, and what is known stays.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -79,7 +79,8 @@ async fn round(gateway: &Gateway, table: &LabReservations) -> Result<(), ApiErro
     };
     let known = known(store, ours, &read.rows).await?;
     let catalog = store.catalog().await?;
-    let place = |id: &ReservationId, lab: &str| place(&catalog, &known, id, lab);
+    let (listing, stands) = (listing(&catalog), places(&known));
+    let place = |id: &ReservationId, lab: &str| place(&listing, stands.get(id).copied(), lab);
     let plan = plan_table(&read, &known, place, now);
     let (mut refused, mut taken, changes) = (plan.refused, 0_usize, plan.changes.len());
     for change in &plan.changes {
@@ -146,12 +147,27 @@ async fn known(store: &Store, ours: Vec<Reservation>, rows: &[TableRow]) -> Resu
     Ok(known)
 }
 
-/// The first station of the catalog that lists the laboratory; a reservation stays where it is as long as its station does.
-fn place(catalog: &[CatalogHost], known: &[KnownReservation], id: &ReservationId, lab: &str) -> Option<HostName> {
-    let mut listing = catalog.iter().filter(|host| host.entry.status != HostStatus::Retired && host.lists(lab));
-    let stands = known.iter().find(|one| one.reservation.id == *id).map(|one| &one.reservation.host);
-    let stays = stands.and_then(|stands| listing.clone().find(|host| host.entry.host == *stands));
-    stays.or_else(|| listing.next()).map(|host| host.entry.host.clone())
+/// Stations in use by laboratory, which counts in any letter case, each in the order of the catalog.
+fn listing(catalog: &[CatalogHost]) -> HashMap<String, Vec<&HostName>> {
+    let mut listing: HashMap<String, Vec<&HostName>> = HashMap::new();
+    for host in catalog.iter().filter(|host| host.entry.status != HostStatus::Retired) {
+        for lab in &host.access.labs {
+            listing.entry(lab.to_lowercase()).or_default().push(&host.entry.host);
+        }
+    }
+    listing
+}
+
+/// Where reservations are.
+fn places(known: &[KnownReservation]) -> HashMap<&ReservationId, &HostName> {
+    known.iter().map(|one| (&one.reservation.id, &one.reservation.host)).collect()
+}
+
+/// The first station that lists the laboratory; a reservation stays where it is as long as its station does.
+fn place(listing: &HashMap<String, Vec<&HostName>>, stands: Option<&HostName>, lab: &str) -> Option<HostName> {
+    let hosts = listing.get(&lab.trim().to_lowercase())?;
+    let stays = stands.filter(|stands| hosts.contains(stands));
+    stays.or_else(|| hosts.first().copied()).cloned()
 }
 
 /// Follows one row. False: it is so already, or is not the table's any more.
