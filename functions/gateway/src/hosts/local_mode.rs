@@ -31,6 +31,7 @@ const LONGEST_REASON: usize = 500;
         (status = OK, description = "What is wanted, and what the station shows", body = Value),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
         (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
+        (status = CONFLICT, description = "`station_busy`: something else is done on it and takes too long, or it was ordered otherwise meanwhile", body = ErrorBody),
         (status = INTERNAL_SERVER_ERROR, description = "`INTERNAL_ERROR`: the station refused, was not reached, or does not let the gateway in; the header `X-Station-Error` says which", body = ErrorBody),
     ),
 )]
@@ -53,7 +54,8 @@ pub(crate) async fn set(
         Some(text) => Some(instant("until", &text)?.trunc_subsecs(6)),
         None => None,
     };
-    let now = gateway.now();
+    // As the database keeps it: the order is known by it again.
+    let now = gateway.now().trunc_subsecs(6);
     if until.is_some_and(|until| !enabled || until <= now) {
         return Err(bad("until is the end of local mode that is set: an instant to come"));
     }
