@@ -6,6 +6,7 @@ use stationkeeper_rules::requests::{HoldStage, LocalModeOrder};
 use stationkeeper_rules::{Cause, Doing, Reservation, StationState, StationWord};
 use stationkeeper_telemetry::HostName;
 
+use crate::listed_station::age_seconds;
 use crate::operation_view::newest;
 use crate::{
     ForcedLogoffOperationView, HoldView, Instant, Language, PowerActionView, SafeguardRebootView, SessionOperationView,
@@ -106,6 +107,17 @@ impl From<&Reservation> for ReservationView {
     }
 }
 
+/// Of a station's own reservations, in any order: which runs, and which is the next to start.
+pub(crate) fn current_and_next(
+    reservations: &[Reservation],
+    now: DateTime<Utc>,
+) -> (Option<&Reservation>, Option<&Reservation>) {
+    let stand = || reservations.iter().filter(|one| one.stands());
+    let current = stand().filter(|one| one.start_at <= now && now < one.end_at).min_by_key(|one| one.start_at);
+    let next = stand().filter(|one| now < one.start_at).min_by_key(|one| one.start_at);
+    (current, next)
+}
+
 impl StationView {
     /// What is known of a station, at `now`. `reservations` are the station's own, in any order.
     pub fn new(
@@ -118,9 +130,7 @@ impl StationView {
         let latest = state.latest.as_ref();
         let snapshot = latest.map(|latest| &latest.snapshot);
         let ini = state.service_state.as_ref().map(|(ini, _)| ini);
-        let kept = || reservations.iter().filter(|one| one.stands());
-        let current = kept().filter(|one| one.start_at <= now && now < one.end_at).min_by_key(|one| one.start_at);
-        let next = kept().filter(|one| now < one.start_at).min_by_key(|one| one.start_at);
+        let (current, next) = current_and_next(reservations, now);
         Self {
             host: state.host.clone(),
             lab: lab.map(str::to_owned),
@@ -130,7 +140,7 @@ impl StationView {
             cause_text: state.word_cause.as_ref().map(|cause| text(language, cause)),
             timestamp_utc: snapshot.map(|snapshot| snapshot.timestamp_utc.into()),
             arrived_at: latest.map(|latest| latest.first_arrived_at.into()),
-            age_seconds: latest.map(|latest| (now - latest.first_arrived_at).num_seconds().max(0)),
+            age_seconds: latest.map(|latest| age_seconds(latest.first_arrived_at, now)),
             skew_seconds: state.skew.map(|skew| skew.num_seconds()),
             ready: snapshot.map(|snapshot| snapshot.ready),
             issues: snapshot.map(|snapshot| snapshot.issues.clone()).unwrap_or_default(),

@@ -59,15 +59,25 @@ pub(crate) fn decode<T: DeserializeOwned>(text: Option<&str>) -> Result<Option<T
 
 /// A page of `rows`, of which one more than `limit` was asked for.
 pub(crate) fn page<Row, Key: Serialize, View>(
-    mut rows: Vec<Row>,
+    rows: Vec<Row>,
     limit: u32,
-    key: impl Fn(&Row) -> Key,
+    key: impl FnOnce(&Row) -> Key,
     view: impl FnMut(&Row) -> View,
 ) -> Page<View> {
+    let (rows, next) = cut(rows, limit, |row| serde_json::to_vec(&key(row)));
+    Page { items: rows.iter().map(view).collect(), next }
+}
+
+/// The rows of a [`page`], and its `next`. `key`: of the last row, as JSON.
+pub(crate) fn cut<Row>(
+    mut rows: Vec<Row>,
+    limit: u32,
+    key: impl FnOnce(&Row) -> serde_json::Result<Vec<u8>>,
+) -> (Vec<Row>, Option<String>) {
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
-    let next = rows.last().filter(|_| more).and_then(|last| serde_json::to_vec(&key(last)).ok()).map(hex::encode);
-    Page { items: rows.iter().map(view).collect(), next }
+    let next = rows.last().filter(|_| more).and_then(|last| key(last).ok()).map(hex::encode);
+    (rows, next)
 }
 
 #[cfg(test)]

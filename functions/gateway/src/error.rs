@@ -204,6 +204,9 @@ pub(crate) enum InternalError {
     /// Of the page.
     #[error("cannot render the page")]
     Page(#[source] askama::Error),
+    /// Of an answer.
+    #[error("cannot write an answer")]
+    Answer(#[source] serde_json::Error),
     /// Of the operating system.
     #[error("cannot get random bytes")]
     Random(#[source] getrandom::Error),

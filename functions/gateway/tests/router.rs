@@ -8,6 +8,7 @@ mod history;
 mod hosts;
 mod importing;
 mod keys;
+mod listing;
 mod live;
 mod people;
 mod refusals;

@@ -101,6 +101,9 @@ pub enum Inconsistency {
     /// It is not JSON of its shape.
     #[error("not JSON of its shape")]
     Json(#[source] serde_json::Error),
+    /// It is no object of JSON that has fields.
+    #[error("not an object with fields")]
+    NoObject,
     /// It is none of the words that it may be.
     #[error("`{0}` is not one of its words")]
     Word(String),

@@ -100,6 +100,21 @@ impl Store {
         self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(reservation).collect()
     }
 
+    /// Of each station (or of one) the reservation that runs `at` that instant and the next to start, until `until`; in no order. Of several that run,
+    /// the first that began.
+    pub async fn current_and_next_reservations(
+        &self,
+        host: Option<&HostName>,
+        at: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<Vec<Reservation>, StoreError> {
+        let mut statement = read(include_str!("sql/current_and_next_reservations.sql")).bind(at).bind(at).bind(until);
+        if let Some(host) = host {
+            statement = statement.filter("host = ?", [host]);
+        }
+        self.reader().await?.fetch(statement).await?.iter().map(reservation).collect()
+    }
+
     /// Those that touch [from, to] and pass the filter, in order of start and id, after `after`.
     pub async fn reservations_filtered(
         &self,

@@ -2,13 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use stationkeeper_api::KeptRow;
 use stationkeeper_rules::{
     Cause, Heard, Latest, ResolvedByHand, Running, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
 };
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
-use crate::brief::BriefStation;
 use crate::database::Link;
+use crate::error::Inconsistency;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value, padded};
 use crate::{Store, StoreError, Transaction};
@@ -64,6 +65,21 @@ pub struct Station {
     pub entry: CatalogEntry,
     /// Its latest state.
     pub state: StationState,
+}
+
+/// A station as a list reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedStation {
+    /// Which.
+    pub host: HostName,
+    /// Its lab, if it has one.
+    pub lab: Option<String>,
+    /// Why its word is what it is.
+    pub cause: Option<Cause>,
+    /// When its latest heartbeat was first put.
+    pub first_arrived_at: Option<DateTime<Utc>>,
+    /// Most of what is shown of it. None: to be made of its whole state.
+    pub row: Option<KeptRow>,
 }
 
 /// Which stations to list.
@@ -225,17 +241,17 @@ impl Store {
         rows.iter().map(station).collect()
     }
 
-    /// As [`stations`](Self::stations), but [in brief](BriefStation).
-    pub async fn stations_in_brief(
+    /// As [`stations`](Self::stations), but no more of each than a list shows.
+    pub async fn stations_listed(
         &self,
         filter: &StationFilter,
         after: Option<&HostName>,
         limit: u32,
-    ) -> Result<Vec<BriefStation>, StoreError> {
-        let statement = Statement::new("read stations in brief", include_str!("sql/stations_in_brief.sql"))
+    ) -> Result<Vec<ListedStation>, StoreError> {
+        let statement = Statement::new("read stations for a list", include_str!("sql/stations_listed.sql"))
             .of("lab_station_state", &["host"]);
         let rows = self.read(statement, filter, after, limit).await?;
-        rows.iter().map(BriefStation::of).collect()
+        rows.iter().map(listed).collect()
     }
 
     async fn read(
@@ -247,19 +263,19 @@ impl Store {
     ) -> Result<Vec<Row>, StoreError> {
         let mut statement = statement
             .filter_in("s.word", filter.words.iter().map(|word| word.as_str()))
-            .filter_in("h.name", &filter.hosts);
+            .filter_in("s.host", &filter.hosts);
         if let Some(lab) = &filter.lab {
             statement = statement.filter("h.lab = ?", [lab]);
         }
         if let Some(after) = after {
-            statement = statement.filter("h.name > ?", [after]);
+            statement = statement.filter("s.host > ?", [after]);
         }
         self.reader().await?.fetch(statement.bind(limit)).await
     }
 
     /// One station.
     pub async fn station(&self, host: &HostName) -> Result<Option<Station>, StoreError> {
-        let statement = read_stations().filter("h.name = ?", [host]).bind(1i64);
+        let statement = read_stations().filter("s.host = ?", [host]).bind(1i64);
         self.reader().await?.fetch_optional(statement).await?.as_ref().map(station).transpose()
     }
 
@@ -343,6 +359,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
         cause.into(),
         state.skew.map(|skew| skew.num_milliseconds()).into(),
         state.check_at.into(),
+        KeptRow::new(state).map_err(failed())?.map(KeptRow::into_text).into(),
     ])
 }
 
@@ -370,6 +387,17 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
         word_since: row.instant("word_since")?,
         word_cause: row.optional_json::<Cause>("word_cause")?,
         check_at: row.optional_instant("check_at")?,
+    })
+}
+
+fn listed(row: &Row) -> Result<ListedStation, StoreError> {
+    let no_object = || row.inconsistent("listed", Inconsistency::NoObject);
+    Ok(ListedStation {
+        host: row.host("host")?,
+        lab: row.optional_text("lab")?,
+        cause: row.optional_json("word_cause")?,
+        first_arrived_at: row.optional_instant("advanced_at")?,
+        row: row.optional_text("listed")?.map(|text| KeptRow::parse(text).ok_or_else(no_object)).transpose()?,
     })
 }
 

@@ -244,6 +244,7 @@ conformance! {
         lines_of_the_trail_are_kept_once,
         cursors_of_the_trail_are_kept,
         reservations_are_found_by_station_and_time,
+        of_each_station_what_runs_and_what_is_next,
         sightings_wait_until_they_are_settled,
         forced_logoffs_are_kept_listed_and_linked,
     },

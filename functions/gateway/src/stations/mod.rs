@@ -22,16 +22,14 @@ use crate::extract::instant;
 const AHEAD: TimeDelta = TimeDelta::days(7);
 /// How far back a station's past is looked at unless somebody says.
 const BACK: TimeDelta = TimeDelta::hours(24);
-/// Most reservations that are read for a list.
-const MOST_RESERVATIONS: u32 = 10_000;
 
-/// Reservations that run or come, by station.
+/// The reservation that runs, and the next, by station.
 pub(crate) async fn reservations(
     gateway: &Gateway,
     host: Option<&HostName>,
     now: DateTime<Utc>,
 ) -> Result<BTreeMap<HostName, Vec<Reservation>>, ApiError> {
-    let found = gateway.store().reservations(host, now, now + AHEAD, MOST_RESERVATIONS).await?;
+    let found = gateway.store().current_and_next_reservations(host, now, now + AHEAD).await?;
     let mut by_host: BTreeMap<HostName, Vec<Reservation>> = BTreeMap::new();
     for reservation in found {
         by_host.entry(reservation.host.clone()).or_default().push(reservation);

@@ -1,10 +1,11 @@
 use chrono::TimeDelta;
+use stationkeeper_api::KeptRow;
 use stationkeeper_rules::{
-    Cause, Doing, Heard, Latest, ReservationId, ResolvedByHand, Rule, Running, StateRun, StationState, StationWord,
-    StatusDocument, UnreadyRun,
+    Cause, Doing, ReservationId, ResolvedByHand, Rule, Running, StateRun, StationState, StationWord, StatusDocument,
+    UnreadyRun,
 };
-use stationkeeper_store::{CatalogEntry, HostStatus, StationFilter};
-use stationkeeper_telemetry::{Details, HostName, Nic, NicSettings, ServiceState, SessionOperation, Snapshot};
+use stationkeeper_store::{CatalogEntry, HostStatus, ListedStation, StationFilter, StoreError};
+use stationkeeper_telemetry::{HostName, Nic, NicSettings, ServiceState, SessionOperation};
 
 use super::{at, heard, host, snapshot, with_stations};
 use crate::Lab;
@@ -57,51 +58,32 @@ pub async fn states_come_back_as_they_were(lab: Lab) {
     full.check_at = Some(at(181));
     with_stations(&lab.store, &[full.clone()]).await;
     assert_eq!(lab.store.station(&host("LAB-01")).await.unwrap().unwrap().state, full);
-    assert_eq!(in_brief(&lab).await, brief(&full), "nothing runs: when it was heard is in no list");
-    let heard_at = Heard { timestamp: at(0), in_range: true, arrived_at: at(1), alive_at: Some(at(1)) };
-    full.heard = Some(heard_at);
+    let kept = |state: &StationState| ListedStation {
+        host: host("LAB-01"),
+        lab: None,
+        cause: state.word_cause.clone(),
+        first_arrived_at: state.advanced_at(),
+        row: KeptRow::new(state).unwrap(),
+    };
+    assert_eq!(listed(&lab).await, kept(&full));
     full.running = Some(Running { doing: Doing::Prepare, since: at(2), until: at(90) });
     with_stations(&lab.store, &[full.clone()]).await;
-    assert_eq!(in_brief(&lab).await, StationState { heard: full.heard.clone(), ..brief(&full) });
+    assert_eq!(listed(&lab).await.row, None, "until when it runs is for the reader to say");
 
     let empty = StationState::unheard(host("LAB-01"), at(9));
     with_stations(&lab.store, &[empty.clone()]).await;
     assert_eq!(lab.store.station(&host("LAB-01")).await.unwrap().unwrap().state, empty);
-    assert_eq!(in_brief(&lab).await, empty);
+    assert_eq!(listed(&lab).await, kept(&empty));
+    lab.tamper("update lab_station_state set listed = null").await;
+    assert_eq!(listed(&lab).await.row, None, "a state from before there was a row for lists");
+    lab.tamper("update lab_station_state set listed = '[]'").await;
+    let error = lab.store.stations_listed(&StationFilter::default(), None, 10).await.unwrap_err();
+    assert!(matches!(error, StoreError::Inconsistent { column: "listed", .. }), "{error}");
 }
 
 /// The only station of a lab, as a list reads it.
-async fn in_brief(lab: &Lab) -> StationState {
-    lab.store.stations_in_brief(&StationFilter::default(), None, 10).await.unwrap().remove(0).state
-}
-
-/// What a list shows of a state.
-fn brief(full: &StationState) -> StationState {
-    let snapshot = |of: &Snapshot| Snapshot {
-        state: None,
-        nics: None,
-        details: Details {
-            version: of.details.version.clone(),
-            local_users: of.details.local_users.clone(),
-            ..Details::default()
-        },
-        ..of.clone()
-    };
-    let latest = full.latest.as_ref();
-    StationState {
-        latest: latest.map(|latest| Latest { snapshot: snapshot(&latest.snapshot), ..latest.clone() }),
-        status: full
-            .status
-            .as_ref()
-            .map(|status| StatusDocument { snapshot: snapshot(&status.snapshot), arrived_at: status.arrived_at }),
-        service_state: full.service_state.clone(),
-        powered: full.powered.clone(),
-        running: full.running,
-        skew: full.skew,
-        word: full.word,
-        word_cause: full.word_cause.clone(),
-        ..StationState::unheard(full.host.clone(), full.word_since)
-    }
+async fn listed(lab: &Lab) -> ListedStation {
+    lab.store.stations_listed(&StationFilter::default(), None, 10).await.unwrap().remove(0)
 }
 
 pub async fn stations_are_listed_by_filter_and_page(lab: Lab) {
@@ -138,9 +120,9 @@ pub async fn stations_are_listed_by_filter_and_page(lab: Lab) {
         let found = lab.store.stations(filter, after.map(host).as_ref(), limit).await.unwrap();
         let found: Vec<&str> = found.iter().map(|station| station.entry.host.as_str()).collect();
         assert_eq!(found, expected, "{shows}");
-        let found = lab.store.stations_in_brief(filter, after.map(host).as_ref(), limit).await.unwrap();
-        let found: Vec<&str> = found.iter().map(|station| station.state.host.as_str()).collect();
-        assert_eq!(found, expected, "in brief: {shows}");
+        let found = lab.store.stations_listed(filter, after.map(host).as_ref(), limit).await.unwrap();
+        let found: Vec<&str> = found.iter().map(|station| station.host.as_str()).collect();
+        assert_eq!(found, expected, "for a list: {shows}");
     }
     let counts = lab.store.stations_by_word().await.unwrap();
     assert_eq!(counts, [(StationWord::Down, 1), (StationWord::Off, 1), (StationWord::Ready, 2)]);

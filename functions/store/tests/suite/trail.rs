@@ -117,6 +117,49 @@ pub async fn reservations_are_found_by_station_and_time(lab: Lab) {
     assert_eq!(lab.store.reservation(&all[1].id).await.unwrap().as_ref(), Some(&all[1]));
 }
 
+pub async fn of_each_station_what_runs_and_what_is_next(lab: Lab) {
+    let reservation = |id: &str, name: &str, start: i64, end: i64, status| Reservation {
+        id: ReservationId(id.to_owned()),
+        lab: Some("optics".to_owned()),
+        host: host(name),
+        start_at: at(start),
+        end_at: at(end),
+        status,
+        who: Some("ann".to_owned()),
+    };
+    use ReservationStatus::{Active, Cancelled, Completed, Confirmed};
+    let all = [
+        reservation("over", "LAB-01", 0, 60, Active),
+        reservation("runs", "LAB-01", 60, 120, Active),
+        reservation("began-later", "LAB-01", 70, 120, Active),
+        reservation("cancelled", "LAB-01", 120, 130, Cancelled),
+        reservation("next", "LAB-01", 130, 140, Confirmed),
+        reservation("then", "LAB-01", 140, 150, Confirmed),
+        reservation("elsewhere", "LAB-02", 110, 150, Confirmed),
+        reservation("completed", "LAB-03", 60, 120, Completed),
+        reservation("too-late", "LAB-03", 501, 600, Confirmed),
+    ];
+    let mut work = lab.store.begin().await.unwrap();
+    work.reservations().save(&all).await.unwrap();
+    work.commit().await.unwrap();
+    for (of, now, expected) in [
+        (None, 90, vec!["elsewhere", "next", "runs"]),
+        (Some("LAB-01"), 90, vec!["next", "runs"]),
+        // A reservation runs from its start to before its end.
+        (Some("LAB-01"), 60, vec!["began-later", "runs"]),
+        (Some("LAB-01"), 120, vec!["next"]),
+        (Some("LAB-01"), 130, vec!["next", "then"]),
+        (Some("LAB-03"), 90, vec![]),
+    ] {
+        let of = of.map(host);
+        let mut found = lab.store.current_and_next_reservations(of.as_ref(), at(now), at(500)).await.unwrap();
+        found.sort_by(|one, other| one.id.0.cmp(&other.id.0));
+        let ids: Vec<&str> = found.iter().map(|one| one.id.0.as_str()).collect();
+        assert_eq!(ids, expected, "{of:?} at {now}");
+        assert!(found.iter().all(|one| all.contains(one)), "whole, as they were saved");
+    }
+}
+
 fn logoff(user: &str) -> ForcedLogoff {
     ForcedLogoff {
         timestamp: Some(at(0)),
