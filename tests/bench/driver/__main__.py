@@ -9,9 +9,10 @@ import gateway
 import ingest
 import service
 import table
+import tray
 from parts import Bench, say
 
-FIGURES = ingest.FIGURES + service.FIGURES + gateway.FIGURES
+FIGURES = ingest.FIGURES + service.FIGURES + gateway.FIGURES + tray.FIGURES
 
 
 def main():

@@ -40,6 +40,14 @@ class Figure:
     needs: frozenset = frozenset({"release"})
 
 
+def apt_install(*packages):
+    """Installs packages of the system, as root or by sudo."""
+    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    subprocess.run([*as_root, "apt-get", "update", "-qq"], check=False)
+    words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
+    subprocess.run([*as_root, *words], check=True, stdout=subprocess.DEVNULL)
+
+
 def median(values):
     values = sorted(values)
     return values[(len(values) - 1) // 2]
@@ -84,15 +92,21 @@ class Bench:
         kept.mkdir(exist_ok=True)
         if "record" in needs:
             say("== building the recorder")
-            subprocess.run(["cargo", "build", "--release", "--locked", "--workspace", "--bins", "--features", "stationkeeper-bench/record"], cwd=ROOT, check=True)
+            subprocess.run(["cargo", "build", "--release", "--locked", "--workspace", "--exclude", "stationkeeper-tray", "--bins", "--features", "stationkeeper-bench/record"], cwd=ROOT, check=True)
             # Its own copy: the next build is without the feature.
             shutil.copy2(TARGET / "release/bench-commits", kept / "bench-commits")
         if "release" in needs:
             say("== building")
-            subprocess.run(["cargo", "build", "--release", "--locked", "--workspace", "--bins"], cwd=ROOT, check=True)
+            subprocess.run(["cargo", "build", "--release", "--locked", "--workspace", "--exclude", "stationkeeper-tray", "--bins"], cwd=ROOT, check=True)
         if "lambda" in needs:
             say("== building in the profile lambda")
             subprocess.run(["cargo", "build", "--profile", "lambda", "--locked", "-p", "stationkeeper-ingest", "-p", "stationkeeper-bare-lambda"], cwd=ROOT, check=True)
+
+        if "tray" in needs:
+            say("== building the tray app")
+            if not shutil.which("pkg-config") or subprocess.run(["pkg-config", "--exists", "webkit2gtk-4.1"], check=False).returncode != 0:
+                apt_install("pkg-config", "libwebkit2gtk-4.1-dev", "libayatana-appindicator3-dev", "librsvg2-dev")
+            subprocess.run(["cargo", "build", "--release", "--locked", "-p", "stationkeeper-tray"], cwd=ROOT, check=True)
 
     def program(self, name):
         places = {"bench-commits": "bench", "stationkeeper-ingest": "lambda", "stationkeeper-bare-lambda": "lambda"}
