@@ -137,7 +137,7 @@ mod tests {
     use chrono::TimeDelta;
     use serde_json::Value;
     use stationkeeper_rules::{Doing, Latest, ReservationId, ReservationStatus, Running};
-    use stationkeeper_telemetry::{HostName, Snapshot};
+    use stationkeeper_telemetry::{Details, HostName, SessionOperation, Snapshot};
 
     use super::*;
 
@@ -151,13 +151,34 @@ mod tests {
     }
 
     fn heard() -> Latest {
-        let snapshot: Snapshot = serde_json::from_value(serde_json::json!({
-            "host": "LAB-01", "timestamp_utc": "2026-11-24T08:59:00.25Z", "ready": false, "issues": ["a \"quoted\" one", "ñ"],
-            "local_session_active": true, "local_mode_enabled": false, "nic_issue_count": 2, "sleep_compliant": true,
-            "last_prepare": { "timestamp": "2026-11-24T08:00:00Z", "success": true, "duration_ms": 1200, "user": null },
-            "details": { "version": "2.1.0", "local_users": ["ana"] },
-        }))
-        .unwrap();
+        let snapshot = Snapshot {
+            host: HostName::parse("LAB-01").unwrap(),
+            timestamp_utc: "2026-11-24T08:59:00.25Z".parse().unwrap(),
+            ready: false,
+            state: None,
+            issues: vec!["a \"quoted\" one".to_owned(), "ñ".to_owned()],
+            local_session_active: Some(true),
+            local_mode_enabled: Some(false),
+            nics: None,
+            nic_issue_count: Some(2),
+            sleep_compliant: Some(true),
+            hibernate_compliant: None,
+            last_prepare: Some(SessionOperation {
+                timestamp: Some(at("08:00:00")),
+                success: Some(true),
+                duration_ms: Some(1_200),
+                user: None,
+            }),
+            last_release: None,
+            last_forced_logoff: None,
+            last_power_action: None,
+            last_safeguard_reboot: None,
+            details: Details {
+                version: Some("2.1.0".to_owned()),
+                local_users: vec!["ana".to_owned()],
+                ..Details::default()
+            },
+        };
         Latest { snapshot, first_arrived_at: at("08:59:01") }
     }
 
