@@ -66,8 +66,9 @@ const TABLES: [(&str, &[&str]); 4] = [
     ("lab_station_heartbeat", &["ingested_at"]),
     ("lab_host_events", &[]),
     ("reservation_forced_logoffs", &[]),
-    // What is remembered beside the latest snapshot (runs, words) may know less of a station whose events were lost in between.
-    ("lab_station_state", &["memory", "word", "word_since", "word_cause", "skew_ms", "check_at"]),
+    // What is remembered beside the latest snapshot (runs, words, and the row of a list that shows them) may know less of a station whose events were lost
+    // in between.
+    ("lab_station_state", &["memory", "word", "word_since", "word_cause", "skew_ms", "check_at", "listed"]),
 ];
 
 /// Replays a lab by the binary into a new database.

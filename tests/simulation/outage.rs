@@ -46,7 +46,7 @@ const TABLES: [(&str, &[&str]); 5] = [
     ("lab_host_events", &[]),
     ("reservation_forced_logoffs", &[]),
     // A run of unready heartbeats, and the word, are judged on what had arrived.
-    ("lab_station_state", &["memory", "word", "word_since", "word_cause", "skew_ms", "check_at"]),
+    ("lab_station_state", &["memory", "word", "word_since", "word_cause", "skew_ms", "check_at", "listed"]),
 ];
 
 /// Stations that upload all the time, with what goes wrong at stations that do.
