@@ -62,7 +62,8 @@ async function take(next) {
   view = next;
   if (moved) local = {};
   draw();
-  if (moved) focusFirst();
+  // A list that comes up empty has the keyboard as soon as there is something in it.
+  if (moved || document.activeElement === document.querySelector("h1")) focusFirst();
 }
 
 /** The list has the keyboard when it is shown; other parts begin at their heading. */
