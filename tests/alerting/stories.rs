@@ -43,6 +43,7 @@ stories! {
     what_is_critical_is_told_again_until_somebody_takes_it,
     an_acknowledgement_that_is_over_opens_the_alert_again,
     an_acknowledgement_ends_when_the_station_complains_of_more,
+    what_is_called_over_and_lasts_is_another_alert_and_ends_as_any_other,
     two_planners_at_once_tell_what_one_tells,
     one_damaged_alert_keeps_nobody_from_hearing_of_the_others,
     nothing_to_decide_costs_one_look,
@@ -211,6 +212,30 @@ async fn an_acknowledgement_ends_when_the_station_complains_of_more(kind: Kind) 
     world.pass("10:30:00", "10:40:00", &worse).await;
     assert_eq!(world.heard().await, [""; 0], "it was taken for both");
     assert_eq!(world.alert(Rule::NotReady).await.state, AlertState::Acknowledged);
+    world.end().await;
+}
+
+async fn what_is_called_over_and_lasts_is_another_alert_and_ends_as_any_other(kind: Kind) {
+    let mut world = World::with(kind, 2).await;
+    let all = stations(0..2);
+    world.pass("10:00:00", "10:05:00", &all).await;
+    world.pass("10:05:00", "10:20:00", &all[1..]).await;
+    let first = world.alert(Rule::HeartbeatMissing).await;
+    world.call_over(Rule::HeartbeatMissing, "10:20:00").await;
+    world.pass("10:20:00", "10:30:00", &all[1..]).await;
+    let second = world.alert(Rule::HeartbeatMissing).await;
+    assert_ne!(second.id, first.id);
+    assert!(second.opened_at > at("10:20:00") && second.opened_at < at("10:21:00"), "{second:?}");
+    world.pass("10:30:00", "10:40:00", &all).await;
+    let to_ops: Vec<_> = world.heard().await.into_iter().filter(|one| one.contains("to ops")).collect();
+    assert_eq!(
+        to_ops,
+        [
+            "10:08:40 problem to ops: heartbeat_missing+LAB-00",
+            "10:21:30 problem to ops: heartbeat_missing-LAB-00 heartbeat_missing+LAB-00",
+            "10:31:30 resolution to ops: heartbeat_missing-LAB-00",
+        ]
+    );
     world.end().await;
 }
 

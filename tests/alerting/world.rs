@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use stationkeeper_gateway::{AskedSilence, Taking, acknowledge, end_silence, set_silence};
+use stationkeeper_gateway::{AskedSilence, Resolving, Taking, acknowledge, end_silence, resolve, set_silence};
 use stationkeeper_pipeline::clock::SimulatedClock;
 use stationkeeper_pipeline::ingest::{Delivery, Ingest};
 use stationkeeper_pipeline::memory::MemoryBucket;
@@ -162,6 +162,12 @@ impl World {
         let author = Author::of_command_line(Some("ana"));
         let taking = Taking { author: &author, note: Some("on my way"), until: until.map(at) };
         acknowledge(&self.store, &self.alert(rule).await.id, taking, at(now)).await.unwrap();
+    }
+
+    pub async fn call_over(&self, rule: Rule, now: &str) {
+        let author = Author::of_command_line(Some("ana"));
+        let resolving = Resolving { author: &author, note: Some("the cable was loose") };
+        resolve(&self.store, &self.alert(rule).await.id, resolving, at(now)).await.unwrap();
     }
 
     pub async fn end_silence(&self, id: &SilenceId, now: &str) -> bool {

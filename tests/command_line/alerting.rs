@@ -159,6 +159,22 @@ fn an_alert_is_taken_for_a_while() {
 }
 
 #[test]
+fn an_alert_is_called_over_once_and_whoever_did_it_is_in_the_log() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    let id = blocking(unready(data)).0;
+    let resolve = ["resolve", &id[..6], "--note", "the cable was loose", "--by", "ana"];
+    assert_eq!(stationkeeper(data, &resolve).succeeded().text(), format!("Resolved: not_ready {id}\n"));
+    let again = stationkeeper(data, &["resolve", &id, "--by", "ben", "--json"]).succeeded().json();
+    assert_eq!(again["state"], "resolved");
+    let log = stationkeeper(data, &["audit", "--json"]).succeeded().json_lines();
+    let moved: Vec<_> = log.iter().filter(|entry| entry["action"] == "alert.resolve").collect();
+    assert_eq!(moved.len(), 1, "{log:?}");
+    assert_eq!((&moved[0]["actor"], &moved[0]["detail"]["note"]), (&json!("ana"), &json!("the cable was loose")));
+    stationkeeper(data, &["resolve", "zz"]).refused(66);
+}
+
+#[test]
 fn an_explanation_says_who_was_told_and_why_others_were_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let data = folder.path();

@@ -102,3 +102,14 @@ fn a_migration_runs_once() {
     assert!(migrate().contains(": ran 1 "), "each step is named");
     assert!(migrate().contains("up to date"));
 }
+
+#[test]
+fn a_table_of_reservations_that_cannot_be_one_is_said_at_the_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let listen = ["up", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--data", "data"];
+    for url in ["postgresql://ops:s3cret@db/booking", "mysql://ops:s3cret@db", "sqlite:booking.sqlite"] {
+        let ran = run_in(folder.path(), [&listen[..], &["--reservations-database", url]].concat());
+        let said = ran.refused(78);
+        assert!(said.contains("--reservations-database") && !said.contains("s3cret"), "{said}");
+    }
+}

@@ -158,6 +158,7 @@ fn commands_that_read_say_where_they_looked() {
         &["status"][..],
         &["alerts"],
         &["ack", "3f2a"],
+        &["resolve", "3f2a"],
         &["raw", "LAB-WS01", "2026-11-24T09:00:09Z"],
         &["config", "apply"],
     ] {

@@ -2,7 +2,7 @@
 
 use stationkeeper_tests::binary::run;
 
-const COMMANDS: [&[&str]; 48] = [
+const COMMANDS: [&[&str]; 50] = [
     &["up"],
     &["gateway"],
     &["normalize"],
@@ -13,6 +13,7 @@ const COMMANDS: [&[&str]; 48] = [
     &["alerts"],
     &["alerts", "explain"],
     &["ack"],
+    &["resolve"],
     &["actions"],
     &["actions", "approve"],
     &["actions", "withdraw"],
@@ -30,6 +31,7 @@ const COMMANDS: [&[&str]; 48] = [
     &["reserve"],
     &["reserve", "list"],
     &["reserve", "cancel"],
+    &["reserve", "import"],
     &["hold"],
     &["release"],
     &["wake"],

@@ -43,7 +43,9 @@ fn a_reservation_is_made_moved_listed_and_cancelled() {
     );
     let window = ["--from", "2036-01-01T00:00:00Z", "--until", "2036-02-01T00:00:00Z"];
     let listed = stationkeeper(data, &[&["reserve", "list", "--json"], &window[..]].concat()).succeeded().json_lines();
-    assert_eq!(listed, [moved]);
+    let [mut listed] = <[serde_json::Value; 1]>::try_from(listed).expect("one");
+    assert_eq!(listed.as_object_mut().and_then(|one| one.remove("at_risk")), Some(json!([])));
+    assert_eq!(listed, moved);
     let table =
         stationkeeper(data, &[&["reserve", "list", "--lab", "optics"], &window[..]].concat()).succeeded().text();
     assert!(table.contains("R-1") && table.contains("LAB-WS02") && table.contains("confirmed"), "{table}");
@@ -145,4 +147,34 @@ fn a_station_is_woken_and_waited_for() {
     assert!(stationkeeper(data, &["wake", "LAB-WS09", here[0], here[1]]).refused(66).contains("LAB-WS09"));
     let log = stationkeeper(data, &["audit", "--host", "LAB-WS01", "--json"]).succeeded().json_lines();
     assert!(log.iter().all(|entry| entry["action"] == "station.wake"), "{log:?}");
+}
+
+#[test]
+fn a_list_of_reservations_is_shown_first_and_then_taken_as_a_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path();
+    stationkeeper(data, &["station", "add", "LAB-WS01", "--lab", "optics"]).succeeded();
+    let list = data.join("december.csv");
+    let write = |rows: &str| std::fs::write(&list, format!("id,lab,host,start_at,end_at,who\n{rows}")).expect("a file");
+    write("R-1,optics,,2036-01-05T09:00:00Z,2036-01-05T10:00:00Z,Ana\nR-2,optics,,2036-01-06T09:00:00Z,soon,\n");
+    let file = list.to_str().expect("a path of text");
+    let import = |more: &[&str]| stationkeeper(data, &[&["reserve", "import", file], more].concat());
+    let shown = import(&["--dry-run", "--json"]);
+    assert_eq!(shown.code, Some(65), "{shown:?}");
+    let shown: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+    let outcomes: Vec<_> = shown["items"].as_array().expect("items").iter().map(|one| &one["outcome"]).collect();
+    assert_eq!(outcomes, [&json!("new"), &json!("refused")]);
+    let refused = import(&[]);
+    assert_eq!(refused.code, Some(65), "{refused:?}");
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(said.contains("nothing was changed") && said.contains("`soon` is no time"), "{said}");
+    let window = ["reserve", "list", "--from", "2036-01-01T00:00:00Z", "--until", "2036-02-01T00:00:00Z", "--json"];
+    assert!(stationkeeper(data, &window).succeeded().json_lines().is_empty());
+
+    write("R-1,optics,,2036-01-05T09:00:00Z,2036-01-05T10:00:00Z,Ana\n");
+    let taken = import(&["--by", "ben"]).succeeded().text();
+    assert!(taken.ends_with("1 new, 0 changed, 0 same, 0 refused\n"), "{taken}");
+    assert_eq!(stationkeeper(data, &window).succeeded().json_lines()[0]["id"], "R-1");
+    assert!(stationkeeper(data, &["reserve", "import", "list.xls"]).refused(65).contains(".csv, .json or .ics"));
+    assert!(stationkeeper(data, &["reserve", "import", "lost.csv"]).refused(66).contains("lost.csv"));
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sqlx::{Connection, MySqlConnection};
 use stationkeeper_simulator::Role;
 use stationkeeper_telemetry::HostName;
 use stationkeeper_tests::programs::{Running, command};
@@ -126,6 +127,32 @@ async fn beside_handlers_elsewhere_it_leaves_events_verdicts_and_messages_to_the
     assert_eq!(store.overdue_check().await.unwrap().last_run_at, None, "the schedule of the handlers does that");
     let health = gateway.get_openly("/health").await.json();
     assert_eq!(health["parts"]["bucket"]["ok"], json!(true), "{health}");
+    gateway.terminate();
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_older_services_own_table_is_read_where_its_environment_says() {
+    let lab = SimulatedStations::start(&[Role::Idle], 20.0).await;
+    let (folder, database) = (data_folder(), Database::empty().await);
+    let mut connection = MySqlConnection::connect(&database.url).await.unwrap();
+    let table = "create table lab_reservations (transaction_hash varchar(66) primary key, lab_id varchar(128) not null,
+            start_time datetime not null, end_time datetime not null, status varchar(16));
+        insert into lab_reservations values
+            ('0xaa', 'optics', date_add(utc_timestamp(), interval 1 day), date_add(utc_timestamp(), interval 25 hour), 'CONFIRMED')";
+    sqlx::raw_sql(table).execute(&mut connection).await.unwrap();
+    let hosts = hosts(&lab, folder.path());
+    let dsn = format!("{}?charset=utf8mb4", database.url.replace("mysql://", "mysql+pymysql://"));
+    let environment = [("OPS_CONFIG", hosts.as_str()), ("MYSQL_DSN", dsn.as_str())];
+    let gateway = Up::answering(launch(folder.path(), &[], &environment), folder.path(), STARTING);
+    let one = until("a reservation of the table", SHOWN, async || {
+        let one = gateway.get("/api/v1/reservations/0xaa").await;
+        (one.status == 200).then(|| one.json())
+    })
+    .await;
+    assert_eq!((&one["host"], &one["source"]), (&json!(lab.host(0)), &json!("lab_reservations")), "{one}");
+    assert_eq!(one.get("who"), Some(&Value::Null), "a table without wallets");
+    assert!(!gateway.program.log().contains(dsn.as_str()), "no password");
     gateway.terminate();
     lab.stop().await;
 }

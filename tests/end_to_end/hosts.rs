@@ -118,14 +118,19 @@ async fn a_station_with_a_login_of_its_own_is_reached_by_that_login() {
     assert_eq!(reached.json()["exit_code"], 0);
     let address = up.line["simulated"]["stations"]["LAB-WS01"]["address"].clone();
     let password = up.line["simulated"]["password"].as_str().unwrap().to_owned();
-    for (password, status) in [("wr0ng-password", 502), (password.as_str(), 200)] {
+    for (password, status) in [("wr0ng-password", 500), (password.as_str(), 200)] {
         let login = json!({ "credentialRef": address, "user": up.line["simulated"]["user"], "password": password });
         let saved = up.post("/api/hosts/winrm-credentials", &login).await;
         assert_eq!((saved.status, &saved.json()["saved"]), (200, &json!(true)), "{}", saved.text());
         let ran = run().await;
         assert_eq!(ran.status, status, "{}", ran.text());
-        if status == 502 {
-            assert_eq!(ran.json()["code"], "station_unauthorized");
+        if status == 500 {
+            assert_eq!(
+                ran.json()["code"],
+                "INTERNAL_ERROR",
+                "what it was is for the log, and a word of it for a header"
+            );
+            assert_eq!(ran.header("x-station-error"), Some("station_unauthorized"));
         }
     }
     let kept = std::fs::read_to_string(folder.path().join("winrm-credentials.json")).unwrap();

@@ -1,7 +1,7 @@
 //! Reservations that several people change at once, on MariaDB.
 
 use chrono::TimeDelta;
-use stationkeeper_gateway::{AskedReservation, put_reservation};
+use stationkeeper_gateway::{AskedReservation, Became, put_reservation};
 use stationkeeper_rules::ReservationId;
 use stationkeeper_store::{AuditFilter, Author};
 
@@ -24,7 +24,7 @@ async fn what_two_people_change_at_once_is_changed_by_both() {
         end_at: Some(at + TimeDelta::hours(2)),
         ..AskedReservation::default()
     };
-    assert!(put_reservation(&store, &id, &first, &ana, at).await.unwrap().is_new);
+    assert!(put_reservation(&store, &id, &first, &ana, at).await.unwrap().became == Became::New);
     for round in 1..=20 {
         let end_at = at + TimeDelta::hours(2) + TimeDelta::minutes(round);
         let place = host(if round % 2 == 0 { "LAB-01" } else { "LAB-02" });

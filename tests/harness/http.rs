@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 pub struct Answer {
     /// 200 and so on.
     pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
     /// As it came.
     pub body: Vec<u8>,
 }
@@ -19,6 +21,11 @@ impl Answer {
     /// The body as text.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header, by its name in lower case; the first of several.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.
@@ -45,7 +52,14 @@ pub async fn post(base: &str, path: &str, headers: &[(&str, &str)], body: &[u8])
     send("POST", base, path, headers, body).await.unwrap_or_else(|error| panic!("POST {base}{path}: {error}"))
 }
 
-async fn send(method: &str, base: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> std::io::Result<Answer> {
+/// Sends a request, or what the network said.
+pub async fn send(
+    method: &str,
+    base: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<Answer> {
     let address = base.strip_prefix("http://").expect("plain HTTP");
     let length = body.len();
     let mut head =
@@ -69,10 +83,12 @@ async fn send(method: &str, base: &str, path: &str, headers: &[(&str, &str)], bo
     let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or(std::io::ErrorKind::UnexpectedEof)?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status line");
+    let headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
     let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
     let rest = &bytes[end + 4..];
     let body = if chunked { unchunked(rest) } else { rest.to_vec() };
-    Ok(Answer { status, body })
+    Ok(Answer { status, headers, body })
 }
 
 fn unchunked(mut rest: &[u8]) -> Vec<u8> {

@@ -1,11 +1,14 @@
 //! Stations that do not do as they should.
 
+use std::time::Duration;
+
 use stationkeeper::stations::Fault;
-use stationkeeper_rules::orchestrator::{AfterEnd, OperationStatus, PowerMode};
+use stationkeeper_rules::orchestrator::{ActionKind, ActionState, AfterEnd, OperationStatus, PowerMode};
 use stationkeeper_rules::{AlertState, Rule};
 use stationkeeper_simulator::Power;
 use stationkeeper_store::AlertFilter;
-use stationkeeper_tests::database::Kind;
+use stationkeeper_tests::database::{Database, Kind};
+use stationkeeper_tests::mariadb_server::MariaDbServer;
 
 use crate::lab::Lab;
 
@@ -87,4 +90,70 @@ async fn a_station_that_hangs_holds_up_itself_alone() {
     }
     gateway.close().await;
     lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_restarts_during_its_prepare_is_prepared_all_the_same() {
+    let lab = Lab::with(1, Kind::Sqlite).await;
+    lab.settings(5, AfterEnd::default()).await;
+    lab.until_heard(0).await;
+    lab.stations.set_fault(&lab.host(0), Some(Fault::RebootsDuringPrepare));
+    let gateway = lab.gateway().await;
+    lab.book("R", 0, lab.in_seconds(140), lab.in_seconds(9_000)).await;
+    lab.until("it was begun", async || !lab.given(0).is_empty()).await;
+    lab.until("it is down", async || lab.power(0) != Power::On).await;
+    lab.stations.set_fault(&lab.host(0), None);
+    lab.until_told("R", "scheduler:start completed 200").await;
+    let told = lab.told("R").await;
+    assert_eq!(told.iter().filter(|line| *line == "prepare completed 0").count(), 1, "{told:?}");
+    assert_eq!(lab.times_given(0)["prepare-session"], 2, "a run of its own for each: {:?}", lab.given(0));
+    gateway.close().await;
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_falls_dead_during_its_prepare_is_missed_woken_and_prepared() {
+    let lab = Lab::with(1, Kind::Sqlite).await;
+    lab.settings(5, AfterEnd::default()).await;
+    lab.until_heard(0).await;
+    lab.watch();
+    lab.stations.set_fault(&lab.host(0), Some(Fault::DiesInCommand));
+    let gateway = lab.gateway().await;
+    lab.book("R", 0, lab.in_seconds(140), lab.in_seconds(9_000)).await;
+    lab.until("it is down", async || lab.power(0) == Power::Off).await;
+    lab.stations.set_fault(&lab.host(0), None);
+    // Its run waits to hear how the prepare ended: the alert of its silence wakes it meanwhile.
+    lab.until_action(ActionKind::WolCheck, ActionState::Done).await;
+    lab.until_told("R", "scheduler:start completed 200").await;
+    assert_eq!(lab.times_given(0)["prepare-session"], 2, "a run of its own for each: {:?}", lab.given(0));
+    gateway.close().await;
+    lab.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_is_away_during_a_start_costs_nothing() {
+    let mut server = tokio::task::spawn_blocking(|| MariaDbServer::start(&[])).await.unwrap();
+    let database = Database::MariaDb { server: server.url(), name: "stationkeeper".to_owned() };
+    let lab = Lab::over(1, database).await;
+    lab.settings(5, AfterEnd::default()).await;
+    lab.until_heard(0).await;
+    let gateway = lab.gateway().await;
+    lab.book("R", 0, lab.in_seconds(140), lab.in_seconds(2_000)).await;
+    lab.until("the station is told", async || !lab.given(0).is_empty()).await;
+    // Killed while the command runs, and away for longer than the command takes.
+    let server = tokio::task::spawn_blocking(move || {
+        server.stop("KILL");
+        std::thread::sleep(Duration::from_secs(10));
+        server.again();
+        server
+    });
+    let server = server.await.unwrap();
+    lab.until_told("R", "scheduler:start completed 200").await;
+    let told = lab.told("R").await;
+    assert_eq!(told, ["wake completed 200", "prepare completed 0", "scheduler:start completed 200"]);
+    lab.until_told("R", "scheduler:end completed 200").await;
+    assert!(lab.times_given(0).values().all(|times| *times == 1), "{:?}", lab.given(0));
+    gateway.close().await;
+    lab.close().await;
+    drop(server);
 }

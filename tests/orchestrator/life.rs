@@ -66,7 +66,7 @@ async fn a_station_that_is_off_is_woken_prepared_released_and_switched_off_again
     assert_eq!(timeline["reservation"]["status"], "CONFIRMED");
     assert_eq!(timeline["host"]["name"], lab.host(0).as_str());
     assert_eq!(timeline["pagination"]["total"], 6);
-    assert_eq!(timeline["operations"][5]["action"], "wake", "the newest first");
+    assert_eq!(timeline["operations"][0]["action"], "wake", "the oldest first, as the older service tells it");
     assert_eq!(timeline["phases"]["prepare"]["payload"]["exitCode"], 0);
     assert_eq!(timeline["phases"]["power"]["action"], "power:shutdown");
     assert_eq!(timeline["phases"]["schedulerEnd"]["responseCode"], 200);
@@ -136,12 +136,7 @@ async fn local_mode_blocks_until_somebody_lets_it_go_ahead_and_that_is_recorded(
     let lab = Lab::with(1, Kind::Sqlite).await;
     lab.settings(5, AfterEnd::default()).await;
     let host = lab.host(0);
-    lab.stations.with_lab(|lab, _| lab.put_file(&host, r"C:\LabStation\data\local-mode.flag", b"1".to_vec()));
-    lab.until("local mode shows", async || {
-        let station = lab.store.station(&host).await.unwrap().unwrap();
-        station.state.latest.is_some_and(|latest| latest.snapshot.local_mode_enabled == Some(true))
-    })
-    .await;
+    lab.put_into_local_mode(0).await;
     let gateway = lab.gateway().await;
     lab.book("R", 0, lab.in_seconds(130), lab.in_seconds(3_000)).await;
     lab.until_told("R", "scheduler:start blocked_local_mode -").await;

@@ -11,3 +11,4 @@ mod lab;
 mod life;
 mod requests;
 mod several;
+mod table;

@@ -95,7 +95,7 @@ fn shown(stream: &TlsStream<TcpStream>) -> [u8; 32] {
 }
 
 async fn world(tls: Tls) -> (World, String) {
-    let limits = ServeLimits { handshake: Duration::from_secs(2), ..ServeLimits::default() };
+    let limits = ServeLimits { handshake: Duration::from_secs(5), ..ServeLimits::default() };
     let world = World::start_with(GatewayOptions { tls: Some(tls), limits, ..GatewayOptions::default() }).await;
     let address = world.address.to_string();
     (world, address)

@@ -116,6 +116,7 @@ impl Board {
             last_check_at: self.last_check_at,
             grace_from: self.grace_from,
             stalled: None,
+            stalled_since: None,
             look_error: None,
         };
         let outcome = fleet::on_check(&facts, now, &self.settings.alerts);

@@ -134,15 +134,17 @@ async fn a_cut_connection_is_resumed_and_what_is_too_old_to_be_told_is_fetched_a
 async fn a_gateway_that_restarts_is_found_again_and_one_that_withdraws_access_asks_to_pair_anew() {
     let folder = data_folder();
     let (data, ports) = (folder.path().join("data"), Ports::chosen());
-    let up = Up::start_at(&data, ports, &["--demo", "2"], LONG);
+    // Not a demo: each of those begins anew, with other tokens.
+    let up = Up::start_at(&data, ports, &[], LONG);
+    up.station_access("LAB-01");
     let paired = paired(&up, "tray of Ana", "viewer").await;
     let tray = Tray::start(api(&page(&up), &paired, None), Some(paired));
-    tray.until("the gateway", |world| is_reached(world) && world.stations.len() == 2).await;
+    tray.until("the gateway", |world| is_reached(world) && world.stations.len() == 1).await;
     up.terminate();
     let away = tray.until("its end", is_away).await;
     assert!(matches!(away.link, Link::Away { since: Some(_), .. }), "{:?}", away.link);
 
-    let up = Up::start_at(&data, ports, &["--demo", "2"], LONG);
+    let up = Up::start_at(&data, ports, &[], LONG);
     tray.session.try_now();
     let world = tray.until("its return", is_reached).await;
     let host = first_host(&world);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 use stationkeeper_api::Language;
 use stationkeeper_tests::up::Up;
-use stationkeeper_tests::waiting::{now, until};
+use stationkeeper_tests::waiting::now;
 use stationkeeper_tray_client::{Api, Paired, Session, SessionOptions, pair};
 use stationkeeper_tray_view::World;
 use stationkeeper_tray_view::pairing::{Fingerprint, GatewayUrl, PairingCode};
@@ -37,7 +37,12 @@ impl Tray {
 
     /// The world, once `is` holds of it.
     pub async fn until(&self, what: &str, is: impl Fn(&World) -> bool) -> World {
-        until(what, LONG, async || Some(self.world.borrow().clone()).filter(|world| is(world))).await
+        let link = || format!("{what} (the link is {:?})", self.world.borrow().link);
+        let found = tokio::time::timeout(LONG, async {
+            let mut world = self.world.clone();
+            world.wait_for(|world| is(world)).await.map(|world| world.clone())
+        });
+        found.await.unwrap_or_else(|_elapsed| panic!("{}: not within {} s", link(), LONG.as_secs())).unwrap()
     }
 
     pub async fn stop(self) {

@@ -47,6 +47,8 @@ pub struct PartsView {
     pub notifications: PartView,
     /// None of the files that are in use was damaged.
     pub files: PartView,
+    /// A table that reservations are read from can be read; well where there is none.
+    pub reservations: PartView,
 }
 
 /// One part.
@@ -68,7 +70,7 @@ impl PartView {
 
 impl PartsView {
     /// Each with its name, in a fixed order.
-    pub fn named(&self) -> [(&'static str, &PartView); 6] {
+    pub fn named(&self) -> [(&'static str, &PartView); 7] {
         [
             ("database", &self.database),
             ("bucket", &self.bucket),
@@ -76,6 +78,7 @@ impl PartsView {
             ("overdue_check", &self.overdue_check),
             ("notifications", &self.notifications),
             ("files", &self.files),
+            ("reservations", &self.reservations),
         ]
     }
 

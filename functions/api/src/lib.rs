@@ -29,7 +29,9 @@ pub use instant::Instant;
 pub use operation_view::{ForcedLogoffOperationView, PowerActionView, SafeguardRebootView, SessionOperationView};
 pub use page::{ErrorBody, Page};
 pub use request_view::{HoldView, RequestView};
-pub use reservation_view::ReservationRecordView;
+pub use reservation_view::{
+    ImportOutcome, ImportView, ImportedView, RefusedRowView, ReservationRecordView, ReservationSourceView, RiskView,
+};
 pub use station_view::{CurrentActionView, ReservationView, StationView};
 pub use step_view::{CommandOutputView, OperationView};
 pub use text::{Language, issue_text, phrase, phrases, rule_text, severity_text, step_text, text, word_text};
@@ -37,4 +39,4 @@ pub use text::{Language, issue_text, phrase, phrases, rule_text, severity_text, 
 /// The words that stand in the views, so that a client needs no other crate for them.
 pub use stationkeeper_rules::orchestrator::{ActionKind, ActionState};
 pub use stationkeeper_rules::requests::{HoldStage, RequestKind, RequestState};
-pub use stationkeeper_rules::{AlertState, Cause, Doing, ReservationStatus, Rule, Severity, StationWord};
+pub use stationkeeper_rules::{AlertState, AtRisk, Cause, Doing, ReservationStatus, Rule, Severity, StationWord};

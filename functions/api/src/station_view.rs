@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_rules::requests::{HoldStage, LocalModeOrder};
-use stationkeeper_rules::{Cause, Doing, Reservation, ReservationStatus, StationState, StationWord};
+use stationkeeper_rules::{Cause, Doing, Reservation, StationState, StationWord};
 use stationkeeper_telemetry::HostName;
 
 use crate::operation_view::newest;
@@ -118,11 +118,7 @@ impl StationView {
         let latest = state.latest.as_ref();
         let snapshot = latest.map(|latest| &latest.snapshot);
         let ini = state.service_state.as_ref().map(|(ini, _)| ini);
-        let kept = || {
-            reservations
-                .iter()
-                .filter(|one| matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active))
-        };
+        let kept = || reservations.iter().filter(|one| one.stands());
         let current = kept().filter(|one| one.start_at <= now && now < one.end_at).min_by_key(|one| one.start_at);
         let next = kept().filter(|one| now < one.start_at).min_by_key(|one| one.start_at);
         Self {
@@ -182,7 +178,7 @@ impl StationView {
 
 #[cfg(test)]
 mod tests {
-    use stationkeeper_rules::ReservationId;
+    use stationkeeper_rules::{ReservationId, ReservationStatus};
 
     use super::*;
 

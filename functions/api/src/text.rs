@@ -141,6 +141,8 @@ pub fn text(language: Language, cause: &Cause) -> String {
         }
         Cause::DoneAfterAll { step } => say("done_after_all", &[("step", &step_text(language, step))]),
         Cause::ByHand => say("by_hand", &[]),
+        Cause::ResolvedByHand { by, note: Some(note) } => say("resolved_by_hand", &[("by", by), ("note", note)]),
+        Cause::ResolvedByHand { by, note: None } => say("resolved_by_hand_unsaid", &[("by", by)]),
         Cause::AcknowledgementOver { by: Some(by) } => say("acknowledgement_over", &[("by", by)]),
         Cause::AcknowledgementOver { by: None } => say("acknowledgement_over_unsaid", &[]),
         Cause::NeverHeard => say("never_heard", &[]),

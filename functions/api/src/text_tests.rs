@@ -122,6 +122,8 @@ fn sentences() -> Vec<(Cause, &'static str)> {
             "It still holds, and the time for which somebody had taken it is over",
         ),
         (Cause::ByHand, "Done by hand"),
+        (Cause::ResolvedByHand { by: "ana".into(), note: some("new cable") }, "ana called it over: new cable"),
+        (Cause::ResolvedByHand { by: "ana".into(), note: None }, "ana called it over"),
         (Cause::NeverHeard, "Nothing was ever heard of it"),
         (Cause::Late { since }, "The last heartbeat arrived at 2026-11-24 10:02 UTC"),
     ]
@@ -184,6 +186,7 @@ fn every_cause_rule_word_and_severity_has_an_entry_and_no_entry_is_left_over() {
         "off_on_purpose_unsaid",
         "wake_not_ready_unsaid",
         "acknowledgement_over_unsaid",
+        "resolved_by_hand_unsaid",
         "given_up_unsaid",
         "no_step",
     ]
@@ -196,6 +199,7 @@ fn every_cause_rule_word_and_severity_has_an_entry_and_no_entry_is_left_over() {
     assert_eq!(keys("rule"), Rule::ALL.iter().map(|rule| rule.as_str().to_owned()).collect());
     assert_eq!(keys("state"), StationWord::ALL.iter().map(|word| word.as_str().to_owned()).collect());
     assert_eq!(keys("step"), Action::ALL.iter().map(|action| action.as_str().to_owned()).collect());
+    assert_eq!(keys("at_risk"), stationkeeper_rules::AtRisk::ALL.iter().map(|risk| risk.as_str().to_owned()).collect());
     let severities = [Severity::Notice, Severity::Warning, Severity::Critical];
     assert_eq!(keys("severity"), severities.iter().map(|severity| severity.as_str().to_owned()).collect());
 }

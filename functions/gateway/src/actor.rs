@@ -2,13 +2,13 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use stationkeeper_store::{ApiToken, Author, Labs, TokenRole};
 use subtle::ConstantTimeEq;
 
 use crate::Gateway;
 use crate::attempts::WINDOW;
-use crate::edge::InternalToken;
+use crate::edge::{InternalToken, SharedToken};
 use crate::error::ApiError;
 use crate::origin::{counted, peer, refuse_foreign};
 use crate::request_id::RequestId;
@@ -16,6 +16,8 @@ use crate::token::digest;
 
 /// The name of the cookie of a session.
 pub(crate) const COOKIE: &str = "stationkeeper_session";
+/// Where the older service has a token; it goes before the other header.
+const OLD_HEADER: &str = "x-lab-manager-token";
 /// Longest token that is looked at, in bytes.
 pub(crate) const TOKEN_LIMIT: usize = 512;
 
@@ -39,9 +41,9 @@ impl Actor {
         Self { name: grant.name, role: grant.role, labs: grant.labs, token_id, request_id }
     }
 
-    /// A proxy that has let its callers in already.
-    fn internal(request_id: Option<String>) -> Self {
-        let name = InternalToken::NAME.to_owned();
+    /// A proxy that has let its callers in already, or whoever has the token that all share.
+    fn all_powerful(name: &str, request_id: Option<String>) -> Self {
+        let name = name.to_owned();
         Self { token_id: name.clone(), name, role: TokenRole::Admin, labs: Labs::All, request_id }
     }
 
@@ -125,6 +127,20 @@ impl Actor {
     }
 
     /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors, [`ApiError::OtherLab`] for whoever is bound to other labs.
+    pub fn may_resolve_in(&self, lab: Option<&str>) -> Result<(), ApiError> {
+        self.may_reserve_in(lab)
+    }
+
+    /// A list is judged entry by entry.
+    ///
+    /// # Errors
+    /// [`ApiError::Forbidden`] for viewers and instructors.
+    pub fn may_import(&self) -> Result<(), ApiError> {
+        self.is_operator()
+    }
+
+    /// # Errors
     /// [`ApiError::Forbidden`] for viewers and instructors.
     pub fn may_command(&self) -> Result<(), ApiError> {
         self.is_operator()
@@ -182,9 +198,22 @@ impl Gateway {
         Ok(found.filter(|kept| kept.revoked_at.is_none() && bool::from(kept.token.sha256.ct_eq(sha256))))
     }
 
+    /// Whoever holds the token with this hash, if it is valid.
+    pub(crate) async fn holder(
+        &self,
+        sha256: &[u8; 32],
+        request_id: Option<String>,
+    ) -> Result<Option<Actor>, ApiError> {
+        if self.shared().options.shared_token.as_ref().is_some_and(|token| token.is(sha256)) {
+            return Ok(Some(Actor::all_powerful(SharedToken::NAME, request_id)));
+        }
+        Ok(self.token(sha256).await?.map(|token| Actor::new(token, request_id)))
+    }
+
     /// Nobody is let in; nobody could be when there is no token at all.
     pub(crate) async fn refusal(&self) -> Result<ApiError, ApiError> {
-        if self.shared().options.internal.is_some() {
+        let options = &self.shared().options;
+        if options.internal.is_some() || options.shared_token.is_some() {
             return Ok(ApiError::Unauthenticated);
         }
         let none = self.store().tokens().await?.iter().all(|token| token.revoked_at.is_some());
@@ -200,8 +229,8 @@ pub(crate) struct Counted;
 enum Shown {
     /// Somebody.
     Known(Actor),
-    /// A token that is none.
-    Wrong,
+    /// A token that is none. `beside`: the hash of another one that the request carries.
+    Wrong { beside: Option<[u8; 32]> },
     /// No token, and no session that is open.
     Nothing,
 }
@@ -212,13 +241,21 @@ impl FromRequestParts<Gateway> for Actor {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, ApiError> {
         match shown(parts, gateway).await? {
             Shown::Known(actor) => {
+                gateway.shared().attempts.tokens.forgive(&counted(parts));
                 if !parts.method.is_safe() {
                     count_change(parts, gateway, &actor)?;
                 }
                 Ok(actor)
             }
-            Shown::Wrong => {
-                count_wrong(parts, gateway)?;
+            Shown::Wrong { beside } => {
+                // Who holds a right one need not guess.
+                let holds_one = match beside {
+                    Some(sha256) => gateway.token(&sha256).await?.is_some(),
+                    None => false,
+                };
+                if !holds_one {
+                    count_wrong(parts, gateway)?;
+                }
                 Err(gateway.refusal().await?)
             }
             Shown::Nothing => Err(gateway.refusal().await?),
@@ -228,13 +265,15 @@ impl FromRequestParts<Gateway> for Actor {
 
 async fn shown(parts: &Parts, gateway: &Gateway) -> Result<Shown, ApiError> {
     match gateway.shared().options.internal.as_ref().and_then(|internal| internal.judges(&parts.headers)) {
-        Some(true) => return Ok(Shown::Known(Actor::internal(RequestId::of(parts)))),
-        Some(false) => return Ok(Shown::Wrong),
+        Some(true) => return Ok(Shown::Known(Actor::all_powerful(InternalToken::NAME, RequestId::of(parts)))),
+        Some(false) => return Ok(Shown::Wrong { beside: None }),
         None => {}
     }
-    let (sha256, or_else) = match sent_token(&parts.headers) {
-        Some(token) if token.len() <= TOKEN_LIMIT => (Some(digest(token)), Shown::Wrong),
-        Some(_) => return Ok(Shown::Wrong),
+    let beside = parts.headers.get(OLD_HEADER).and_then(|_| bearer(&parts.headers)).map(digest);
+    let shared = gateway.shared().options.shared_token.as_ref().and_then(|token| token.sent(&parts.headers));
+    let (sha256, or_else) = match shared.or_else(|| sent_token(&parts.headers)) {
+        Some(token) if token.len() <= TOKEN_LIMIT => (Some(digest(token)), Shown::Wrong { beside }),
+        Some(_) => return Ok(Shown::Wrong { beside }),
         None => {
             let session =
                 cookie(&parts.headers).and_then(|cookie| gateway.shared().sessions.token_sha256(cookie, gateway.now()));
@@ -245,10 +284,10 @@ async fn shown(parts: &Parts, gateway: &Gateway) -> Result<Shown, ApiError> {
         }
     };
     let found = match sha256 {
-        Some(sha256) => gateway.token(&sha256).await?,
+        Some(sha256) => gateway.holder(&sha256, RequestId::of(parts)).await?,
         None => None,
     };
-    Ok(found.map_or(or_else, |token| Shown::Known(Actor::new(token, RequestId::of(parts)))))
+    Ok(found.map_or(or_else, Shown::Known))
 }
 
 /// Once a request. Whoever has the right token is let in whatever came from the same address before: only guesses are slowed down.
@@ -289,9 +328,10 @@ fn count_change(parts: &mut Parts, gateway: &Gateway, actor: &Actor) -> Result<(
 
 /// The token of the two headers that may carry one.
 pub(crate) fn sent_token(headers: &HeaderMap) -> Option<&[u8]> {
-    if let Some(token) = headers.get("x-lab-manager-token") {
-        return Some(token.as_bytes());
-    }
+    headers.get(OLD_HEADER).map(HeaderValue::as_bytes).or_else(|| bearer(headers))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let sent = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, token) = sent.split_at_checked(7)?;
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())

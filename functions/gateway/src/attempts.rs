@@ -11,7 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub(crate) const WINDOW: TimeDelta = TimeDelta::minutes(1);
 /// Wrong tokens at the login, and pairing codes, that one address may try in a window. A code is short, a person types a token seldom.
 const LOGINS: u32 = 10;
-/// Wrong tokens that one address may send to the API in a window: several programs with an old token stand behind one proxy. Right ones are taken whatever came before.
+/// Wrong tokens that one address may send to the API in a window without a right one between them: a program with an old token stands behind the same
+/// proxy as others. Right ones are taken whatever came before.
 const TOKENS: u32 = 120;
 /// Changes that may be asked for by one token in a window; more is no person and no lab.
 const CHANGES: u32 = 3_000;
@@ -64,10 +65,12 @@ impl<K: Hash + Eq + Clone> Windows<K> {
     /// One more; the first opens a window that ends at `ends_at`.
     pub fn count(&self, key: &K, now: DateTime<Utc>, ends_at: DateTime<Utc>) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.len() >= MOST {
+        let is_new = !seen.contains_key(key);
+        if is_new && seen.len() >= MOST {
             seen.retain(|_, window| now < window.ends_at);
         }
-        if seen.len() >= MOST
+        if is_new
+            && seen.len() >= MOST
             && let Some(oldest) = seen.iter().min_by_key(|(_, window)| window.ends_at).map(|(key, _)| key.clone())
         {
             seen.remove(&oldest);
@@ -77,6 +80,14 @@ impl<K: Hash + Eq + Clone> Windows<K> {
             *window = Window { ends_at, count: 0 };
         }
         window.count = window.count.saturating_add(1);
+    }
+
+    /// Forgets one that has not reached what is allowed: who has, waits.
+    pub fn forgive(&self, key: &K) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.get(key).is_some_and(|window| window.count < self.allowed) {
+            seen.remove(key);
+        }
     }
 
     /// Forgets one.
@@ -137,6 +148,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_below_the_limit_can_be_forgiven_and_what_reached_it_not() {
+        let windows = Windows::of(2);
+        let (now, end) = (start(), start() + WINDOW);
+        for _ in 0..5 {
+            windows.count(&"a", now, end);
+            assert!(windows.wait(&"a", now).is_none());
+            windows.forgive(&"a");
+        }
+        windows.count(&"a", now, end);
+        windows.count(&"a", now, end);
+        windows.forgive(&"a");
+        assert_eq!(windows.wait(&"a", now), Some(WINDOW));
+        assert!(windows.wait(&"a", end).is_none());
+    }
+
+    #[test]
     fn who_comes_with_ever_new_names_is_forgotten_before_the_table_grows() {
         let windows = Windows::of(1);
         for number in 0..MOST + 5 {
@@ -146,6 +173,8 @@ mod tests {
         let now = start() + TimeDelta::seconds(11);
         assert_eq!(windows.seen.lock().unwrap().len(), MOST);
         assert!(windows.wait(&4, now).is_none() && windows.wait(&5, now).is_some(), "the first are forgotten first");
+        windows.count(&(MOST + 4), now, now + WINDOW);
+        assert!(windows.wait(&5, now).is_some(), "one that is known takes nobody's place");
         windows.count(&0, now + WINDOW, now + WINDOW * 2);
         assert_eq!(windows.seen.lock().unwrap().len(), 1, "what is over goes as well");
     }

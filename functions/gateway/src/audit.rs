@@ -2,15 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use stationkeeper_api::{AuditView, ErrorBody, Page};
 use stationkeeper_store::{AuditAction, AuditCursor, AuditEntry, AuditFilter, TokenRole};
 use utoipa::IntoParams;
 
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
+use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
 use crate::extract::Query;
 use crate::stations::list::host;
@@ -35,10 +34,6 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
 /// Who changed what.
 ///
 /// Role: operator.
@@ -57,8 +52,7 @@ pub(crate) async fn list(
 ) -> Result<Json<Page<AuditView>>, ApiError> {
     actor.may_see_audit()?;
     let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?
-        .and_then(|After(micros, id)| Some(AuditCursor { at: DateTime::from_timestamp_micros(micros)?, id }));
+    let after = InstantAndId::decode(asked.cursor.as_deref())?.map(|(at, id)| AuditCursor { at, id });
     let filter = AuditFilter {
         actor: asked.actor,
         action: asked.action.as_deref().map(action).transpose()?,
@@ -66,7 +60,7 @@ pub(crate) async fn list(
         host: asked.host.as_deref().map(host).transpose()?,
     };
     let found = gateway.store().audit_log(&filter, after.as_ref(), limit + 1).await?;
-    let key = |entry: &AuditEntry| After(entry.at.timestamp_micros(), entry.id.clone());
+    let key = |entry: &AuditEntry| InstantAndId::of(entry.at, &entry.id);
     Ok(Json(cursor::page(found, limit, key, view)))
 }
 

@@ -1,7 +1,8 @@
 //! Lists in pages: `limit` and an opaque `cursor`.
 
-use serde::Serialize;
+use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use stationkeeper_api::Page;
 
 use crate::error::ApiError;
@@ -10,6 +11,25 @@ const DEFAULT_LIMIT: u32 = 100;
 const LARGEST_LIMIT: u32 = 500;
 /// Longest cursor of ours: two digits a byte of a few short fields.
 const LONGEST: usize = 4_096;
+
+/// The key of a row by its instant, in microseconds, since that is what is kept, and its id.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct InstantAndId(i64, String);
+
+impl InstantAndId {
+    /// Of a row.
+    pub(crate) fn of(at: DateTime<Utc>, id: &str) -> Self {
+        Self(at.timestamp_micros(), id.to_owned())
+    }
+
+    /// Of the last row of the page before.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub(crate) fn decode(text: Option<&str>) -> Result<Option<(DateTime<Utc>, String)>, ApiError> {
+        Ok(decode::<Self>(text)?.and_then(|Self(micros, id)| Some((DateTime::from_timestamp_micros(micros)?, id))))
+    }
+}
 
 /// How many, or the default.
 ///

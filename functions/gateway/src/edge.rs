@@ -45,6 +45,43 @@ impl InternalToken {
     }
 }
 
+/// The token that everybody shared in the older service: by its header, and at the login. Whoever sends it may do everything.
+#[derive(Clone)]
+pub struct SharedToken {
+    header: HeaderName,
+    sha256: [u8; 32],
+}
+
+impl SharedToken {
+    /// The header that carries it where nothing else is said.
+    pub const HEADER: &str = "X-Lab-Manager-Token";
+    /// As the audit log names whoever sends it.
+    pub const NAME: &str = "lab-manager";
+
+    /// `None`: the header's name is none, or the token is empty.
+    pub fn new(header: &str, token: &str) -> Option<Self> {
+        let token = token.trim();
+        let header = HeaderName::from_bytes(header.trim().as_bytes()).ok()?;
+        (!token.is_empty()).then(|| Self { header, sha256: digest(token.as_bytes()) })
+    }
+
+    /// What its header carries, if that is not the usual one.
+    pub(crate) fn sent<'a>(&self, headers: &'a HeaderMap) -> Option<&'a [u8]> {
+        headers.get(&self.header).map(|value| value.as_bytes())
+    }
+
+    /// Whether this is the digest of it.
+    pub(crate) fn is(&self, sha256: &[u8; 32]) -> bool {
+        self.sha256.ct_eq(sha256).into()
+    }
+}
+
+impl fmt::Debug for SharedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedToken").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for InternalToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("InternalToken").field("header", &self.header).finish_non_exhaustive()

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use stationkeeper_pipeline::actions::ActionRefused;
 use stationkeeper_rules::LifeError;
@@ -19,14 +19,19 @@ use crate::reach::ReachError;
 use crate::requests::hold::HoldError;
 use crate::reservations::ReservationError;
 
+/// The word of what callers are told nothing of; the log says more.
+const INTERNAL: &str = "INTERNAL_ERROR";
+/// Why a station did not do what was asked of it, in a word.
+const STATION_ERROR: HeaderName = HeaderName::from_static("x-station-error");
+
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ApiError {
     /// No token, or none that is valid. The text is the older service's.
     #[error("Unauthorized")]
     Unauthenticated,
-    /// Nobody can be let in: there is no token yet.
-    #[error("no access token exists yet: create one with `stationkeeper up`")]
+    /// Nobody can be let in: there is no token yet, and no secret of a proxy. The text is the older service's.
+    #[error("Ops internal authentication is not configured")]
     NotConfigured,
     /// A valid token that may not do this.
     #[error("this needs the role {needed}, and the token has the role {has}", needed = .needed.as_str(), has = .has.as_str())]
@@ -130,7 +135,7 @@ pub(crate) enum ApiError {
     #[error(transparent)]
     NoNetworks(ReachError),
     /// Nobody logs in to stations.
-    #[error("no command can be run: say by WINRM_USER and WINRM_PASSWORD who logs in to stations")]
+    #[error("nobody logs in to the station: store its login, or name one for all by WINRM_USER and WINRM_PASSWORD")]
     NoLogin,
     /// No station of that name. The text is the older service's.
     #[error("host '{0}' not found in config")]
@@ -217,6 +222,24 @@ impl ApiError {
         self.verdict().1
     }
 
+    /// The text for whoever asked. What a station or a system said stays within, as the older service keeps it.
+    pub fn said(&self) -> String {
+        match self.code() {
+            INTERNAL => "Internal server error".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Why a station did not do what was asked of it, in a word: the text does not tell.
+    fn station_error(&self) -> Option<&'static str> {
+        match self {
+            Self::Station(error) if self.code() == INTERNAL => Some(error.code()),
+            Self::NoLogin => Some("no_login"),
+            Self::LocalModeNotSet { .. } => Some("local_mode_not_set"),
+            _ => None,
+        }
+    }
+
     /// Status and word. No wildcard arm: a new error must choose.
     fn verdict(&self) -> (StatusCode, &'static str) {
         match self {
@@ -238,8 +261,11 @@ impl ApiError {
             Self::StationBusy { .. } => (StatusCode::CONFLICT, "station_busy"),
             Self::Reservation(error) => match error {
                 ReservationError::LocalMode { .. } => (StatusCode::CONFLICT, "local_mode_active"),
+                ReservationError::FromTable { .. } => (StatusCode::CONFLICT, "from_table"),
                 ReservationError::Changed => (StatusCode::PRECONDITION_FAILED, "changed_meanwhile"),
-                ReservationError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
+                ReservationError::UnknownStation(_) | ReservationError::NoSuchStation(_) => {
+                    (StatusCode::NOT_FOUND, "unknown_station")
+                }
                 ReservationError::NoStationOf(_)
                 | ReservationError::Id
                 | ReservationError::NoPlace
@@ -257,7 +283,7 @@ impl ApiError {
                 HoldError::OfAnother { .. } => (StatusCode::FORBIDDEN, "held_by_another"),
                 HoldError::NotHeld(_) => (StatusCode::NOT_FOUND, "not_held"),
                 HoldError::UnknownStation(_) => (StatusCode::NOT_FOUND, "unknown_station"),
-                HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+                HoldError::Store(_) => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
             },
             Self::MoreTime(MoreTimeRefused::Running(_)) => (StatusCode::CONFLICT, "reservation_running"),
             Self::MoreTime(MoreTimeRefused::TooLate(_)) => (StatusCode::CONFLICT, "too_late"),
@@ -281,12 +307,13 @@ impl ApiError {
             Self::Life(LifeError::NoteTooLong) => (StatusCode::BAD_REQUEST, "note_too_long"),
             Self::Life(LifeError::EndsBeforeItBegins) => (StatusCode::BAD_REQUEST, "bad_request"),
             Self::NoNetworks(_) => (StatusCode::SERVICE_UNAVAILABLE, "no_networks"),
-            Self::NoLogin => (StatusCode::SERVICE_UNAVAILABLE, "no_login"),
+            Self::NoLogin => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
             Self::NotInConfig(_) => (StatusCode::NOT_FOUND, "unknown_station"),
             Self::Station(error) => match error {
-                WinRmError::Timeout { .. } | WinRmError::TimedOut { .. } => (StatusCode::GATEWAY_TIMEOUT, error.code()),
                 WinRmError::Command(_) => (StatusCode::BAD_REQUEST, error.code()),
-                WinRmError::Unreachable { .. }
+                WinRmError::Timeout { .. }
+                | WinRmError::TimedOut { .. }
+                | WinRmError::Unreachable { .. }
                 | WinRmError::Unauthorized { .. }
                 | WinRmError::Certificate { .. }
                 | WinRmError::NotWinRm { .. }
@@ -294,16 +321,16 @@ impl ApiError {
                 | WinRmError::OutcomeUnknown { .. }
                 | WinRmError::TooMuchOutput { .. }
                 | WinRmError::File { .. }
-                | WinRmError::Local { .. } => (StatusCode::BAD_GATEWAY, error.code()),
+                | WinRmError::Local { .. } => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
             },
             Self::KeyOfOtherRequest => (StatusCode::UNPROCESSABLE_ENTITY, "key_of_other_request"),
             Self::InFlight { .. } => (StatusCode::CONFLICT, "request_in_flight"),
             Self::AnswerNotKept => (StatusCode::CONFLICT, "answer_not_kept"),
-            Self::LocalModeNotSet { .. } => (StatusCode::BAD_GATEWAY, "local_mode_not_set"),
+            Self::LocalModeNotSet { .. } => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
             Self::HostExists(_) => (StatusCode::CONFLICT, "host_exists"),
             Self::Catalog(_) => (StatusCode::INTERNAL_SERVER_ERROR, "catalog_unreadable"),
             Self::Credentials(CredentialError::NoKey) => (StatusCode::SERVICE_UNAVAILABLE, "no_secrets_key"),
-            Self::Credentials(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+            Self::Credentials(_) => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
             Self::NotKept => (StatusCode::SERVICE_UNAVAILABLE, "not_kept"),
             Self::NoHeartbeat => (StatusCode::NOT_FOUND, "no_heartbeat"),
             Self::Closing => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
@@ -311,7 +338,7 @@ impl ApiError {
             Self::EventNotWritten => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
             Self::EventNotTaken => (StatusCode::SERVICE_UNAVAILABLE, "object_not_taken"),
             Self::DatabaseAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "database_away"),
-            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR"),
+            Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, INTERNAL),
         }
     }
 }
@@ -362,6 +389,10 @@ impl IntoResponse for ApiError {
             Self::DatabaseAway(source) => {
                 tracing::warn!(error = source as &dyn std::error::Error, "the database does not answer a request");
             }
+            Self::Station(source) => {
+                tracing::warn!(error = source as &dyn std::error::Error, "a station did not do what was asked of it");
+            }
+            Self::NoLogin | Self::LocalModeNotSet { .. } => tracing::warn!("{self}"),
             Self::Credentials(source) => {
                 tracing::error!(error = source as &dyn std::error::Error, "a login of stations was not kept");
             }
@@ -383,10 +414,13 @@ impl IntoResponse for ApiError {
         if matches!(self, Self::EventNotWritten | Self::EventNotTaken) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
         }
+        if let Some(word) = self.station_error() {
+            headers.insert(STATION_ERROR, HeaderValue::from_static(word));
+        }
         if matches!(self, Self::Unauthenticated) {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"stationkeeper\""));
         }
-        response.extensions_mut().insert(ErrorParts { text: self.to_string(), code: code.into() });
+        response.extensions_mut().insert(ErrorParts { text: self.said(), code: code.into() });
         response
     }
 }

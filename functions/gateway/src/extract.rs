@@ -1,5 +1,7 @@
 //! Query, path and body, with our own rejections.
 
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -48,6 +50,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Path {
     }
 }
 
+/// The body as it was sent.
+pub(crate) struct Raw(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
+            _ => ApiError::BadRequest("the body could not be read".to_owned()),
+        })
+    }
+}
+
 /// A JSON object, whatever the Content-Type; no body is `{}`. `T` denies unknown fields.
 pub(crate) struct Body<T>(pub T);
 
@@ -55,10 +71,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-            _ => ApiError::BadRequest("the body could not be read".to_owned()),
-        })?;
+        let Raw(bytes) = Raw::from_request(request, state).await?;
         let bytes = if bytes.trim_ascii().is_empty() { &b"{}"[..] } else { &bytes[..] };
         if bytes.trim_ascii_start().first() != Some(&b'{') {
             return Err(ApiError::BadRequest("the body is not a JSON object".to_owned()));
@@ -67,20 +80,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// A body as the older service reads it: whatever cannot be read counts as `{}`, so that the answer is what is missing in it; a JSON
-/// value that is no object is an error.
+/// A body as the older service reads it: whatever cannot be read, and whatever is nothing (`null`, `[]`, `""`), counts as `{}`, so that
+/// the answer is what is missing in it; another JSON value that is no object is an error.
 pub(crate) struct OldBody(pub Map<String, Value>);
 
 impl<S: Send + Sync> FromRequest<S> for OldBody {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::BodyTooLarge,
-            _ => ApiError::BadRequest("the body could not be read".to_owned()),
-        })?;
-        match serde_json::from_slice(&bytes) {
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        match serde_json::from_slice(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes)) {
             Ok(Value::Object(body)) => Ok(Self(body)),
+            Ok(value) if is_nothing(&value) => Ok(Self(Map::new())),
             Ok(_) => Err(ApiError::BadRequest("the body is not a JSON object".to_owned())),
             Err(_malformed) => Ok(Self(Map::new())),
         }
@@ -94,17 +105,30 @@ impl<S: Send + Sync> FromRequestParts<S> for OldQuery {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        // The last of a name counts; what cannot be read counts as nothing.
+        // The first of a name counts; what cannot be read counts as nothing.
         let read = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri);
         let pairs = read.map(|query| query.0).unwrap_or_default();
-        Ok(Self(pairs.into_iter().map(|(name, value)| (name, Value::String(value))).collect()))
+        Ok(Self(pairs.into_iter().rev().map(|(name, value)| (name, Value::String(value))).collect()))
     }
 }
 
-/// The first of these fields that says something.
+/// What says nothing.
+pub(crate) fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(said) => !said,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+    }
+}
+
+/// The first of these fields that says something. A number is its text: callers have numbers for laboratories and reservations.
 pub(crate) fn first_text(body: &Map<String, Value>, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| match body.get(*name)? {
         Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+        Value::Number(number) => Some(number.to_string()),
         _ => None,
     })
 }
@@ -144,6 +168,19 @@ pub(crate) fn number(body: &Map<String, Value>, name: &str, least: u32, most: u3
         .ok_or_else(|| ApiError::BadRequest(format!("{name} is a number from {least} to {most}")))
 }
 
+/// A number of seconds, or its text, with a fraction if the caller likes; none: it says nothing.
+pub(crate) fn seconds(body: &Map<String, Value>, name: &str, most: u32) -> Result<Option<Duration>, ApiError> {
+    let said = match body.get(name) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        Some(Value::Bool(_) | Value::Array(_) | Value::Object(_)) => None,
+    };
+    said.filter(|seconds| (0.0..=f64::from(most)).contains(seconds))
+        .map(|seconds| Some(Duration::from_secs_f64(seconds)))
+        .ok_or_else(|| ApiError::BadRequest(format!("{name} is a number from 0 to {most}")))
+}
+
 /// Yes or no, as callers of the older service write it.
 pub(crate) fn yes(body: &Map<String, Value>, name: &str, default: bool) -> bool {
     match body.get(name) {
@@ -151,7 +188,7 @@ pub(crate) fn yes(body: &Map<String, Value>, name: &str, default: bool) -> bool 
         Some(Value::Bool(said)) => *said,
         Some(Value::Number(number)) => number.as_f64() != Some(0.0),
         Some(Value::String(text)) => {
-            !["", "false", "0", "no", "off"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
+            !["false", "0", "no", "off"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
         }
         Some(Value::Array(_) | Value::Object(_)) => default,
     }
@@ -212,6 +249,24 @@ mod tests {
         ] {
             let body = value.as_object().unwrap();
             assert_eq!(number(body, "attempts", 1, 10).ok(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn seconds_may_have_a_fraction() {
+        for (value, expected) in [
+            (json!({}), Some(None)),
+            (json!({ "ping_timeout": 0 }), Some(Some(0))),
+            (json!({ "ping_timeout": 0.25 }), Some(Some(250))),
+            (json!({ "ping_timeout": " 1.5 " }), Some(Some(1_500))),
+            (json!({ "ping_timeout": 60 }), Some(Some(60_000))),
+            (json!({ "ping_timeout": 60.1 }), None),
+            (json!({ "ping_timeout": -1 }), None),
+            (json!({ "ping_timeout": "nan" }), None),
+            (json!({ "ping_timeout": [] }), None),
+        ] {
+            let read = seconds(value.as_object().unwrap(), "ping_timeout", 60).ok();
+            assert_eq!(read.map(|read| read.map(|read| read.as_millis())), expected, "{value}");
         }
     }
 

@@ -9,17 +9,19 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use metrics_exporter_prometheus::PrometheusHandle;
 use stationkeeper_station_link::wake::WakeWay;
-use stationkeeper_store::Store;
+use stationkeeper_store::{LabReservations, Store};
 use stationkeeper_telemetry::HostName;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::actions::{self, Actions};
+use crate::actions;
+use crate::at_work::AtWork;
 use crate::attempts::Attempts;
 use crate::command::{Commander, StoredLogins};
-use crate::edge::{AdminNetworks, InternalToken};
+use crate::edge::{AdminNetworks, InternalToken, SharedToken};
 use crate::events::EventReceiver;
+use crate::heartbeat::poll::Polled;
 use crate::heartbeat::stream::Beats;
 use crate::hosts::catalog::{Catalog, CatalogFiles};
 use crate::hosts::discover::DiscoveryOptions;
@@ -27,6 +29,7 @@ use crate::live::Feed;
 use crate::orchestrator::{self, Orchestrator};
 use crate::reach::StationReach;
 use crate::requests::keeper::{self, Keeper};
+use crate::reservations;
 use crate::serve::places::Streams;
 use crate::serve::{self, ServeLimits, Tls};
 use crate::session::Sessions;
@@ -66,6 +69,12 @@ pub struct GatewayOptions {
     pub credentials: Option<StoredLogins>,
     /// A proxy that vouches for its callers. Default: none.
     pub internal: Option<InternalToken>,
+    /// The one token that everybody shared in the older service. Default: none.
+    pub shared_token: Option<SharedToken>,
+    /// Reservations are prepared and released by themselves; without it only when somebody asks. Default: they are.
+    pub automation: bool,
+    /// A table of another system that reservations are read from. Default: none.
+    pub reservation_table: Option<Arc<LabReservations>>,
     /// From where page and API may be used; none: from everywhere.
     pub admin_networks: Option<AdminNetworks>,
 }
@@ -86,6 +95,9 @@ impl Default for GatewayOptions {
             scan_every: Duration::from_secs(30),
             credentials: None,
             internal: None,
+            shared_token: None,
+            automation: true,
+            reservation_table: None,
             admin_networks: None,
         }
     }
@@ -109,11 +121,13 @@ pub(crate) struct Shared {
     pub ways: Ways,
     pub feed: Feed,
     pub beats: Beats,
+    pub polled: Polled,
     pub catalog: Catalog,
     pub commander: Commander,
     pub orchestrator: Orchestrator,
     pub keeper: Keeper,
-    pub actions: Actions,
+    /// Stations of which actions are tended.
+    pub actions: AtWork,
     /// What runs beside requests; it ends when the gateway is told to stop.
     pub tasks: TaskTracker,
     closing: watch::Sender<bool>,
@@ -152,11 +166,12 @@ impl Gateway {
             ways: Ways::default(),
             feed: Feed::default(),
             beats: Beats::default(),
+            polled: Polled::default(),
             catalog: Catalog::default(),
             commander: Commander::default(),
             orchestrator: Orchestrator::new(),
             keeper: Keeper::default(),
-            actions: Actions::default(),
+            actions: AtWork::default(),
             tasks: TaskTracker::new(),
             closing: watch::Sender::new(false),
         }))
@@ -176,13 +191,14 @@ impl Gateway {
             shutdown.await;
             closing.0.closing.send_replace(true);
         };
-        let reach = &self.0.options.reach;
-        let logs_in = reach.commands.is_some() || self.0.options.credentials.is_some();
-        if logs_in && !reach.networks.is_empty() {
+        if self.can_act(true).is_ok() {
             self.0.tasks.spawn(orchestrator::run(self.clone()));
             self.0.tasks.spawn(keeper::run(self.clone()));
+        }
+        if self.can_act(false).is_ok() {
             self.0.tasks.spawn(actions::run(self.clone()));
         }
+        self.0.tasks.spawn(reservations::table::run(self.clone()));
         let served = serve::serve(&self, listener, shutdown).await;
         self.0.closing.send_replace(true);
         self.0.tasks.close();

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use stationkeeper_api::{ErrorBody, HealthStatus, HealthView, PartView, PartsView};
+use stationkeeper_rules::reservation_table::TABLE;
 
 use crate::Gateway;
 use crate::actor::Actor;
@@ -23,6 +24,8 @@ const QUEUE_LATE_AFTER: TimeDelta = TimeDelta::seconds(60);
 const NOTIFICATION_LATE_AFTER: TimeDelta = TimeDelta::minutes(15);
 /// The overdue check runs at least every minute.
 const CHECK_LATE_AFTER: TimeDelta = TimeDelta::seconds(180);
+/// The table of reservations is read every half minute.
+const TABLE_LATE_AFTER: TimeDelta = TimeDelta::seconds(180);
 /// A database that needs longer to answer is away.
 const DATABASE_LIMIT: Duration = Duration::from_secs(3);
 
@@ -35,6 +38,15 @@ struct Facts {
     started_at: DateTime<Utc>,
     limits: Limits,
     secrets_key: ConfiguredKey,
+    /// What came of the table that reservations are read from; none: there is none, or the database did not answer.
+    table: Option<TableFacts>,
+}
+
+/// How the table of reservations stands.
+#[derive(Debug, Clone, Default)]
+struct TableFacts {
+    read_at: Option<DateTime<Utc>>,
+    problem: Option<String>,
 }
 
 /// The limits, by our clock.
@@ -44,6 +56,7 @@ struct Limits {
     queue_late: TimeDelta,
     check_late: TimeDelta,
     notification_late: TimeDelta,
+    table_late: TimeDelta,
 }
 
 /// Pure: facts and now make the verdict. `inside` adds what only those who are logged in may read.
@@ -94,6 +107,7 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
         overdue_check: PartView::of(overdue_check),
         notifications: PartView::of(notifications(facts, now)),
         files: PartView::of(files),
+        reservations: PartView::of(facts.table.as_ref().and_then(|table| unread(table, facts, now, inside))),
     };
     HealthView {
         status: parts.status(),
@@ -103,6 +117,15 @@ fn judge(facts: &Facts, now: DateTime<Utc>, inside: bool) -> HealthView {
         parts,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     }
+}
+
+/// What is wrong with the table of reservations.
+fn unread(table: &TableFacts, facts: &Facts, now: DateTime<Utc>, inside: bool) -> Option<String> {
+    if let Some(problem) = &table.problem {
+        return Some(if inside { problem.clone() } else { "their table cannot be read".to_owned() });
+    }
+    let silent = now - table.read_at.unwrap_or(facts.started_at).max(facts.started_at);
+    (silent > facts.limits.table_late).then(|| format!("their table was not read for {} s", silent.num_seconds()))
 }
 
 /// What is wrong with what is owed to people.
@@ -133,17 +156,20 @@ impl Gateway {
             Some(_) => in_time(self.store().overdue_check()).await,
             None => None,
         };
+        let table = self.table().await;
         let facts = Facts {
             stations: stations.map(|counts| counts.iter().map(|(_, count)| count).sum()),
             last_check_at: check.map(|check| check.last_run_at),
             vitals: self.shared().vitals.borrow().clone(),
             started_at: self.shared().started_at,
             secrets_key: self.secrets_key(),
+            table,
             limits: Limits {
                 vitals_stale: self.lasting(VITALS_STALE_AFTER),
                 queue_late: self.lasting(QUEUE_LATE_AFTER),
                 check_late: self.lasting(CHECK_LATE_AFTER),
                 notification_late: self.lasting(NOTIFICATION_LATE_AFTER),
+                table_late: self.lasting(TABLE_LATE_AFTER),
             },
         };
         judge(&facts, self.now(), inside)
@@ -151,6 +177,18 @@ impl Gateway {
 }
 
 impl Gateway {
+    async fn table(&self) -> Option<TableFacts> {
+        self.shared().options.reservation_table.as_ref()?;
+        let sources = in_time(self.store().reservation_sources()).await?;
+        let table = sources.into_iter().find(|source| source.name == TABLE);
+        Some(
+            table.map_or_else(TableFacts::default, |source| TableFacts {
+                read_at: source.read_at,
+                problem: source.problem,
+            }),
+        )
+    }
+
     fn secrets_key(&self) -> ConfiguredKey {
         self.shared().options.credentials.as_ref().map_or(ConfiguredKey::None, |stored| stored.store.key.clone())
     }
@@ -273,11 +311,13 @@ mod tests {
             },
             started_at: start(),
             secrets_key: ConfiguredKey::None,
+            table: None,
             limits: Limits {
                 vitals_stale: VITALS_STALE_AFTER,
                 queue_late: QUEUE_LATE_AFTER,
                 check_late: CHECK_LATE_AFTER,
                 notification_late: NOTIFICATION_LATE_AFTER,
+                table_late: TABLE_LATE_AFTER,
             },
         }
     }
@@ -287,6 +327,9 @@ mod tests {
         let now = start() + TimeDelta::hours(1);
         let ago = |seconds| now - TimeDelta::seconds(seconds);
         let queue = |seconds| Some(QueueVitals { depth: 3, oldest_at: Some(ago(seconds)), dead_letters: 0 });
+        let table = |seconds, problem: Option<&str>| {
+            Some(TableFacts { read_at: Some(ago(seconds)), problem: problem.map(str::to_owned) })
+        };
         let dead = Some(QueueVitals { depth: 0, oldest_at: None, dead_letters: 1 });
         let owed = |seconds, dead| Some(OutboxSize { pending: 2, oldest_pending_at: Some(ago(seconds)), dead });
         let with = |change: &dyn Fn(&mut Facts)| {
@@ -302,6 +345,9 @@ mod tests {
             ("a queue in the way", with(&|f| f.vitals.queue_problem = Some("of 10.0.0.1".into())), vec!["queue"]),
             ("a key that is none", with(&|f| f.secrets_key = ConfiguredKey::Invalid), vec!["files"]),
             ("a damaged file", with(&|f| f.vitals.set_aside = vec!["x.damaged-10.0.0.1".into()]), vec!["files"]),
+            ("a table that is away", with(&|f| f.table = table(0, Some("of 10.0.0.1"))), vec!["reservations"]),
+            ("a table that was read 180 s ago", with(&|f| f.table = table(180, None)), vec![]),
+            ("a table that was read longer ago", with(&|f| f.table = table(181, None)), vec!["reservations"]),
             ("60 s in the queue are fine", with(&|f| f.vitals.queue = queue(60)), vec![]),
             ("61 s are late", with(&|f| f.vitals.queue = queue(61)), vec!["queue"]),
             ("a dead letter", with(&|f| f.vitals.queue = dead), vec!["queue"]),

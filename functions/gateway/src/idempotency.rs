@@ -18,6 +18,7 @@ use stationkeeper_store::{ClaimTimes, KeyClaim, KeyedRequest, StoreError};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::{ApiError, ErrorParts};
+use crate::repeating::repeating;
 use crate::token::random;
 
 /// By which a caller names a request.
@@ -32,8 +33,6 @@ const KEPT: TimeDelta = TimeDelta::hours(24);
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// Largest answer that is kept, in bytes; ours are far smaller.
 const ANSWER_LIMIT: usize = 4 * 1024 * 1024;
-/// How often a claim that met another one is repeated.
-const ATTEMPTS: u32 = 5;
 /// What is kept of an answer's headers.
 const HEADERS: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCATION];
 
@@ -132,13 +131,7 @@ async fn claim(gateway: &Gateway, request: &KeyedRequest) -> Result<KeyClaim, St
     let now = gateway.now();
     let times =
         ClaimTimes { now, claimed_until: now + gateway.lasting(LEASE), expires_at: now + gateway.lasting(KEPT) };
-    let mut attempt = 1;
-    loop {
-        match gateway.store().claim_request(request, times).await {
-            Err(error) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
-            claimed => return claimed,
-        }
-    }
+    repeating!(gateway.store().claim_request(request, times))
 }
 
 /// Keeps what may be kept. An answer that could not be kept is given all the same: it is what happened, and the lease ends.

@@ -7,6 +7,7 @@ mod actions;
 mod actor;
 mod alerts;
 mod assets;
+mod at_work;
 mod attempts;
 mod audit;
 mod command;
@@ -34,6 +35,7 @@ mod origin;
 mod quarantine;
 mod reach;
 mod refusals;
+mod repeating;
 mod request_id;
 mod requests;
 mod reservations;
@@ -52,10 +54,11 @@ mod winrm;
 mod wol;
 
 pub use alerts::acknowledge::{AcknowledgeError, Acknowledged, Taking, acknowledge};
+pub use alerts::resolve::{Resolved, Resolving, resolve};
 pub use audit::view as audit_view;
 pub use command::{CommandAccess, CommandPolicy, Commander, StoredLogins};
 pub use credentials::{ConfiguredKey, CredentialError, CredentialStore, SecretsKey};
-pub use edge::{AdminNetworks, InternalToken};
+pub use edge::{AdminNetworks, InternalToken, SharedToken};
 pub use events::{EventOutcome, EventReceiver, TakeEvent};
 pub use gateway::{Clock, Gateway, GatewayOptions};
 pub use hosts::catalog::{CatalogError, CatalogFiles, CatalogReport};
@@ -64,9 +67,12 @@ pub use hosts::document::SetAside;
 pub use hosts::rows::{CatalogChange, ChangeHostError};
 pub use reach::{ReachError, Reachable, StationReach};
 pub use requests::hold::{AskedHold, HoldError, end_hold, set_hold};
+pub use reservations::import::apply::{ImportOptions, ImportReport, Imported, Refused, import_reservations};
+pub use reservations::import::entries::{Asked, Entry, EntryRefusal, ListFormat, When, read_entries};
+pub use reservations::import::import_view;
 pub use reservations::{
-    AskedReservation, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
-    record_view as reservation_view,
+    AskedReservation, Became, Expected, PutReservation, PutReservationError, ReservationError, put_reservation,
+    record_view as reservation_view, risk::reservation_views,
 };
 pub use serve::{ServeLimits, Tls, TlsError};
 pub use silences::{AskedSilence, SetSilenceError, end_silence, set_silence};

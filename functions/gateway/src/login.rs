@@ -62,7 +62,7 @@ pub(crate) async fn login(
         return Err(ApiError::BadRequest(format!("the form field token has 1 to {TOKEN_LIMIT} characters")));
     }
     let sha256 = digest(token.as_bytes());
-    if gateway.token(&sha256).await?.is_none() {
+    if gateway.holder(&sha256, None).await?.is_none() {
         gateway.shared().attempts.logins.count(&origin, now, now + gateway.lasting(WINDOW));
         tracing::warn!("somebody tried to log in with a token that is not valid");
         return if from_form {

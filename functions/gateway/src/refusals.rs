@@ -75,10 +75,12 @@ async fn append(
 fn action(method: &Method, route: &str) -> AuditAction {
     match (method.as_str(), route) {
         ("POST", "/v1/alerts/{id}/acknowledge") => AuditAction::AlertAcknowledge,
+        ("POST", "/v1/alerts/{id}/resolve") => AuditAction::AlertResolve,
         ("POST", "/v1/silences") => AuditAction::SilenceSet,
         ("DELETE", "/v1/silences/{id}") => AuditAction::SilenceEnd,
         ("PUT", "/v1/reservations/{id}") => AuditAction::ReservationPut,
         ("DELETE", "/v1/reservations/{id}") => AuditAction::ReservationCancel,
+        ("POST", "/v1/reservations/import") => AuditAction::ReservationImport,
         ("POST", "/v1/reservations/{id}/override") => AuditAction::ReservationOverride,
         ("POST", "/reservations/start") => AuditAction::ReservationStart,
         ("POST", "/reservations/end") => AuditAction::ReservationEnd,

@@ -25,6 +25,10 @@ const BODY_LIMIT: usize = 1024 * 1024;
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 /// Ten attempts of a minute each, or a command that waits for two others, and what goes around them.
 const STATION_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// A list of a thousand reservations, on a slow database.
+const LIST_LIMIT: Duration = Duration::from_secs(2 * 60);
+/// What takes a list.
+const LISTS: &str = "/reservations/import";
 /// What waits for a station.
 const WITH_STATIONS: [&str; 8] = [
     "/api/wol",
@@ -71,11 +75,14 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(alerts::list::list))
         .routes(routes!(alerts::one::one))
         .routes(routes!(alerts::acknowledge::post))
+        .routes(routes!(alerts::resolve::post))
         .routes(routes!(alerts::explain::explain))
         .routes(routes!(silences::list, silences::set))
         .routes(routes!(silences::end))
         .routes(routes!(reservations::list::list))
         .routes(routes!(reservations::one, reservations::set, reservations::cancel))
+        .routes(routes!(reservations::source::list))
+        .routes(routes!(reservations::import::post))
         .routes(routes!(reservations::go_ahead::go_ahead))
         .routes(routes!(reservations::ordered::start))
         .routes(routes!(reservations::ordered::end))
@@ -163,7 +170,7 @@ async fn method_not_allowed(State(gateway): State<Gateway>, request: Request) ->
 async fn not_let_in(gateway: &Gateway, request: Request) -> Option<ApiError> {
     let (mut parts, _body) = request.into_parts();
     let path = parts.uri.path();
-    if !["/api/", "/ops/api/"].iter().any(|api| path.starts_with(api)) {
+    if !["/api/", "/ops/api/", "/aas-admin/"].iter().any(|api| path.starts_with(api)) {
         return None;
     }
     Actor::from_request_parts(&mut parts, gateway).await.err()
@@ -172,7 +179,11 @@ async fn not_let_in(gateway: &Gateway, request: Request) -> Option<ApiError> {
 async fn end_in_time(request: Request, next: Next) -> Response {
     // Their own limits hold: attempts and how long each waits, or the time of a command.
     let path = request.uri().path();
-    let limit = if WITH_STATIONS.iter().any(|slow| path.ends_with(slow)) { STATION_LIMIT } else { TIME_LIMIT };
+    let limit = match path {
+        path if WITH_STATIONS.iter().any(|slow| path.ends_with(slow)) => STATION_LIMIT,
+        path if path.ends_with(LISTS) => LIST_LIMIT,
+        _ => TIME_LIMIT,
+    };
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_elapsed) => ApiError::TooSlow.into_response(),

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use chrono::{DateTime, SubsecRound, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{ErrorBody, Page, SilenceView};
 use stationkeeper_rules::notify::{Silence, SilenceError, SilenceId, Span};
@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
+use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query, Reader};
 use crate::openapi::AcceptLanguage;
@@ -139,10 +139,6 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
 /// Silences that mute, or will.
 #[utoipa::path(
     get, path = "/v1/silences", operation_id = "list_silences", tag = "silences",
@@ -156,13 +152,12 @@ pub(crate) async fn list(
     Query(asked): Query<Parameters>,
 ) -> Result<Json<Page<SilenceView>>, ApiError> {
     let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
-        Some(SilenceCursor { created_at: DateTime::from_timestamp_micros(micros)?, id: SilenceId(id) })
-    });
+    let after = InstantAndId::decode(asked.cursor.as_deref())?
+        .map(|(at, id)| SilenceCursor { created_at: at, id: SilenceId(id) });
     let now = gateway.now();
     let standing_at = (!asked.all.unwrap_or_default()).then_some(now);
     let found = gateway.store().silences(standing_at, after.as_ref(), limit + 1).await?;
-    let key = |silence: &Silence| After(silence.created_at.timestamp_micros(), silence.id.0.clone());
+    let key = |silence: &Silence| InstantAndId::of(silence.created_at, &silence.id.0);
     Ok(Json(cursor::page(found, limit, key, |silence| SilenceView::new(silence, now, language))))
 }
 

@@ -93,7 +93,9 @@ pub(crate) async fn page(
     let reservations = stations::reservations(&gateway, None, now).await?;
     let mut rows: Vec<StationRow> = found
         .iter()
-        .map(|station| stations::view(station, &reservations, &[], language, now))
+        .map(|station| {
+            stations::view((&station.state, station.entry.lab.as_deref()), &reservations, &[], language, now)
+        })
         .map(|view| StationRow { marks: marks(&view, language), view })
         .collect();
     rows.sort_by_key(|row| ORDER.iter().position(|word| *word == row.view.state));

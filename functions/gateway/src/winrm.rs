@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use stationkeeper_api::ErrorBody;
 use stationkeeper_pipeline::orchestrate::note_power;
 use stationkeeper_rules::orchestrator;
+use stationkeeper_station_link::winrm::WINRM_PORT;
 use stationkeeper_station_link::{AllowedCommands, PowerMode, StationCommand};
 use stationkeeper_store::{AuditAction, AuditEntry, AuditOutcome};
 use utoipa::ToSchema;
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
-use crate::extract::{OldBody, first_text, texts};
+use crate::extract::{OldBody, boolean, first_text, number, texts};
 use crate::hosts::known;
 
 /// What `POST /api/winrm` reads of its body. Other fields are ignored.
@@ -56,8 +57,7 @@ pub(crate) struct CommandAnswer {
         (status = OK, description = "It ended; an exit code other than 0 is also an answer", body = CommandAnswer),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
         (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
-        (status = BAD_GATEWAY, description = "The station was not reached, or does not let the gateway in; the code says which", body = ErrorBody),
-        (status = GATEWAY_TIMEOUT, description = "The command did not end in time", body = ErrorBody),
+        (status = INTERNAL_SERVER_ERROR, description = "`INTERNAL_ERROR`: the station was not reached, or does not let the gateway in; the header `X-Station-Error` says which", body = ErrorBody),
     ),
 )]
 pub(crate) async fn run(
@@ -70,10 +70,16 @@ pub(crate) async fn run(
     let (Some(name), Some(word)) = asked else {
         return Err(ApiError::BadRequest("host and command are required".to_owned()));
     };
-    let command = command(&word, &body, &gateway.allowed_commands())?;
+    let allowed = gateway.allowed_commands();
+    // A command that nobody may run is said before a host that is not known, and what is wrong with its arguments afterwards.
+    if !allowed.allows(&word) {
+        command(&word, &Map::new(), &allowed)?;
+    }
     let unknown = || ApiError::NotInConfig(name.clone());
     let row = known(&gateway, &name).await?.ok_or_else(unknown)?;
     actor.may_reserve_in(row.entry.lab.as_deref())?;
+    let command = command(&word, &body, &allowed)?;
+    restates(&body, row.access.transport.as_deref().unwrap_or(gateway.usual_transport()))?;
     let (access, station) = gateway.way_to(&row).await?;
     let host = row.entry.host;
     let audit = async |outcome: AuditOutcome, detail: Value| {
@@ -119,6 +125,28 @@ pub(crate) async fn run(
         stderr: report.stderr,
         duration_ms: u64::try_from(report.duration.as_millis()).unwrap_or(u64::MAX),
     }))
+}
+
+/// A caller may say again how stations are reached, and nothing else.
+fn restates(body: &Map<String, Value>, transport: &str) -> Result<(), ApiError> {
+    let said = |name: &str| body.get(name).filter(|value| !value.is_null() && *value != "");
+    let other = |what: &str| ApiError::BadRequest(format!("request {what} does not match the host WinRM policy"));
+    match said("use_ssl").map(boolean) {
+        None | Some(Some(true)) => {}
+        Some(Some(false)) => return Err(other("use_ssl")),
+        Some(None) => return Err(ApiError::BadRequest("WinRM use_ssl must be a boolean".to_owned())),
+    }
+    if said("port").is_some() {
+        let port = number(body, "port", 0, u32::from(u16::MAX));
+        let port = port.map_err(|_no_port| ApiError::BadRequest("request port is invalid".to_owned()))?;
+        if port != Some(WINRM_PORT.into()) {
+            return Err(other("port"));
+        }
+    }
+    match first_text(body, &["transport"]) {
+        Some(asked) if !asked.eq_ignore_ascii_case(transport) => Err(other("transport")),
+        _ => Ok(()),
+    }
 }
 
 /// The command with its arguments, which come as a list, or as one text as a person would type it.

@@ -17,10 +17,15 @@ use utoipa::ToSchema;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
-use crate::extract::{OldBody, first_text, number};
+use crate::extract::{OldBody, first_text, number, seconds};
 use crate::hosts::known;
-use crate::reach::ReachError;
+use crate::reach::{ReachError, host_and_port};
 use crate::wake::{WakeOrder, wake_station};
+
+/// How long an answer is waited for where nobody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest name of a host, in characters.
+const LONGEST: usize = 253;
 
 /// What `POST /api/wol` reads of its body. Other fields are ignored.
 #[derive(ToSchema)]
@@ -36,9 +41,9 @@ struct WakeBody {
     /// How often packets are sent, 1 to 10.
     #[schema(value_type = Option<Value>, default = 3)]
     attempts: Option<u32>,
-    /// Seconds to wait for an answer after each attempt, 1 to 60.
+    /// Seconds to wait for an answer after each attempt, up to 60; fractions too.
     #[schema(value_type = Option<Value>, default = 10)]
-    ping_timeout: Option<u32>,
+    ping_timeout: Option<f64>,
     /// An IPv4 address to broadcast to beside those of the interfaces.
     broadcast: Option<String>,
     /// A UDP port in place of the usual ones.
@@ -71,7 +76,6 @@ pub(crate) struct WakeAnswer {
     responses(
         (status = OK, description = "Also if it stayed down", body = WakeAnswer),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
-        (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
     ),
 )]
 pub(crate) async fn wake(
@@ -79,27 +83,31 @@ pub(crate) async fn wake(
     actor: Actor,
     OldBody(body): OldBody,
 ) -> Result<Json<WakeAnswer>, ApiError> {
+    // A host that is not in the catalog says nothing of a MAC: what is missing is what is answered.
     let host = match first_text(&body, &["host", "hostName"]) {
         None => None,
-        Some(name) => Some(known(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?),
+        Some(name) => known(&gateway, &name).await?,
     };
     actor.may_act_in_one_of(host.as_ref().map(|host| host.access.labs.as_slice()).unwrap_or_default())?;
     let ping_target = host.as_ref().and_then(|host| host.access.ping_target.clone());
     let host = host.map(|host| host.entry);
     let asked_mac = first_text(&body, &["mac"]);
     let mac = asked_mac.clone().or_else(|| host.as_ref().and_then(|entry| entry.mac.clone()));
-    let mac: MacAddress =
-        mac.ok_or_else(|| bad("mac is required"))?.parse().map_err(|_no_mac| bad("mac is invalid"))?;
+    let mac = mac.ok_or_else(|| bad("mac is required"))?;
     let asked_target = first_text(&body, &["ping_target", "pingTarget"]);
     let target = asked_target.clone().or(ping_target).or_else(|| host.as_ref().and_then(|entry| entry.address.clone()));
     let target = target.ok_or_else(|| bad("ping_target or host address is required"))?;
+    if !could_be_reached(&target) {
+        return Err(bad("ping_target is invalid"));
+    }
+    let mac: MacAddress = mac.parse().map_err(|_no_mac| bad("mac is invalid"))?;
     if asked_mac.is_some() || asked_target.is_some() {
         only_of_the_catalog(&gateway, asked_mac.as_ref().map(|_| mac), asked_target.as_deref()).await?;
     }
     let order = WakeOrder {
         mac,
         attempts: number(&body, "attempts", 1, 10)?.unwrap_or(3),
-        patience: Duration::from_secs(number(&body, "ping_timeout", 1, 60)?.unwrap_or(10).into()),
+        patience: seconds(&body, "ping_timeout", 60)?.unwrap_or(PATIENCE),
         broadcast: first_text(&body, &["broadcast"])
             .map(|address| address.parse::<Ipv4Addr>().map_err(|_no_address| bad("broadcast is invalid")))
             .transpose()?,
@@ -149,6 +157,19 @@ fn bad(text: &str) -> ApiError {
     ApiError::BadRequest(text.to_owned())
 }
 
+/// Whether it could be a name or an address at all, whatever the catalog says.
+fn could_be_reached(target: &str) -> bool {
+    let (host, _port) = host_and_port(target);
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.chars().all(|sign| sign.is_alphanumeric() || sign == '-' || sign == '_')
+    };
+    host.parse::<std::net::IpAddr>().is_ok() || (host.chars().count() <= LONGEST && host.split('.').all(is_label))
+}
+
 /// Nothing else of the network is woken or asked.
 pub(crate) async fn only_of_the_catalog(
     gateway: &Gateway,
@@ -174,4 +195,30 @@ pub(crate) async fn only_of_the_catalog(
 /// In range before.
 fn clamped(port: u32) -> u16 {
     u16::try_from(port).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_name_or_an_address() {
+        for (target, fine) in [
+            ("lab-ws01", true),
+            ("lab_ws01.example.org.", true),
+            ("10.0.0.7", true),
+            ("10.0.0.7:5986", true),
+            ("fe80::1", true),
+            ("", false),
+            ("a b", false),
+            ("lab;reboot", false),
+            ("-lab", false),
+            ("lab-.example", false),
+            ("lab..example", false),
+            ("http://lab", false),
+        ] {
+            assert_eq!(could_be_reached(target), fine, "{target:?}");
+        }
+        assert!(!could_be_reached(&"a".repeat(64)) && !could_be_reached(&"a.".repeat(200)));
+    }
 }

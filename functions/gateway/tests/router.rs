@@ -6,18 +6,22 @@ mod app;
 mod document;
 mod history;
 mod hosts;
+mod importing;
 mod keys;
 mod live;
 mod people;
 mod refusals;
 mod requests;
+mod resolving;
 mod silences;
 mod waking;
 
 use app::{Answer, App};
 use axum::http::StatusCode;
-use stationkeeper_rules::{AlertState, Cause, Rule, StationWord};
+use chrono::TimeDelta;
+use stationkeeper_rules::{AlertState, Cause, Doing, Heard, Rule, Running, StationWord, StatusDocument};
 use stationkeeper_store::TokenRole;
+use stationkeeper_telemetry::{HostName, ServiceState, SessionOperation, Snapshot};
 
 #[tokio::test]
 async fn without_a_token_nothing_of_the_api_is_shown() {
@@ -191,6 +195,49 @@ async fn stations_are_listed_in_pages_and_filtered() {
     assert_eq!((one.json()["host"].as_str(), one.json()["state"].as_str()), (Some("LAB-02"), Some("down")));
     assert_eq!(one.json()["age_seconds"], 60);
     assert_eq!(one.json()["timestamp_utc"], "2026-11-24T09:59:00Z");
+}
+
+/// A list passes over what it does not show; a single station is read whole.
+#[tokio::test]
+async fn a_list_shows_of_a_station_what_it_shows_of_itself() {
+    let app = App::start().await;
+    for (host, word) in [("LAB-01", StationWord::Busy), ("LAB-02", StationWord::Ready)] {
+        app.station(host, Some("Redes"), word).await;
+    }
+    let at = |seconds| app.now + TimeDelta::seconds(seconds);
+    let mut work = app.store().begin().await.unwrap();
+    let mut state = work.states().lock(&[HostName::parse("LAB-01").unwrap()]).await.unwrap().remove(0);
+    let latest = &mut state.latest.as_mut().unwrap().snapshot;
+    latest.issues = vec!["Wake off".to_owned()];
+    latest.details.version = Some("3.2.0".to_owned());
+    latest.details.local_users = vec!["ana".to_owned()];
+    latest.last_prepare =
+        Some(SessionOperation { timestamp: Some(at(-900)), success: Some(true), duration_ms: Some(7), user: None });
+    let release = SessionOperation { timestamp: Some(at(-800)), ..latest.last_prepare.clone().unwrap() };
+    let of_ini = ServiceState { last_release: Some(release), ..ServiceState::default() };
+    let snapshot = Snapshot { timestamp_utc: at(-70), ..latest.clone() };
+    state.service_state = Some((of_ini, at(-50)));
+    state.status = Some(StatusDocument { snapshot, arrived_at: at(-65) });
+    state.heard = Some(Heard { timestamp: at(-9), in_range: true, arrived_at: at(-8), alive_at: Some(at(-8)) });
+    state.running = Some(Running { doing: Doing::Prepare, since: at(-20), until: at(90) });
+    state.skew = Some(TimeDelta::milliseconds(-1_500));
+    state.word_cause = Some(Cause::Busy { command: "prepare-session".to_owned(), since: at(-20) });
+    drop(work);
+    for (doing, shown) in [(Doing::Prepare, true), (Doing::Wake, false)] {
+        state.running = Some(Running { doing, since: at(-20), until: at(90) });
+        let mut work = app.store().begin().await.unwrap();
+        work.states().save([&state]).await.unwrap();
+        work.commit().await.unwrap();
+        let list = app.get("/api/v1/stations").await.json();
+        for one in list["items"].as_array().unwrap() {
+            let path = format!("/api/v1/stations/{}", one["host"].as_str().unwrap());
+            assert_eq!(one, &app.get(&path).await.json());
+        }
+        let first = &list["items"][0];
+        assert_eq!(first["current_action"].is_object(), shown, "a wake is over once it was heard: {first}");
+        assert_eq!(first["status_as_of"], "2026-11-24T09:58:50Z");
+        assert!(first["last_release"].is_object(), "{first}");
+    }
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use stationkeeper_rules::orchestrator::{
-    ActionError, ActionId, ActionKind, ActionState, Known, StationAction, Surroundings, Tended, Tending, budget,
+    ActionError, ActionId, ActionState, Known, StationAction, Surroundings, Tended, Tending, budget,
 };
 use stationkeeper_rules::{Alert, Doing, Reservation, Running, StationState};
-use stationkeeper_store::{AuditEntry, CommandOutput, NewUpdate, Transaction};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, CommandOutput, NewUpdate, Transaction};
 
 use crate::IngestError;
 use crate::orchestrate::{Acting, LEASE, held, powered};
@@ -74,11 +74,11 @@ impl Scene {
     }
 
     fn around<'a>(&'a self, acting: &Acting<'a>) -> Surroundings<'a> {
-        // A station that is woken is not busy: a second wake does no harm.
+        // A station that is woken is not busy: a second wake does no harm. Nor is one whose run only waits for it to be heard again.
         let running = self.state.running_at(acting.now).filter(|running| running.doing != Doing::Wake);
         Surroundings {
             known: Known { state: &self.state, held: self.held },
-            busy: running.is_some() || self.leased,
+            busy: running.is_some(),
             reservations: &self.reservations,
             settings: &acting.settings.actions,
             timing: &acting.settings.orchestrator,
@@ -93,11 +93,12 @@ impl Acting<'_> {
         Ok(open.iter().any(|action| action.state == ActionState::Claimed && action.kind.changes_station()))
     }
 
-    /// Orders what alerts want, moves what time and heartbeats move, and takes what is to be done now.
+    /// Orders what alerts want, moves what time and heartbeats move, and takes what is to be done now; packets alone by whoever does not log in
+    /// to stations.
     ///
     /// # Errors
     /// The store failed: nothing of it happened, or it is found when this is repeated.
-    pub async fn tend(&self) -> Result<Turn, IngestError> {
+    pub async fn tend(&self, logs_in: bool) -> Result<Turn, IngestError> {
         let (mut transaction, states) = self.store.begin_locking(std::slice::from_ref(self.host)).await?;
         let Some(state) = states.into_iter().next() else { return Ok(Turn::Nothing) };
         let scene = Scene::load(self, &mut transaction, state).await?;
@@ -111,23 +112,30 @@ impl Acting<'_> {
         }
         if !ordered.is_empty() || !moved.is_empty() {
             transaction.actions().add(&ordered).await?;
+            let mut state = scene.state.clone();
             for action in &moved {
                 transaction.actions().save(action, LEASE).await?;
+                action.leave(&mut state, self.now);
+            }
+            if state != scene.state {
+                self.save(&mut transaction, state).await?;
             }
             tell(&mut transaction, ordered.iter().chain(&moved), self.now).await?;
             transaction.commit().await?;
             return Ok(Turn::Noted);
         }
         let lease = TimeDelta::from_std(LEASE).unwrap_or_default();
-        let Some(taken) = tending.take(self.holder, lease, self.now) else { return Ok(Turn::Nothing) };
+        let Some(taken) = tending.take(self.holder, logs_in, lease, self.now) else { return Ok(Turn::Nothing) };
         // A run has the station: what changes it waits, and packets do no harm.
         if scene.leased && taken.kind.changes_station() {
             return Ok(Turn::Nothing);
         }
         transaction.actions().save(&taken, LEASE).await?;
-        if let Some(doing) = taken.kind.doing() {
-            let until = self.now + budget(taken.kind, &self.settings.orchestrator);
-            let running = Some(Running { doing, since: self.now, until });
+        // What a run does there says more than that packets are sent.
+        let is_told = tending.around.busy && !taken.kind.changes_station();
+        if let Some(doing) = taken.kind.doing().filter(|_| !is_told) {
+            let lasts = budget(taken.kind, &self.settings.orchestrator);
+            let running = Some(Running::new(doing, self.now, lasts));
             self.save(&mut transaction, StationState { running, ..scene.state }).await?;
         }
         tell(&mut transaction, [&taken], self.now).await?;
@@ -152,18 +160,11 @@ impl Acting<'_> {
         if let Some(output) = &end.output {
             transaction.actions().keep_output(id, output).await?;
         }
-        let done = ended.state == ActionState::Done;
-        if let (Some(mode), true) = (ended.kind.power(), done) {
+        if let (Some(mode), ActionState::Done) = (ended.kind.power(), ended.state) {
             let arguments = end.output.as_ref().map_or(&[][..], |output| &output.arguments);
             state.powered = Some(powered(&state, mode, arguments, issued_at));
         }
-        if ended.kind == ActionKind::SessionGuard && done {
-            state.guarded_at = Some(self.now);
-        }
-        // What nobody saw end may still run.
-        if ended.state != ActionState::Unknown {
-            state.running = None;
-        }
+        ended.leave(&mut state, self.now);
         self.save(&mut transaction, state).await?;
         tell(&mut transaction, [&ended], self.now).await?;
         transaction.commit().await?;
@@ -203,15 +204,14 @@ impl Acting<'_> {
     pub async fn approve(
         &self,
         id: &ActionId,
-        by: &str,
-        approved: &AuditEntry,
+        by: &Author,
     ) -> Result<Result<StationAction, ActionRefused>, IngestError> {
-        self.say(id, approved, |action, around, now| {
+        self.say(id, by, AuditAction::ActionApprove, |action, around, now| {
             // Said twice by the same person, it is said.
-            if action.state == ActionState::Pending && action.approved_by.as_deref() == Some(by) {
+            if action.state == ActionState::Pending && action.approved_by.as_ref() == Some(&by.name) {
                 return Ok(action);
             }
-            action.approve(by, around, now)
+            action.approve(&by.name, around, now)
         })
         .await
     }
@@ -223,12 +223,11 @@ impl Acting<'_> {
     pub async fn withdraw(
         &self,
         id: &ActionId,
-        why: &str,
-        withdrawn: &AuditEntry,
+        by: &Author,
     ) -> Result<Result<StationAction, ActionRefused>, IngestError> {
-        self.say(id, withdrawn, |action, _around, now| match action.state {
+        self.say(id, by, AuditAction::ActionWithdraw, |action, _around, now| match action.state {
             ActionState::Withdrawn => Ok(action),
-            _ => action.withdraw(why, now),
+            _ => action.withdraw(&format!("{} did not want it", by.name), now),
         })
         .await
     }
@@ -236,7 +235,8 @@ impl Acting<'_> {
     async fn say(
         &self,
         id: &ActionId,
-        entry: &AuditEntry,
+        by: &Author,
+        what: AuditAction,
         step: impl FnOnce(StationAction, &Surroundings<'_>, DateTime<Utc>) -> Result<StationAction, ActionError>,
     ) -> Result<Result<StationAction, ActionRefused>, IngestError> {
         let unknown = || ActionRefused::Unknown(id.clone());
@@ -251,10 +251,15 @@ impl Acting<'_> {
         };
         if moved != before {
             transaction.actions().save(&moved, LEASE).await?;
-            if before.state == ActionState::Claimed {
-                self.save(&mut transaction, StationState { running: None, ..scene.state }).await?;
+            let mut state = scene.state.clone();
+            moved.leave(&mut state, self.now);
+            if state != scene.state {
+                self.save(&mut transaction, state).await?;
             }
-            transaction.audit().append(std::slice::from_ref(entry)).await?;
+            let entry = AuditEntry::done(by, what, &id.0, self.now)
+                .of(Some(self.host))
+                .with(json!({ "kind": moved.kind, "ordered_by": moved.ordered_by }));
+            transaction.audit().append(&[entry]).await?;
             tell(&mut transaction, [&moved], self.now).await?;
             transaction.commit().await?;
         }

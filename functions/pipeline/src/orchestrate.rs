@@ -118,7 +118,7 @@ impl Surroundings {
 }
 
 /// Local mode was ordered, and no heartbeat from after that shows yet what came of it.
-pub(crate) fn held(order: Option<LocalModeOrder>, state: &StationState) -> bool {
+pub fn held(order: Option<LocalModeOrder>, state: &StationState) -> bool {
     order.is_some_and(|order| order.is_unseen(&Known { state, held: false }))
 }
 

@@ -283,6 +283,7 @@ impl<B: Bucket, C: Clock> Ingest<B, C> {
             last_check_at: row.last_run_at,
             grace_from: row.grace_from,
             stalled,
+            stalled_since: row.stalled_since,
             look_error,
         };
         let mut outcome = fleet::on_check(&facts, now, &settings.alerts);

@@ -164,6 +164,13 @@ pub enum Cause {
     },
     /// A person did it.
     ByHand,
+    /// A person called the alert over.
+    ResolvedByHand {
+        /// Who.
+        by: String,
+        /// What they wrote with it.
+        note: Option<String>,
+    },
     /// Somebody had taken it for a while that is over.
     AcknowledgementOver {
         /// Who.

@@ -149,6 +149,7 @@ pub(crate) fn finish(
         next.word_since = since.max(before.word_since);
     }
     next.word_cause = cause;
+    next.forget_resolved(&transitions, context.reservations);
     next.check_at = check_at(&next, &unresolved, now, context);
     Outcome { state: next, transitions }
 }
@@ -172,7 +173,8 @@ impl<'a> Judged<'a> {
         let standing = self.context.unresolved(rule, reservation.map(|reservation| &reservation.id));
         match (verdict, standing) {
             (Verdict::Holds { at, cause }, None) => {
-                self.transitions.push(open(self.context.key(self.state, rule, reservation), at, cause));
+                let key = self.context.key(self.state, rule, reservation);
+                self.transitions.push(self.state.opening(key, at, cause));
             }
             (Verdict::Clear { at, cause }, Some(alert)) => self.transitions.push(resolve(alert, at, cause)),
             _ => {}

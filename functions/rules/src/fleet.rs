@@ -19,6 +19,8 @@ pub struct Fleet {
     pub grace_from: Option<DateTime<Utc>>,
     /// The unresolved `ingest_stalled`, if any.
     pub stalled: Option<Alert>,
+    /// Since when nobody has been judged; without an alert that stands, somebody has called it over.
+    pub stalled_since: Option<DateTime<Utc>>,
     /// What the bucket said when it could not be looked into.
     pub look_error: Option<String>,
 }
@@ -61,6 +63,8 @@ pub fn on_check(fleet: &Fleet, now: DateTime<Utc>, settings: &AlertSettings) -> 
     };
     match (holds, &fleet.stalled) {
         (Some((at, cause)), None) => {
+            // Called over, and not over: another alert, not the same again.
+            let at = if fleet.stalled_since.is_some() { now } else { at };
             FleetOutcome { judge_stations: false, grace_from: fleet.grace_from, transition: Some(open(key, at, cause)) }
         }
         (Some(_), Some(_)) => FleetOutcome { judge_stations: false, grace_from: fleet.grace_from, transition: None },
@@ -70,7 +74,7 @@ pub fn on_check(fleet: &Fleet, now: DateTime<Utc>, settings: &AlertSettings) -> 
             transition: Some(resolve(alert, now, Cause::FlowsAgain)),
         },
         (None, None) => {
-            let away = fleet.last_check_at.is_some_and(|at| now - at > missing_after);
+            let away = fleet.stalled_since.is_some() || fleet.last_check_at.is_some_and(|at| now - at > missing_after);
             FleetOutcome {
                 judge_stations: true,
                 grace_from: if away { Some(now) } else { fleet.grace_from },
@@ -93,6 +97,7 @@ mod tests {
             last_check_at: Some(instant(last_check)),
             grace_from: None,
             stalled: None,
+            stalled_since: None,
             look_error: None,
         }
     }
@@ -129,6 +134,17 @@ mod tests {
         assert!(!outcome.judge_stations);
         let opened = outcome.transition.expect("opens");
         assert_eq!((opened.key.rule, opened.at), (Rule::IngestStalled, instant("10:02:59")));
+    }
+
+    #[test]
+    fn a_stall_that_somebody_called_over_is_another_alert_or_a_grace_without_one() {
+        let settings = AlertSettings::default();
+        let called_over =
+            |newest: &str| Fleet { stalled_since: Some(instant("10:03:01")), ..fleet(newest, 5, "10:19:50") };
+        let lasts = on_check(&called_over("10:00:00"), instant("10:20:00"), &settings);
+        assert_eq!(lasts.transition.map(|moved| (moved.to, moved.at)), Some((AlertState::Open, instant("10:20:00"))));
+        let flows = on_check(&called_over("10:19:58"), instant("10:20:00"), &settings);
+        assert_eq!((flows.transition, flows.grace_from), (None, Some(instant("10:20:00"))));
     }
 
     #[test]

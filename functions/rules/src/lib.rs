@@ -3,7 +3,9 @@
 //! Pure: no I/O, no clock, no `tokio`. Time is an argument; a test of a rule is a table.
 
 mod alert;
+mod at_risk;
 mod before_reservation;
+mod by_hand;
 mod cause;
 mod clock;
 mod delivery;
@@ -24,6 +26,7 @@ pub mod orchestrator;
 mod quarantined_uploads;
 pub mod requests;
 mod reservation;
+pub mod reservation_table;
 mod settings;
 mod station;
 #[cfg(test)]
@@ -32,6 +35,8 @@ mod wake;
 mod word;
 
 pub use alert::*;
+pub use at_risk::{AtRisk, Surroundings, at_risk};
+pub use by_hand::{ResolvedByHand, resolve_by_hand};
 pub use cause::*;
 pub use clock::{ClockReading, Heard, on_clock};
 pub use delivery::{NextAttempt, Refusal, next_attempt};

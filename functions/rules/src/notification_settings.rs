@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chrono::{NaiveTime, TimeDelta};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::orchestrator::AfterEnd;
@@ -148,6 +148,11 @@ impl TimeZone {
     /// The zone of that name.
     pub fn parse(name: &str) -> Option<Self> {
         name.parse().ok().map(Self)
+    }
+
+    /// The instant at which its clocks show this; of two the first. None: they never do.
+    pub fn utc_of(&self, local: NaiveDateTime) -> Option<DateTime<Utc>> {
+        local.and_local_timezone(self.0).earliest().map(|at| at.to_utc())
     }
 }
 

@@ -43,6 +43,18 @@ impl ReservationStatus {
     }
 }
 
+impl Reservation {
+    /// It takes place, or did, as far as anybody said.
+    pub const fn stands(&self) -> bool {
+        matches!(self.status, ReservationStatus::Confirmed | ReservationStatus::Active)
+    }
+
+    /// It stands and is not over.
+    pub fn is_to_come(&self, now: DateTime<Utc>) -> bool {
+        self.stands() && now < self.end_at
+    }
+}
+
 /// Who uses which station when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {

@@ -1,10 +1,10 @@
 //! What is known of a station between two events: the row `lab_station_state`.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
-use crate::{Cause, Heard, Uploads};
+use crate::{Cause, Heard, ResolvedByHand, Uploads};
 
 /// The one word for a station, derived here and nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -167,6 +167,14 @@ pub struct Running {
     pub until: DateTime<Utc>,
 }
 
+impl Running {
+    /// From an instant on, for so long. As instants are kept and shown, to the microsecond.
+    pub fn new(doing: Doing, since: DateTime<Utc>, lasts: TimeDelta) -> Self {
+        let since = since.trunc_subsecs(6);
+        Self { doing, since, until: since + lasts }
+    }
+}
+
 /// What is known of one station.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StationState {
@@ -188,6 +196,8 @@ pub struct StationState {
     pub uploads: Uploads,
     /// The last power step of ours that went well, by the station's clock.
     pub powered: Option<PowerAction>,
+    /// Its alerts that somebody has called over, as long as it matters.
+    pub resolved_by_hand: Vec<ResolvedByHand>,
     /// When the last session guard of ours went well.
     pub guarded_at: Option<DateTime<Utc>>,
     /// What we do to it now.
@@ -217,6 +227,7 @@ impl StationState {
             status: None,
             uploads: Uploads::default(),
             powered: None,
+            resolved_by_hand: Vec::new(),
             guarded_at: None,
             running: None,
             skew: None,
@@ -239,6 +250,7 @@ impl StationState {
             status: self.status.clone(),
             uploads: self.uploads.clone(),
             powered: self.powered.clone(),
+            resolved_by_hand: self.resolved_by_hand.clone(),
             guarded_at: self.guarded_at,
             running: self.running,
             skew: self.skew,

@@ -78,6 +78,11 @@ pub enum Command {
         after_help = "Example:\n  stationkeeper ack 3f2a… --note \"cable ordered\" --for 4h\n\nThe start of an id is enough where it is the only one."
     )]
     Ack(Ack),
+    /// Calls an alert over; where its rule still holds, another one opens
+    #[command(
+        after_help = "Example:\n  stationkeeper resolve 3f2a… --note \"the cable was loose\"\n\nThe start of an id is enough where it is the only one."
+    )]
+    Resolve(Resolve),
     /// Lists what rules propose and persons want done to stations, or decides on it
     #[command(
         after_help = "Examples:\n  stationkeeper actions --all --host LAB-WS01\n  stationkeeper actions approve 3f2a",
@@ -190,9 +195,6 @@ pub struct Up {
     /// Seed of the demo: the same seed, the same troubles
     #[arg(long, value_name = "S", requires = "demo", default_value_t = 1)]
     pub seed: u64,
-    /// Where page and API listen; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_LISTEN")]
-    pub listen: Option<SocketAddr>,
     /// Where the bucket listens; port 0 takes a free one [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_S3_LISTEN")]
     pub s3_listen: Option<SocketAddr>,
@@ -201,16 +203,7 @@ pub struct Up {
     pub elsewhere: Elsewhere,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
-    pub networks: Networks,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub encryption: Encryption,
-    /// File with the connections of notifications: mail server, webhooks, dead man's switch (see README, Notifications)
-    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
-    pub connections_file: Option<PathBuf>,
-    /// Say where everything is as one line of JSON, once all of it answers
-    #[arg(long)]
-    pub json: bool,
+    pub service: Service,
 }
 
 /// `gateway`.
@@ -219,24 +212,12 @@ pub struct Gateway {
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
     pub place: Place,
-    /// Where page and API listen; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, value_name = "ADDR", env = "STATIONKEEPER_LISTEN")]
-    pub listen: Option<SocketAddr>,
     /// Bucket that the stations upload to, `s3://NAME`, by the SDK's own variables: what is read from stations goes there too [default: a file in the data folder]
     #[arg(long, value_name = "URL", env = "STATIONKEEPER_BUCKET")]
     pub bucket: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "documented at the type")]
-    pub networks: Networks,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "documented at the type")]
-    pub encryption: Encryption,
-    /// File with the connections of notifications (see README, Notifications)
-    #[arg(long, value_name = "FILE", env = "STATIONKEEPER_CONNECTIONS_FILE")]
-    pub connections_file: Option<PathBuf>,
-    /// Say where everything is as one line of JSON, once all of it answers
-    #[arg(long)]
-    pub json: bool,
+    pub service: Service,
 }
 
 /// A bucket that is not the embedded one.

@@ -16,15 +16,16 @@ pub fn variables_that(is_wanted: impl Fn(&str) -> bool) -> Vec<(String, String)>
         .collect()
 }
 
-/// A secret: the variable itself, or the file that `NAME_FILE` names, without the end of its line.
+/// A secret: the variable itself, else the file that `NAME_FILE` names, without the end of its line.
 pub fn secret(name: &str) -> Result<Option<String>, Failure> {
     let in_file = format!("{name}_FILE");
     match (variable(name), variable(&in_file)) {
-        (Some(_), Some(_)) => {
-            let said = format!("{name} and {in_file} are both set: keep the one that is meant");
-            Err(Failure::new(Exit::Configuration, said))
+        (Some(secret), file) => {
+            if file.is_some() {
+                tracing::warn!("{name} and {in_file} are both set: {name} holds");
+            }
+            Ok(Some(secret))
         }
-        (Some(secret), None) => Ok(Some(secret)),
         (None, Some(path)) => {
             std::fs::read_to_string(&path).map(|text| Some(text.trim_end_matches(['\r', '\n']).to_owned())).map_err(
                 |error| Failure::because(Exit::Configuration, format_args!("cannot read {path} ({in_file})"), &error),

@@ -10,6 +10,7 @@ mod older_service;
 pub mod place;
 pub mod progress;
 pub mod replay;
+mod reservation_table;
 pub mod serving;
 pub mod settings_file;
 mod station_access;
@@ -67,6 +68,7 @@ async fn dispatch(command: Command) -> Result<Option<Exit>, Failure> {
         Command::Status(arguments) => commands::status::run(&arguments).await,
         Command::Alerts(arguments) => commands::alerts::run(&arguments).await,
         Command::Ack(arguments) => commands::alerts::take(&arguments).await,
+        Command::Resolve(arguments) => commands::alerts::call_over(&arguments).await,
         Command::Actions(arguments) => commands::actions::run(&arguments).await,
         Command::Silence(command) => commands::silence::run(&command).await,
         Command::Hold(arguments) => commands::hold::hold(&arguments).await,

@@ -174,8 +174,7 @@ fn read() -> Statement {
 }
 
 async fn open(link: &mut Link, host: Option<&HostName>, now: DateTime<Utc>) -> Result<Vec<StationAction>, StoreError> {
-    let open = ActionState::ALL.into_iter().filter(|state| !state.is_over()).map(ActionState::as_str);
-    let mut statement = read().filter_in("state", open);
+    let mut statement = read().filter_in("state", ActionState::open().map(ActionState::as_str));
     if let Some(host) = host {
         statement = statement.filter("host = ?", [host]);
     }

@@ -18,6 +18,8 @@ const LONGEST_NAME: usize = 64;
 pub enum AuditAction {
     /// Took an alert.
     AlertAcknowledge,
+    /// Called an alert over.
+    AlertResolve,
     /// Set a silence.
     SilenceSet,
     /// Ended a silence.
@@ -26,6 +28,8 @@ pub enum AuditAction {
     ReservationPut,
     /// Cancelled a reservation.
     ReservationCancel,
+    /// Took a list of reservations.
+    ReservationImport,
     /// Made a token.
     TokenAdd,
     /// Revoked a token.
@@ -82,12 +86,14 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// Every one.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::AlertAcknowledge,
+        Self::AlertResolve,
         Self::SilenceSet,
         Self::SilenceEnd,
         Self::ReservationPut,
         Self::ReservationCancel,
+        Self::ReservationImport,
         Self::TokenAdd,
         Self::TokenRevoke,
         Self::PairingOffer,
@@ -120,10 +126,12 @@ impl AuditAction {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AlertAcknowledge => "alert.acknowledge",
+            Self::AlertResolve => "alert.resolve",
             Self::SilenceSet => "silence.set",
             Self::SilenceEnd => "silence.end",
             Self::ReservationPut => "reservation.put",
             Self::ReservationCancel => "reservation.cancel",
+            Self::ReservationImport => "reservation.import",
             Self::TokenAdd => "token.add",
             Self::TokenRevoke => "token.revoke",
             Self::PairingOffer => "pairing.offer",

@@ -12,6 +12,7 @@ compile_error!("stationkeeper-store needs the feature `sqlite`, `mysql` or both"
 mod actions;
 mod alerts;
 mod audit;
+mod brief;
 mod catalog;
 mod database;
 mod decisions;
@@ -28,6 +29,8 @@ mod host_events;
 mod idempotency;
 mod instant;
 mod key;
+#[cfg(feature = "mysql")]
+mod lab_reservations;
 mod leases;
 mod migrate;
 #[cfg(feature = "mysql")]
@@ -44,6 +47,7 @@ mod readable;
 #[cfg(feature = "record")]
 pub mod record;
 mod requests;
+mod reservation_sources;
 mod reservations;
 mod row;
 mod runs;
@@ -59,6 +63,7 @@ mod updates;
 pub use actions::{ActionCursor, ActionFilter, Actions, RecordedAction};
 pub use alerts::{AlertCursor, AlertFilter, AlertWithTransitions, Alerts, MovedAlerts};
 pub use audit::{Audit, AuditAction, AuditCursor, AuditEntry, AuditFilter, AuditOutcome, Author};
+pub use brief::BriefStation;
 pub use catalog::{CatalogHost, CatalogSource, HostAccess};
 pub use decisions::Decisions;
 pub use error::{Inconsistency, StoreError};
@@ -71,6 +76,8 @@ pub use heartbeats::{Heartbeats, NewHeartbeat, StoredHeartbeat, StoredVariant};
 pub use history::{HeartbeatRow, RawHeartbeat};
 pub use host_events::{EventCursor, HostEventRecord, HostEvents};
 pub use idempotency::{ClaimTimes, KeyClaim, KeyedRequest};
+#[cfg(feature = "mysql")]
+pub use lab_reservations::{LabReservations, MOST_ROWS as MOST_TABLE_ROWS};
 pub use leases::{Leases, StationLease};
 pub use migrate::AppliedMigration;
 pub use objects::{IngestOutcome, ObjectVersion, Objects, QuarantinedObject};
@@ -83,6 +90,7 @@ pub use prune::Pruned;
 pub use raw::train_dictionary;
 pub use readable::{Readable, Unreadable};
 pub use requests::{InstructorRequests, RequestCursor, RequestFilter};
+pub use reservation_sources::{ReservationSource, SourceNews};
 pub use reservations::{ReservationCursor, ReservationFilter, Reservations};
 pub use runs::StateRuns;
 pub use silences::{SilenceCursor, Silences};

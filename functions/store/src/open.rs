@@ -76,7 +76,7 @@ impl Store {
             #[cfg(feature = "sqlite")]
             () if url.starts_with("sqlite:") => sqlite::open_url(url, &options).await,
             #[cfg(feature = "mysql")]
-            () if is_mysql => mysql::open(url, &options).await,
+            () if is_mysql => mysql::open(url, &options, mysql::Sessions::ReadAndWrite).await,
             #[cfg(not(feature = "sqlite"))]
             () if url.starts_with("sqlite:") => {
                 Err(StoreError::Url { problem: "this program was built without SQLite".to_owned() })
@@ -134,6 +134,21 @@ impl Store {
         let begun = self.database.writer_reading(first).await;
         let (session, rows) = begun?;
         Ok((Transaction { link: self.link(session), codec: Arc::clone(&self.codec) }, rows))
+    }
+
+    /// What [`describe`](Self::describe) would say of this URL of MySQL, without connecting.
+    #[cfg(feature = "mysql")]
+    pub(crate) fn describe_mysql(url: &str) -> Result<String, StoreError> {
+        if url.starts_with("mysql://") || url.starts_with("mariadb://") {
+            return mysql::address(url).map(|(_, described)| described);
+        }
+        Err(StoreError::Url { problem: "it does not begin with `mysql://`".to_owned() })
+    }
+
+    /// A database of others: the server refuses whatever would change it.
+    #[cfg(feature = "mysql")]
+    pub(crate) async fn mysql_read_only(url: &str, options: &StoreOptions) -> Result<Self, StoreError> {
+        mysql::open(url, options, mysql::Sessions::ReadOnly).await
     }
 
     /// Logs in as `url` says from now on, once it has seen that the server takes it: what is to be done after
@@ -315,7 +330,14 @@ mod mysql {
     use super::{Database, STATEMENTS, Store, StoreError, StoreOptions};
     use crate::mysql_connections::{ASK_AFTER, MySqlConnections};
 
-    pub(super) async fn open(url: &str, options: &StoreOptions) -> Result<Store, StoreError> {
+    /// What its sessions may do.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(super) enum Sessions {
+        ReadAndWrite,
+        ReadOnly,
+    }
+
+    pub(super) async fn open(url: &str, options: &StoreOptions, sessions: Sessions) -> Result<Store, StoreError> {
         let (connect, database) = address(url)?;
         probe(&connect, &database, options.acquire_timeout).await?;
         let lock_seconds = options.lock_timeout.as_secs().max(1);
@@ -326,7 +348,7 @@ mod mysql {
             .before_acquire(|connection, meta| {
                 Box::pin(async move { Ok(meta.idle_for < ASK_AFTER || connection.ping().await.is_ok()) })
             })
-            .after_connect(move |connection, _| Box::pin(set_session(connection, lock_seconds)))
+            .after_connect(move |connection, _| Box::pin(set_session(connection, lock_seconds, sessions)))
             .connect_lazy_with(connect);
         Ok(Store::new(Database::MySql(MySqlConnections::of(pool)), database))
     }
@@ -339,7 +361,7 @@ mod mysql {
     }
 
     /// How to connect, and what it is called before a person.
-    fn address(url: &str) -> Result<(MySqlConnectOptions, String), StoreError> {
+    pub(super) fn address(url: &str) -> Result<(MySqlConnectOptions, String), StoreError> {
         let connect =
             MySqlConnectOptions::from_str(url).map_err(|error| StoreError::Url { problem: what_is_wrong(&error) })?;
         let Some(name) = connect.get_database().filter(|name| !name.is_empty()) else {
@@ -375,7 +397,11 @@ mod mysql {
     }
 
     /// The same session on MySQL and MariaDB, whatever the server's own settings.
-    async fn set_session(connection: &mut MySqlConnection, lock_seconds: u64) -> Result<(), sqlx::Error> {
+    async fn set_session(
+        connection: &mut MySqlConnection,
+        lock_seconds: u64,
+        sessions: Sessions,
+    ) -> Result<(), sqlx::Error> {
         connection.execute("set names utf8mb4 collate utf8mb4_bin").await?;
         connection.execute("set session transaction isolation level read committed").await?;
         connection
@@ -385,6 +411,9 @@ mod mysql {
                  ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'"
             )))
             .await?;
+        if sessions == Sessions::ReadOnly {
+            connection.execute("set session transaction read only").await?;
+        }
         Ok(())
     }
 }

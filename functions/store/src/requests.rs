@@ -19,6 +19,8 @@ pub struct RequestFilter {
     pub kind: Option<RequestKind>,
     /// That stand there; empty: anywhere.
     pub states: Vec<RequestState>,
+    /// Whose time is up at this instant.
+    pub over_at: Option<DateTime<Utc>>,
 }
 
 /// Where a page of a list ended.
@@ -102,6 +104,9 @@ impl Store {
         }
         if let Some(kind) = filter.kind {
             statement = statement.filter("kind = ?", [kind.as_str()]);
+        }
+        if let Some(at) = filter.over_at {
+            statement = statement.filter("expires_at <= ?", [at]);
         }
         if let Some(after) = after {
             let at: Value = after.asked_at.into();

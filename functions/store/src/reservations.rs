@@ -127,7 +127,7 @@ impl Store {
     }
 }
 
-async fn by_id(link: &mut Link, ids: &[ReservationId]) -> Result<Vec<Reservation>, StoreError> {
+pub(crate) async fn by_id(link: &mut Link, ids: &[ReservationId]) -> Result<Vec<Reservation>, StoreError> {
     let mut found = Vec::new();
     for ids in ids.chunks(MOST_ITEMS) {
         let statement = read(include_str!("sql/reservations_by_id.sql"))
@@ -140,7 +140,7 @@ async fn by_id(link: &mut Link, ids: &[ReservationId]) -> Result<Vec<Reservation
     Ok(found)
 }
 
-fn read(text: &'static str) -> Statement {
+pub(crate) fn read(text: &'static str) -> Statement {
     Statement::new("read reservations", text).of("reservations", &["id"])
 }
 

@@ -1,7 +1,7 @@
 //! A row that was read, and what its columns mean. What does not parse is an inconsistency: table, column, row.
 
 use chrono::{DateTime, Utc};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 use stationkeeper_telemetry::HostName;
 
 use crate::StoreError;
@@ -42,6 +42,11 @@ impl Row {
     }
 
     pub(crate) fn optional_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
+        self.optional_str(column).map(|text| text.map(str::to_owned))
+    }
+
+    /// The text where it was read to.
+    fn optional_str(&self, column: &'static str) -> Result<Option<&str>, StoreError> {
         match &self.columns {
             #[cfg(feature = "sqlite")]
             Columns::Sqlite(row) => sqlx::Row::try_get(row, column),
@@ -168,19 +173,23 @@ impl Row {
         column: &'static str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Result<Option<T>, StoreError> {
-        self.optional_text(column)?
-            .map(|text| parse(&text).ok_or_else(|| self.inconsistent(column, Inconsistency::Word(text))))
+        self.optional_str(column)?
+            .map(|text| parse(text).ok_or_else(|| self.inconsistent(column, Inconsistency::Word(text.to_owned()))))
             .transpose()
     }
 
-    pub(crate) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
+    pub(crate) fn json<'r, T: Deserialize<'r>>(&'r self, column: &'static str) -> Result<T, StoreError> {
         self.present(column, self.optional_json(column)?)
     }
 
-    pub(crate) fn optional_json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
-        self.optional_text(column)?
+    /// What the value holds of the text may be borrowed from the row.
+    pub(crate) fn optional_json<'r, T: Deserialize<'r>>(
+        &'r self,
+        column: &'static str,
+    ) -> Result<Option<T>, StoreError> {
+        self.optional_str(column)?
             .map(|text| {
-                serde_json::from_str(&text).map_err(|error| self.inconsistent(column, Inconsistency::Json(error)))
+                serde_json::from_str(text).map_err(|error| self.inconsistent(column, Inconsistency::Json(error)))
             })
             .transpose()
     }

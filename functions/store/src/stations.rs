@@ -3,10 +3,11 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_rules::{
-    Cause, Heard, Latest, Running, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
+    Cause, Heard, Latest, ResolvedByHand, Running, StationState, StationWord, StatusDocument, UnreadyRun, Uploads,
 };
 use stationkeeper_telemetry::{HostName, Nic, PowerAction, ServiceState, Snapshot};
 
+use crate::brief::BriefStation;
 use crate::database::Link;
 use crate::row::Row;
 use crate::statement::{MOST_ITEMS, Statement, Value, padded};
@@ -220,7 +221,31 @@ impl Store {
         after: Option<&HostName>,
         limit: u32,
     ) -> Result<Vec<Station>, StoreError> {
-        let mut statement = read_stations()
+        let rows = self.read(read_stations(), filter, after, limit).await?;
+        rows.iter().map(station).collect()
+    }
+
+    /// As [`stations`](Self::stations), but [in brief](BriefStation).
+    pub async fn stations_in_brief(
+        &self,
+        filter: &StationFilter,
+        after: Option<&HostName>,
+        limit: u32,
+    ) -> Result<Vec<BriefStation>, StoreError> {
+        let statement = Statement::new("read stations in brief", include_str!("sql/stations_in_brief.sql"))
+            .of("lab_station_state", &["host"]);
+        let rows = self.read(statement, filter, after, limit).await?;
+        rows.iter().map(BriefStation::of).collect()
+    }
+
+    async fn read(
+        &self,
+        statement: Statement,
+        filter: &StationFilter,
+        after: Option<&HostName>,
+        limit: u32,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut statement = statement
             .filter_in("s.word", filter.words.iter().map(|word| word.as_str()))
             .filter_in("h.name", &filter.hosts);
         if let Some(lab) = &filter.lab {
@@ -229,7 +254,7 @@ impl Store {
         if let Some(after) = after {
             statement = statement.filter("h.name > ?", [after]);
         }
-        self.reader().await?.fetch(statement.bind(limit)).await?.iter().map(station).collect()
+        self.reader().await?.fetch(statement.bind(limit)).await
     }
 
     /// One station.
@@ -259,6 +284,8 @@ struct Memory {
     #[serde(default)]
     uploads: Uploads,
     powered: Option<PowerAction>,
+    #[serde(default)]
+    resolved_by_hand: Vec<ResolvedByHand>,
     guarded_at: Option<DateTime<Utc>>,
     running: Option<Running>,
 }
@@ -274,6 +301,8 @@ struct MemoryOf<'a> {
     uploads: &'a Uploads,
     #[serde(skip_serializing_if = "Option::is_none")]
     powered: &'a Option<PowerAction>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    resolved_by_hand: &'a [ResolvedByHand],
     #[serde(skip_serializing_if = "Option::is_none")]
     guarded_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -297,6 +326,7 @@ fn state_row(state: &StationState) -> Result<Vec<Value>, StoreError> {
         status: &state.status,
         uploads: &state.uploads,
         powered: &state.powered,
+        resolved_by_hand: &state.resolved_by_hand,
         guarded_at: state.guarded_at,
         running: state.running,
     };
@@ -332,6 +362,7 @@ fn state(row: &Row) -> Result<StationState, StoreError> {
         status: memory.status,
         uploads: memory.uploads,
         powered: memory.powered,
+        resolved_by_hand: memory.resolved_by_hand,
         guarded_at: memory.guarded_at,
         running: memory.running,
         skew: row.optional_integer("skew_ms")?.map(TimeDelta::milliseconds),

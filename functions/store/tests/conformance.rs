@@ -199,6 +199,11 @@ conformance! {
         a_request_keeps_who_asked_and_what_became_of_it,
         requests_are_filtered_read_in_pages_and_pruned,
     },
+    sources::{
+        a_source_is_read_by_one_and_taken_over_when_it_is_given_up,
+        what_came_of_a_source_is_kept,
+        a_reservation_keeps_where_it_comes_from,
+    },
     catalog::{
         a_row_of_the_catalog_comes_back_whole_and_in_its_order,
         the_first_in_use_that_lists_a_lab_has_it,

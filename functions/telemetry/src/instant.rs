@@ -27,22 +27,54 @@ pub fn parse_instant(text: &str) -> Result<DateTime<Utc>, InstantError> {
 
 /// RFC 3339 with `Z`; a fraction of at most 6 digits, without trailing zeros. For the years 0 to 9999.
 pub fn format_instant(instant: DateTime<Utc>) -> String {
-    let mut text = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        instant.year(),
-        instant.month(),
-        instant.day(),
-        instant.hour(),
-        instant.minute(),
-        instant.second(),
-    );
-    let micros = instant.timestamp_subsec_micros() % 1_000_000;
-    if micros != 0 {
-        text.push('.');
-        text.push_str(format!("{micros:06}").trim_end_matches('0'));
+    WrittenInstant::new(instant).as_str().to_owned()
+}
+
+/// The text of [`format_instant`], written digit by digit and without an allocation: a list has thousands.
+pub struct WrittenInstant {
+    text: [u8; WrittenInstant::LONGEST],
+    length: usize,
+}
+
+impl WrittenInstant {
+    const LONGEST: usize = "2026-11-24T08:54:10.000001Z".len();
+    const WHOLE: usize = "2026-11-24T08:54:10".len();
+
+    /// Writes it.
+    pub fn new(instant: DateTime<Utc>) -> Self {
+        let mut text = *b"0000-00-00T00:00:00.000000Z";
+        // Other years have no place in four digits; none of them is ever read.
+        let year = u32::try_from(instant.year()).unwrap_or_default().min(9_999);
+        let micros = instant.timestamp_subsec_micros() % 1_000_000;
+        for (places, number) in [
+            (0..4, year),
+            (5..7, instant.month()),
+            (8..10, instant.day()),
+            (11..13, instant.hour()),
+            (14..16, instant.minute()),
+            (17..19, instant.second()),
+            (20..26, micros),
+        ] {
+            digits(&mut text[places], number);
+        }
+        let fraction = text[Self::WHOLE + 1..Self::LONGEST - 1].iter().rposition(|digit| *digit != b'0');
+        // Point and digits up to the last one that counts.
+        let end = fraction.map_or(Self::WHOLE, |last| Self::WHOLE + 2 + last);
+        text[end] = b'Z';
+        Self { text, length: end + 1 }
     }
-    text.push('Z');
-    text
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.length]).unwrap_or_default()
+    }
+}
+
+fn digits(places: &mut [u8], mut number: u32) {
+    for place in places.iter_mut().rev() {
+        *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
 }
 
 /// The local time as if it were UTC, and how far it is ahead of UTC.

@@ -25,7 +25,7 @@ pub use bucket_event::{
 pub use events::{Events, RejectedLine, normalize_events, resume_events};
 pub use heartbeat::{misdated_timestamp, normalize_heartbeat, normalize_status};
 pub use host_name::{BadHost, HostName};
-pub use instant::{InstantError, format_instant, parse_instant};
+pub use instant::{InstantError, WrittenInstant, format_instant, parse_instant};
 pub use issue::issue_code;
 pub use limits::Limits;
 pub use normalized::{NormalizedEvents, NormalizedOperations, NormalizedSnapshot};

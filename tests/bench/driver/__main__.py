@@ -5,12 +5,13 @@ import signal
 import sys
 import time
 
+import gateway
 import ingest
 import service
 import table
 from parts import Bench, say
 
-FIGURES = ingest.FIGURES + service.FIGURES
+FIGURES = ingest.FIGURES + service.FIGURES + gateway.FIGURES
 
 
 def main():

@@ -120,7 +120,7 @@ class Bench:
     @staticmethod
     def environment():
         """Without what this computer's user has configured."""
-        return {name: value for name, value in os.environ.items() if not name.startswith(("STATIONKEEPER_", "AWS_"))}
+        return {name: value for name, value in os.environ.items() if not name.startswith(("STATIONKEEPER_", "AWS_", "OPS_", "WINRM_"))}
 
     def lab(self, stations, minutes):
         """A simulated lab in a folder; its names and its seed are none that the dictionary was trained on."""

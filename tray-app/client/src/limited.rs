@@ -96,7 +96,7 @@ impl Limited {
         }
     }
 
-    /// Shows what is asked for meanwhile; does not end by itself.
+    /// Shows what is asked for meanwhile, and what was while nobody waited; does not end by itself.
     async fn shown_changes(&self, world: &watch::Sender<World>, now: &impl Fn() -> DateTime<Utc>) {
         loop {
             self.changed.notified().await;
@@ -212,7 +212,7 @@ impl Limited {
             state.wakes.retain(|one| &one.host != host);
             state.wakes.push(action.clone());
         }
-        self.changed.notify_waiters();
+        self.changed.notify_one();
         let answer: Result<Value, _> = self.api.post_once("api/wol", &json!({ "host": host }), OLD_WAKE).await;
         let woke = answer.as_ref().is_ok_and(|answer| answer["success"] == true);
         let message = match &answer {
@@ -230,7 +230,7 @@ impl Limited {
             state.wakes.retain(|one| one.id != ended.id);
             state.wakes.push(ended);
         }
-        self.changed.notify_waiters();
+        self.changed.notify_one();
         answer.map(|_| woke)
     }
 
@@ -244,7 +244,7 @@ impl Limited {
         if let Some(one) = self.state().hosts.iter_mut().find(|one| &one.known.host == host) {
             one.known.asked = Some((enabled, now));
         }
-        self.changed.notify_waiters();
+        self.changed.notify_one();
         Ok(())
     }
 }

@@ -308,12 +308,12 @@ impl Stale {
     fn add(&mut self, kind: &str, host: Option<HostName>) {
         match kind {
             "reset" => self.everything = true,
-            "station" => {}
-            "alert" => self.alerts = true,
-            "reservation" => self.reservations = true,
+            // What becomes of a station may put its reservations at risk.
+            "station" | "operation" | "reservation" => self.reservations = true,
+            "alert" => (self.alerts, self.reservations) = (true, true),
             "action" => self.actions = true,
-            "operation" => {}
-            "hold" | "request" => self.requests = true,
+            "hold" => (self.requests, self.reservations) = (true, true),
+            "request" => self.requests = true,
             _ => return,
         }
         self.stations.extend(host);
@@ -342,12 +342,12 @@ mod tests {
     fn an_event_makes_stale_what_it_is_about() {
         let host = HostName::parse("LAB-WS01").ok();
         for (kind, fetched) in [
-            ("station", "stations"),
-            ("operation", "stations"),
-            ("alert", "stations alerts"),
+            ("station", "stations reservations"),
+            ("operation", "stations reservations"),
+            ("alert", "stations alerts reservations"),
             ("reservation", "stations reservations"),
             ("action", "stations actions"),
-            ("hold", "stations requests"),
+            ("hold", "stations reservations requests"),
             ("request", "stations requests"),
             ("reset", "everything stations"),
             ("tick", ""),

@@ -2,12 +2,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use serde_json::json;
 use stationkeeper_api::{ActionView, ErrorBody};
-use stationkeeper_pipeline::actions::ActionRefused;
-use stationkeeper_rules::Settings;
 use stationkeeper_rules::orchestrator::{ActionId, ActionState, StationAction};
-use stationkeeper_store::{ActionFilter, AuditAction, AuditEntry};
+use stationkeeper_store::ActionFilter;
 use stationkeeper_telemetry::HostName;
 
 use crate::Gateway;
@@ -38,9 +35,8 @@ pub(crate) async fn approve(
     actor.may_command()?;
     let action = theirs(&gateway, &actor, id).await?;
     gateway.can_act(action.kind.changes_station())?;
-    let entry = entry(&gateway, &actor, AuditAction::ActionApprove, &action);
     let settings = gateway.store().settings().await?;
-    let approved = gateway.acting(&action.host, &settings).approve(&action.id, &actor.name, &entry).await?;
+    let approved = gateway.acting(&action.host, &settings).approve(&action.id, &actor.author()).await?;
     gateway.shared().actions.poke();
     Ok(Json(ActionView::new(&approved?)))
 }
@@ -70,7 +66,8 @@ pub(crate) async fn withdraw(
         actor.may_command()?;
     }
     let settings = gateway.store().settings().await?;
-    Ok(Json(ActionView::new(&withdrawn(&gateway, &actor, &action, &settings).await??)))
+    let withdrawn = gateway.acting(&action.host, &settings).withdraw(&action.id, &actor.author()).await?;
+    Ok(Json(ActionView::new(&withdrawn?)))
 }
 
 /// Stops what is done to wake a station; whether anything was.
@@ -81,20 +78,9 @@ pub(crate) async fn stop_wakes(gateway: &Gateway, actor: &Actor, host: &HostName
     let settings = gateway.store().settings().await?;
     let mut stopped = false;
     for recorded in found.iter().filter(|one| !one.action.kind.changes_station()) {
-        stopped |= withdrawn(gateway, actor, &recorded.action, &settings).await?.is_ok();
+        stopped |= gateway.acting(host, &settings).withdraw(&recorded.action.id, &actor.author()).await?.is_ok();
     }
     Ok(stopped)
-}
-
-async fn withdrawn(
-    gateway: &Gateway,
-    actor: &Actor,
-    action: &StationAction,
-    settings: &Settings,
-) -> Result<Result<StationAction, ActionRefused>, ApiError> {
-    let entry = entry(gateway, actor, AuditAction::ActionWithdraw, action);
-    let why = format!("{} did not want it", actor.name);
-    Ok(gateway.acting(&action.host, settings).withdraw(&action.id, &why, &entry).await?)
 }
 
 /// The action, if the caller may act on its station.
@@ -106,22 +92,21 @@ async fn theirs(gateway: &Gateway, actor: &Actor, id: String) -> Result<StationA
     Ok(action)
 }
 
-fn entry(gateway: &Gateway, actor: &Actor, what: AuditAction, action: &StationAction) -> AuditEntry {
-    AuditEntry::done(&actor.author(), what, &action.id.0, gateway.now())
-        .of(Some(&action.host))
-        .with(json!({ "kind": action.kind, "ordered_by": action.ordered_by }))
-}
-
 impl Gateway {
     /// Whether this gateway reaches stations, and where it must, logs in to them.
     pub(crate) fn can_act(&self, logs_in: bool) -> Result<(), ApiError> {
-        let options = &self.shared().options;
-        if options.reach.networks.is_empty() {
+        if self.shared().options.reach.networks.is_empty() {
             return Err(ApiError::NoNetworks(crate::reach::ReachError::NoNetworks));
         }
-        if logs_in && options.reach.commands.is_none() && options.credentials.is_none() {
+        if logs_in && !self.logs_in() {
             return Err(ApiError::NoLogin);
         }
         Ok(())
+    }
+
+    /// Whether this gateway knows logins of stations.
+    pub(crate) fn logs_in(&self) -> bool {
+        let options = &self.shared().options;
+        options.reach.commands.is_some() || options.credentials.is_some()
     }
 }

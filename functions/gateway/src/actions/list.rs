@@ -2,8 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use stationkeeper_api::{ActionView, CommandOutputView, ErrorBody, Page};
 use stationkeeper_rules::orchestrator::{ActionId, ActionState};
 use stationkeeper_rules::{AlertId, ReservationId};
@@ -12,7 +11,7 @@ use utoipa::IntoParams;
 
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
+use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query};
 use crate::stations::list::host;
@@ -37,10 +36,6 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
 /// What rules proposed and persons wanted done to stations.
 ///
 /// What commands wrote is shown to operators.
@@ -55,9 +50,8 @@ pub(crate) async fn list(
     Query(asked): Query<Parameters>,
 ) -> Result<Json<Page<ActionView>>, ApiError> {
     let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
-        Some(ActionCursor { ordered_at: DateTime::from_timestamp_micros(micros)?, id: ActionId(id) })
-    });
+    let after = InstantAndId::decode(asked.cursor.as_deref())?
+        .map(|(at, id)| ActionCursor { ordered_at: at, id: ActionId(id) });
     let filter = ActionFilter {
         host: asked.host.as_deref().map(host).transpose()?,
         states: asked.state.as_deref().map(states).transpose()?.unwrap_or_default(),
@@ -65,7 +59,7 @@ pub(crate) async fn list(
         reservation_id: asked.reservation_id.map(ReservationId),
     };
     let found = gateway.store().actions(&filter, after.as_ref(), limit + 1, gateway.now()).await?;
-    let key = |one: &RecordedAction| After(one.action.ordered_at.timestamp_micros(), one.action.id.0.clone());
+    let key = |one: &RecordedAction| InstantAndId::of(one.action.ordered_at, &one.action.id.0);
     let whole = actor.may_command().is_ok();
     Ok(Json(cursor::page(found, limit, key, |one| view(one, whole))))
 }
@@ -91,7 +85,7 @@ pub(crate) async fn one(
 
 fn states(text: &str) -> Result<Vec<ActionState>, ApiError> {
     if text == "open" {
-        return Ok(ActionState::ALL.into_iter().filter(|state| !state.is_over()).collect());
+        return Ok(ActionState::open().collect());
     }
     let words = || ActionState::ALL.map(ActionState::as_str).join(", ");
     ActionState::parse(text)

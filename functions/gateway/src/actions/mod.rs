@@ -7,7 +7,7 @@ pub(crate) mod order;
 mod perform;
 
 use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use stationkeeper_pipeline::IngestError;
@@ -16,10 +16,10 @@ use stationkeeper_rules::orchestrator::{ActionId, ActionKind, ActionState, Polic
 use stationkeeper_rules::{Alert, AlertState, Rule, Settings};
 use stationkeeper_store::AlertFilter;
 use stationkeeper_telemetry::HostName;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::Gateway;
+use crate::at_work::Taken;
 
 /// The longest time between two looks, by our clock.
 const EVERY: Duration = Duration::from_secs(5);
@@ -30,43 +30,6 @@ const TURNS: usize = 16;
 /// Alerts that are answered at once; the others are when these are.
 const MOST: u32 = 5_000;
 
-/// What this process does to stations of its own accord.
-#[derive(Default)]
-pub(crate) struct Actions {
-    busy: Mutex<HashSet<HostName>>,
-    poked: Notify,
-}
-
-impl Actions {
-    /// Something is to be done: look soon.
-    pub(crate) fn poke(&self) {
-        self.poked.notify_one();
-    }
-
-    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<HostName>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A station whose actions this process tends, until this is dropped.
-struct Tended {
-    gateway: Gateway,
-    host: HostName,
-}
-
-impl Tended {
-    fn of(gateway: &Gateway, host: &HostName) -> Option<Self> {
-        let is_free = gateway.shared().actions.busy().insert(host.clone());
-        is_free.then(|| Self { gateway: gateway.clone(), host: host.clone() })
-    }
-}
-
-impl Drop for Tended {
-    fn drop(&mut self) {
-        self.gateway.shared().actions.busy().remove(&self.host);
-    }
-}
-
 /// Looks and acts until the gateway is told to stop.
 pub(crate) async fn run(gateway: Gateway) {
     let actions = &gateway.shared().actions;
@@ -76,13 +39,8 @@ pub(crate) async fn run(gateway: Gateway) {
         if let Err(error) = round(&gateway).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot see what alerts want done; trying again");
         }
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            () = async {
-                actions.poked.notified().await;
-                tokio::time::sleep_until(began + PAUSE).await;
-            } => {}
-            () = gateway.closing() => return,
+        if !actions.next_look(&gateway, began, every, PAUSE).await {
+            return;
         }
     }
 }
@@ -100,7 +58,7 @@ async fn round(gateway: &Gateway) -> Result<(), IngestError> {
     let wanted: Vec<_> = alerts.iter().filter_map(ActionId::answering).collect();
     let known: HashSet<_> = store.known_actions(&wanted).await?.into_iter().collect();
     for host in due(&open, &alerts, &known, &settings, gateway.now()) {
-        if let Some(tended) = Tended::of(gateway, &host) {
+        if let Some(tended) = gateway.shared().actions.take(&host) {
             gateway.shared().tasks.spawn(tend(gateway.clone(), tended, settings.clone()));
         }
     }
@@ -131,16 +89,17 @@ fn due(
 }
 
 /// Goes on at one station until nothing is to be done there now.
-async fn tend(gateway: Gateway, tended: Tended, settings: Arc<Settings>) {
+async fn tend(gateway: Gateway, tended: Taken, settings: Arc<Settings>) {
     for _ in 0..TURNS {
-        // A run of ours has the station; what waits is looked at when it is over.
-        let Some(place) = gateway.take_place(&tended.host) else { return };
-        match gateway.acting(&tended.host, &settings).tend().await {
+        // A run of ours has the station: a command waits until it is over, packets do no harm.
+        let place = gateway.shared().orchestrator.at_work.take(&tended.host);
+        let commands = place.is_some() && gateway.logs_in();
+        match gateway.acting(&tended.host, &settings).tend(commands).await {
             Ok(Turn::Nothing) => return,
             Ok(Turn::Noted) => {}
             Ok(Turn::Taken(action)) => {
                 // Packets hold up no run, which may need the station meanwhile.
-                let place = action.kind.changes_station().then_some(place);
+                let place = place.filter(|_| action.kind.changes_station());
                 perform::carry_out(&gateway, &action, &settings).await;
                 drop(place);
             }

@@ -11,20 +11,14 @@ use stationkeeper_station_link::{Grace, Power, PowerMode, RebootIfNeeded, Sessio
 use stationkeeper_store::CatalogHost;
 
 use crate::Gateway;
-use crate::orchestrator::{Performed, again, run_command, wake};
+use crate::orchestrator::{LAST_GRACE, Performed, RENEWAL, run_command, wake, written_down};
 
 /// How long a claim lasts; it is lengthened meanwhile.
 const CLAIM: Duration = stationkeeper_pipeline::orchestrate::LEASE;
-/// A claim is lengthened this often: two failures in a row lose nothing.
-const RENEWAL: Duration = Duration::from_secs(20);
 /// A wake can be stopped: its claim is looked at more often.
 const STOP_LOOK: Duration = Duration::from_secs(2);
 /// A heartbeat that is waited for is looked for this often.
 const LOOK: Duration = Duration::from_secs(1);
-/// How an action ended is worth writing down for this long.
-const WORTH_WRITING: Duration = Duration::from_secs(15 * 60);
-/// A command that runs when the gateway is told to stop has this long to end. Whoever comes next settles it.
-const LAST_GRACE: Duration = Duration::from_secs(10);
 
 /// Does it and writes down how it ended.
 pub(super) async fn carry_out(gateway: &Gateway, action: &StationAction, settings: &Settings) {
@@ -36,24 +30,8 @@ pub(super) async fn carry_out(gateway: &Gateway, action: &StationAction, setting
         return;
     };
     tracing::info!(%host, action = kind, state = end.state.as_str(), message = end.message, "an action ended");
-    let began = tokio::time::Instant::now();
-    let mut failures = 0;
-    loop {
-        match gateway.acting(host, settings).end_action(&action.id, &end).await {
-            Ok(_) => return,
-            Err(error) if began.elapsed() < WORTH_WRITING => {
-                failures += 1;
-                if again(gateway, host, &error, failures).await.is_none() {
-                    return;
-                }
-            }
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(%host, error, "how an action ended could not be written down");
-                return;
-            }
-        }
-    }
+    let write = || async { gateway.acting(host, settings).end_action(&action.id, &end).await };
+    written_down(gateway, host, write).await;
 }
 
 /// None: somebody stopped it, or the gateway stops.

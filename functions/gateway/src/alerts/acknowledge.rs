@@ -7,15 +7,17 @@ use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{AlertView, ErrorBody};
 use stationkeeper_rules::{Actor as By, Alert, AlertId, LifeError};
-use stationkeeper_store::{AuditAction, AuditEntry, Author, Labs, NewUpdate, Store, StoreError, Transaction};
+use stationkeeper_store::{AuditAction, AuditEntry, Author, Labs, Store, StoreError, Transaction};
 use utoipa::ToSchema;
 
 use super::one::view;
+use super::step;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query, Reader};
 use crate::openapi::AcceptLanguage;
+use crate::repeating::repeating;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = AcknowledgeRequest)]
@@ -52,6 +54,12 @@ pub enum AcknowledgeError {
     Store(StoreError),
 }
 
+impl AcknowledgeError {
+    pub(super) fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
 impl From<StoreError> for AcknowledgeError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
@@ -67,9 +75,6 @@ pub enum Acknowledged {
     Before,
 }
 
-/// How often a commit that met another one is repeated.
-const ATTEMPTS: u32 = 5;
-
 /// Takes an alert, with its transition, its update and the news that it owes in one unit of work.
 ///
 /// # Errors
@@ -80,13 +85,7 @@ pub async fn acknowledge(
     taking: Taking<'_>,
     now: DateTime<Utc>,
 ) -> Result<Acknowledged, AcknowledgeError> {
-    let mut attempt = 1;
-    loop {
-        match once(store, id, taking, now).await {
-            Err(AcknowledgeError::Store(error)) if error.is_conflict() && attempt < ATTEMPTS => attempt += 1,
-            done => return done,
-        }
-    }
+    repeating!(once(store, id, taking, now))
 }
 
 async fn once(
@@ -117,29 +116,17 @@ pub(crate) async fn acknowledge_in(
     taking: Taking<'_>,
     now: DateTime<Utc>,
 ) -> Result<Acknowledged, AcknowledgeError> {
-    let id = &alert.id;
     let (by, note) = (By::Person(taking.author.name.clone()), taking.note.map(str::to_owned));
     let step = stationkeeper_rules::acknowledge(alert, by, note, taking.until, now).map_err(AcknowledgeError::Life)?;
     let Some(step) = step else { return Ok(Acknowledged::Before) };
-    let update = NewUpdate {
-        at: step.at,
-        kind: "alert".to_owned(),
-        host: alert.key.host.clone(),
-        payload: json!({ "id": id, "rule": alert.key.rule, "state": step.to }),
-    };
-    let steps = [step];
-    work.alerts().apply(&steps).await?;
-    work.owed().append(&steps, now).await?;
-    work.updates().append(&[update]).await?;
-    let entry = AuditEntry::done(taking.author, AuditAction::AlertAcknowledge, &id.0, now)
-        .of(alert.key.host.as_ref())
+    let entry = AuditEntry::done(taking.author, AuditAction::AlertAcknowledge, &alert.id.0, now)
         .with(json!({ "rule": alert.key.rule, "note": taking.note, "until": taking.until }));
-    work.audit().append(&[entry]).await?;
+    step::write(work, alert, step, entry, now).await?;
     Ok(Acknowledged::Now)
 }
 
 /// Only looked up for whom it matters.
-async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Option<String>, ApiError> {
+pub(super) async fn lab_of_alert(gateway: &Gateway, actor: &Actor, id: &str) -> Result<Option<String>, ApiError> {
     if actor.labs == Labs::All {
         return Ok(None);
     }

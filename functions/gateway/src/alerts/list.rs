@@ -3,8 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use stationkeeper_api::{AlertView, Page};
 use stationkeeper_rules::{AlertId, AlertState, Rule};
 use stationkeeper_store::{AlertCursor, AlertFilter};
@@ -13,7 +12,7 @@ use utoipa::IntoParams;
 use super::{action, actions, lab, labs};
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
+use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
 use crate::extract::{Query, Reader};
 use crate::openapi::AcceptLanguage;
@@ -39,10 +38,6 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
 /// Alerts: what needs somebody.
 #[utoipa::path(
     get, path = "/v1/alerts", operation_id = "list_alerts", tag = "alerts",
@@ -56,9 +51,8 @@ pub(crate) async fn list(
     Query(asked): Query<Parameters>,
 ) -> Result<Json<Page<AlertView>>, ApiError> {
     let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
-        Some(AlertCursor { opened_at: DateTime::from_timestamp_micros(micros)?, id: AlertId(id) })
-    });
+    let after =
+        InstantAndId::decode(asked.cursor.as_deref())?.map(|(at, id)| AlertCursor { opened_at: at, id: AlertId(id) });
     let filter = AlertFilter {
         states: states(asked.state.as_deref())?,
         rules: asked.rule.as_deref().map(rule).transpose()?.into_iter().collect(),
@@ -71,7 +65,7 @@ pub(crate) async fn list(
     Ok(Json(cursor::page(
         found,
         limit,
-        |alert| After(alert.opened_at.timestamp_micros(), alert.id.0.clone()),
+        |alert| InstantAndId::of(alert.opened_at, &alert.id.0),
         |alert| AlertView::new(alert, lab(&labs, alert), language).with_action(action(&actions, alert)),
     )))
 }

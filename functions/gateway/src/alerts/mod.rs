@@ -4,6 +4,8 @@ pub(crate) mod acknowledge;
 pub(crate) mod explain;
 pub(crate) mod list;
 pub(crate) mod one;
+pub(crate) mod resolve;
+mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -106,7 +106,11 @@ impl Logins {
 }
 
 fn read_secret(key: &SecretsKey, token: &str) -> Option<Secret> {
-    let secret: Secret = serde_json::from_slice(&key.decrypt(token)?).ok()?;
+    secret_of(&key.decrypt(token)?)
+}
+
+fn secret_of(clear: &[u8]) -> Option<Secret> {
+    let secret: Secret = serde_json::from_slice(clear).ok()?;
     (!secret.user.trim().is_empty() && !secret.password.is_empty()).then_some(secret)
 }
 
@@ -147,7 +151,7 @@ impl CredentialStore {
     ) -> Result<(), CredentialError> {
         let ConfiguredKey::Valid(key) = &self.key else { return Err(CredentialError::NoKey) };
         let secret = Secret { user: user.trim().to_owned(), password: password.to_owned() };
-        let token = encrypted(key, &json!(secret), now)?;
+        let token = encrypted(key, json!(secret).to_string().as_bytes(), now)?;
         let (mut document, mut credentials) = self.document().await?;
         credentials.insert(reference.trim().to_lowercase(), json!({ "token": token }));
         document.insert("credentials".to_owned(), Value::Object(credentials));
@@ -161,16 +165,17 @@ impl CredentialStore {
     /// One cannot be decrypted by the key of now, or the file cannot be read or written.
     pub async fn rotate(&self, new: &SecretsKey, now: DateTime<Utc>) -> Result<(PathBuf, usize), CredentialError> {
         let ConfiguredKey::Valid(key) = &self.key else { return Err(CredentialError::NoKey) };
+        let Some(before) = self.bytes().await? else {
+            return Err(CredentialError::Read { path: self.path.clone(), source: io::ErrorKind::NotFound.into() });
+        };
         let (mut document, mut credentials) = self.document().await?;
         for (reference, entry) in &mut credentials {
             let other = || CredentialError::OtherKey(reference.clone());
             let token = entry.get("token").and_then(Value::as_str).ok_or_else(other)?;
-            let secret = read_secret(key, token).ok_or_else(other)?;
-            let rotated = encrypted(new, &json!(secret), now)?;
-            entry["token"] = Value::String(rotated);
+            let clear = key.decrypt(token).filter(|clear| secret_of(clear).is_some()).ok_or_else(other)?;
+            entry["token"] = Value::String(encrypted(new, &clear, now)?);
         }
         let backup = self.path.with_extension(format!("{}.backup", now.format("%Y%m%dT%H%M%SZ")));
-        let before = self.bytes().await?.unwrap_or_default();
         write_file(&backup, &before).await?;
         let count = credentials.len();
         document.insert("credentials".to_owned(), Value::Object(credentials));
@@ -201,10 +206,10 @@ impl CredentialStore {
     }
 }
 
-fn encrypted(key: &SecretsKey, secret: &Value, now: DateTime<Utc>) -> Result<String, getrandom::Error> {
+fn encrypted(key: &SecretsKey, clear: &[u8], now: DateTime<Utc>) -> Result<String, getrandom::Error> {
     let mut vector = [0; 16];
     vector.copy_from_slice(&random()?[..16]);
-    Ok(key.encrypt(secret.to_string().as_bytes(), now, vector))
+    Ok(key.encrypt(clear, now, vector))
 }
 
 async fn write(path: &Path, document: Map<String, Value>) -> Result<(), CredentialError> {

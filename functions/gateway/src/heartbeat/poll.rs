@@ -1,5 +1,8 @@
 //! `POST /api/heartbeat/poll`: reads a station's heartbeat by WinRM, now. What was read is kept like an upload of the station's own.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -7,7 +10,7 @@ use stationkeeper_api::ErrorBody;
 use stationkeeper_station_link::StationPath;
 use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::CatalogHost;
-use stationkeeper_telemetry::ObjectKind;
+use stationkeeper_telemetry::{HostName, ObjectKind};
 use tokio::time::Instant;
 
 use crate::Gateway;
@@ -17,7 +20,9 @@ use crate::error::ApiError;
 use crate::extract::{OldBody, boolean, first_text};
 use crate::hosts::known;
 use crate::reach::Reachable;
+use crate::token::digest;
 use crate::uploads::{StationUpload, UploadOutcome};
+
 /// Reads the heartbeat of a station from the station itself, and keeps it.
 ///
 /// Role: instructor, for stations of the token's laboratories.
@@ -28,8 +33,7 @@ use crate::uploads::{StationUpload, UploadOutcome};
         (status = OK, description = "`heartbeat`, `last_event`, `duration_ms` and `host`", body = Value),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
         (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
-        (status = BAD_GATEWAY, description = "The station was not reached, or does not let the gateway in; the code says which", body = ErrorBody),
-        (status = GATEWAY_TIMEOUT, description = "The command did not end in time", body = ErrorBody),
+        (status = INTERNAL_SERVER_ERROR, description = "`INTERNAL_ERROR`: the station was not reached, or does not let the gateway in; the header `X-Station-Error` says which", body = ErrorBody),
     ),
 )]
 pub(crate) async fn poll(
@@ -45,20 +49,16 @@ pub(crate) async fn poll(
     let begun = Instant::now();
     let (access, station) = gateway.way_to(&host).await?;
     let read = async {
-        let (path, heartbeat) = read_heartbeat(&gateway, &access, &host, &station).await?;
-        let value = json_of(&heartbeat).ok_or_else(|| WinRmError::File {
-            host: host.entry.host.to_string(),
-            path: path.to_string(),
-            reason: "it is no JSON".to_owned(),
-        })?;
+        let (path, heartbeat) = read_heartbeat(&gateway, &access, &host, &station).await.map_err(ApiError::Station)?;
+        let value = json_of(&heartbeat).ok_or_else(|| no_json(&host, &path))?;
         let events = match include_events {
             true => read_events(&gateway, &access, &host, &station).await,
             false => None,
         };
-        Ok::<_, WinRmError>((heartbeat, value, events))
+        Ok::<_, ApiError>((heartbeat, value, events))
     };
     let (heartbeat, value, events) = tokio::select! {
-        read = read => read.map_err(ApiError::Station)?,
+        read = read => read?,
         () = gateway.closing() => return Err(ApiError::Closing),
     };
     let last_event = events.as_deref().and_then(last_event);
@@ -80,16 +80,25 @@ pub(crate) async fn keep(
     events: Option<Vec<u8>>,
 ) -> Result<bool, ApiError> {
     let Some(take) = gateway.shared().options.uploads.clone() else { return Ok(false) };
+    let read = digest(&heartbeat);
     let upload = |kind, body| StationUpload { host: host.entry.host.clone(), kind, body };
     // The same bytes again are no news, and would only be another version in the bucket.
     let known = gateway.store().newest_raw(&host.entry.host).await?;
     let heartbeat = Some(heartbeat).filter(|heartbeat| known.is_none_or(|raw| raw.bytes != *heartbeat));
+    let is_new = heartbeat.is_some();
     // The trail first: a forced logoff that the heartbeat names is looked for in it.
     let events = events.map(|events| upload(ObjectKind::Events, events));
     let heartbeat = heartbeat.map(|heartbeat| upload(ObjectKind::Heartbeat, heartbeat));
     let uploads = events.into_iter().chain(heartbeat).collect();
     match take(uploads).await {
-        UploadOutcome::Taken { put_aside } => Ok(put_aside == 0),
+        UploadOutcome::Taken { put_aside: 0 } => {
+            // What it had uploaded by itself is not news of ours.
+            if is_new {
+                gateway.shared().polled.remember(&host.entry.host, read);
+            }
+            Ok(true)
+        }
+        UploadOutcome::Taken { .. } => Ok(false),
         UploadOutcome::NotTaken(reason) => {
             tracing::warn!(host = %host.entry.host, reason, "what was read from a station could not be kept");
             Err(ApiError::NotKept)
@@ -156,13 +165,37 @@ async fn read_first(
     }
 }
 
+/// What was read of a station is no heartbeat.
+pub(crate) fn no_json(host: &CatalogHost, path: &StationPath) -> ApiError {
+    ApiError::Station(WinRmError::File {
+        host: host.entry.host.to_string(),
+        path: path.to_string(),
+        reason: "it is no JSON".to_owned(),
+    })
+}
+
+/// What of each station was kept last because it was asked: whether somebody else has heard from it since.
+#[derive(Default)]
+pub(crate) struct Polled(Mutex<HashMap<HostName, [u8; 32]>>);
+
+impl Polled {
+    fn remember(&self, host: &HostName, heartbeat: [u8; 32]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), heartbeat);
+    }
+
+    /// Whether this is that.
+    pub fn was(&self, host: &HostName, heartbeat: &[u8]) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(host) == Some(&digest(heartbeat))
+    }
+}
+
 /// A document of a station as JSON.
 pub(crate) fn json_of(bytes: &[u8]) -> Option<Value> {
     serde_json::from_slice(bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes)).ok()
 }
 
 /// The last line that says something; a line that is being written does not yet.
-fn last_event(trail: &[u8]) -> Option<Value> {
+pub(crate) fn last_event(trail: &[u8]) -> Option<Value> {
     trail.rsplit(|byte| *byte == b'\n').find_map(|line| json_of(line.trim_ascii()).filter(Value::is_object))
 }
 

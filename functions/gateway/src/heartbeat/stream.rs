@@ -1,19 +1,24 @@
 //! `GET /api/heartbeat/stream`: the heartbeat of one station as it comes, as server-sent events. One reader a station, however many
-//! listen; it reads what is stored, and asks no station.
+//! listen; it reads what is stored of a station that uploads by itself, and asks one that does not.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use chrono::TimeDelta;
 use futures_util::stream::{self, Stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use stationkeeper_api::ErrorBody;
 use stationkeeper_api::Instant;
+use stationkeeper_station_link::winrm::WinRmError;
 use stationkeeper_store::{CatalogHost, HostEventRecord};
 use stationkeeper_telemetry::HostName;
 use tokio::sync::watch;
@@ -24,7 +29,7 @@ use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Query, boolean};
-use crate::heartbeat::poll::json_of;
+use crate::heartbeat::poll::{json_of, keep, last_event, no_json, read_events, read_heartbeat};
 use crate::hosts::known;
 use crate::live::Told;
 use crate::request_id::RequestId;
@@ -39,6 +44,11 @@ pub(crate) struct Parameters {
     include_events: Option<String>,
 }
 
+/// Reading takes no longer.
+const LIMIT: Duration = Duration::from_secs(40);
+/// A station that uploads by itself has been heard within this time (a person's).
+const HEARD_WITHIN: TimeDelta = TimeDelta::seconds(150);
+
 /// What a reader read, for all who listen.
 #[derive(Debug)]
 enum Beat {
@@ -50,27 +60,74 @@ enum Beat {
 
 type Newest = Option<Arc<Beat>>;
 
+impl Beat {
+    fn read(host: &CatalogHost, heartbeat: &Value, event: &Value) -> Self {
+        let data =
+            |event: &Value| json!({ "heartbeat": heartbeat, "last_event": event, "host": host.name() }).to_string();
+        Self::Read { with_event: data(event), without: data(&Value::Null) }
+    }
+
+    fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Read { with_event, .. }, Self::Read { with_event: other, .. }) => with_event == other,
+            (Self::Read { .. } | Self::Failed(_), _) => false,
+        }
+    }
+}
+
 /// The readers that run, by station.
 #[derive(Default)]
-pub(crate) struct Beats(Mutex<HashMap<HostName, watch::Sender<Newest>>>);
+pub(crate) struct Beats(Mutex<HashMap<HostName, Reader>>);
+
+/// What listeners and their reader share.
+#[derive(Clone)]
+struct Reader {
+    newest: watch::Sender<Newest>,
+    /// How many want the trail too.
+    trail: Arc<AtomicUsize>,
+}
+
+/// Whoever wants the trail, for as long as they listen.
+struct TrailWish(Arc<AtomicUsize>);
+
+impl TrailWish {
+    fn new(wishes: &Arc<AtomicUsize>) -> Self {
+        wishes.fetch_add(1, Ordering::Relaxed);
+        Self(wishes.clone())
+    }
+}
+
+impl Drop for TrailWish {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Beats {
     /// The first who listens to a station starts its reader.
-    fn listen(&self, gateway: &Gateway, host: &CatalogHost) -> watch::Receiver<Newest> {
+    fn listen(
+        &self,
+        gateway: &Gateway,
+        host: &CatalogHost,
+        with_trail: bool,
+    ) -> (watch::Receiver<Newest>, Option<TrailWish>) {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = running.get(&host.entry.host) {
-            return sender.subscribe();
+        let wish = |reader: &Reader| with_trail.then(|| TrailWish::new(&reader.trail));
+        if let Some(reader) = running.get(&host.entry.host) {
+            return (reader.newest.subscribe(), wish(reader));
         }
-        let (sender, receiver) = watch::channel(None);
-        running.insert(host.entry.host.clone(), sender.clone());
-        gateway.shared().tasks.spawn(read(gateway.clone(), host.clone(), sender));
-        receiver
+        let (newest, receiver) = watch::channel(None);
+        let reader = Reader { newest, trail: Arc::default() };
+        let wish = wish(&reader);
+        running.insert(host.entry.host.clone(), reader.clone());
+        gateway.shared().tasks.spawn(read(gateway.clone(), host.clone(), reader));
+        (receiver, wish)
     }
 
     /// Whether nobody listens; then the reader is no longer ours.
-    fn is_over(&self, host: &HostName, sender: &watch::Sender<Newest>) -> bool {
+    fn is_over(&self, host: &HostName, reader: &Reader) -> bool {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = sender.receiver_count() == 0;
+        let over = reader.newest.receiver_count() == 0;
         if over {
             running.remove(host);
         }
@@ -99,8 +156,10 @@ pub(crate) async fn listen(
     let include_events = asked.include_events.is_none_or(|word| boolean(&Value::String(word)).unwrap_or(true));
     let host = known(&gateway, name.trim()).await?.ok_or(ApiError::UnknownStation(name))?;
     let place = gateway.shared().streams.take(actor.token_id()).ok_or(ApiError::TooManyStreams)?;
+    let (newest, trail) = gateway.shared().beats.listen(&gateway, &host, include_events);
     let listener = Listener {
-        newest: gateway.shared().beats.listen(&gateway, &host),
+        newest,
+        _trail: trail,
         feed: gateway.shared().feed.subscribe(&gateway),
         gateway,
         token_id: actor.token_id().to_owned(),
@@ -110,12 +169,15 @@ pub(crate) async fn listen(
         is_new: true,
         _place: place,
     };
-    Ok(Sse::new(told(listener)).keep_alive(KeepAlive::new()).into_response())
+    let mut response = Sse::new(told(listener)).keep_alive(KeepAlive::new()).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
 }
 
 struct Listener {
     gateway: Gateway,
     newest: watch::Receiver<Newest>,
+    _trail: Option<TrailWish>,
     feed: crate::live::Subscription,
     token_id: String,
     name: String,
@@ -159,7 +221,7 @@ impl Listener {
             }
             Beat::Failed(error) => {
                 let data = json!({
-                    "error": error.to_string(),
+                    "error": error.said(),
                     "code": error.code(),
                     "requestId": self.request_id,
                     "host": self.name,
@@ -171,21 +233,34 @@ impl Listener {
 }
 
 /// Reads after each change of the station, and again after a while.
-async fn read(gateway: Gateway, host: CatalogHost, sender: watch::Sender<Newest>) {
+async fn read(gateway: Gateway, host: CatalogHost, reader: Reader) {
     let mut feed = gateway.shared().feed.subscribe(&gateway);
     let mut again = tokio::time::interval(gateway.shared().options.heartbeat_every);
     again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            _ = again.tick() => {}
-            () = changes(&mut feed, &host.entry.host) => {}
+        let is_time = tokio::select! {
+            _ = again.tick() => true,
+            () = changes(&mut feed, &host.entry.host) => false,
             () = gateway.closing() => return,
-        }
-        if gateway.shared().beats.is_over(&host.entry.host, &sender) {
+        };
+        if gateway.shared().beats.is_over(&host.entry.host, &reader) {
             return;
         }
-        let beat = newest(&gateway, &host).await.unwrap_or_else(Beat::Failed);
-        sender.send_replace(Some(Arc::new(beat)));
+        let with_trail = reader.trail.load(Ordering::Relaxed) > 0;
+        let told = reader.newest.borrow().clone();
+        let beat = tokio::select! {
+            beat = async {
+                match is_time {
+                    true => now(&gateway, &host, with_trail).await,
+                    false => stored(&gateway, &host).await,
+                }
+            } => beat.unwrap_or_else(Beat::Failed),
+            () = gateway.closing() => return,
+        };
+        // What the station was just asked for comes back as a change of it.
+        if is_time || told.is_none_or(|told| !told.says_the_same(&beat)) {
+            reader.newest.send_replace(Some(Arc::new(beat)));
+        }
     }
 }
 
@@ -203,14 +278,68 @@ async fn changes(feed: &mut crate::live::Subscription, host: &HostName) {
     }
 }
 
-async fn newest(gateway: &Gateway, host: &CatalogHost) -> Result<Beat, ApiError> {
+async fn stored(gateway: &Gateway, host: &CatalogHost) -> Result<Beat, ApiError> {
     let raw = gateway.store().newest_raw(&host.entry.host).await?;
     let heartbeat = raw.and_then(|raw| json_of(&raw.bytes)).ok_or(ApiError::NoHeartbeat)?;
+    Ok(Beat::read(host, &heartbeat, &stored_event(gateway, host).await?))
+}
+
+async fn stored_event(gateway: &Gateway, host: &CatalogHost) -> Result<Value, ApiError> {
     let event = gateway.store().newest_host_event(&host.entry.host).await?;
-    let data = |event: Option<&HostEventRecord>| {
-        json!({ "heartbeat": heartbeat, "last_event": event.map(line), "host": host.name() }).to_string()
+    Ok(event.as_ref().map_or(Value::Null, line))
+}
+
+/// What is stored, of a station that uploads by itself or cannot be asked; else what it says now.
+async fn now(gateway: &Gateway, host: &CatalogHost, with_trail: bool) -> Result<Beat, ApiError> {
+    if uploads_by_itself(gateway, &host.entry.host).await? {
+        return stored(gateway, host).await;
+    }
+    // As the catalog has it now: whoever listens may have begun days ago.
+    let unknown = || ApiError::UnknownStation(host.entry.host.to_string());
+    let host = &known(gateway, host.entry.host.as_str()).await?.ok_or_else(unknown)?;
+    let (access, station) = match gateway.way_to(host).await {
+        Ok(way) => way,
+        Err(ApiError::NoLogin) => {
+            return stored(gateway, host).await.map_err(|error| match error {
+                ApiError::NoHeartbeat => ApiError::NoLogin,
+                error => error,
+            });
+        }
+        Err(_nowhere) => return stored(gateway, host).await,
     };
-    Ok(Beat::Read { with_event: data(event.as_ref()), without: data(None) })
+    let asked = async {
+        let (path, heartbeat) = read_heartbeat(gateway, &access, host, &station).await.map_err(ApiError::Station)?;
+        let value = json_of(&heartbeat).ok_or_else(|| no_json(host, &path))?;
+        let events = match with_trail {
+            true => read_events(gateway, &access, host, &station).await,
+            false => None,
+        };
+        Ok::<_, ApiError>((heartbeat, value, events))
+    };
+    let limit = || WinRmError::TimedOut { host: host.entry.host.to_string(), limit: LIMIT };
+    let (heartbeat, value, events) =
+        tokio::time::timeout(LIMIT, asked).await.map_err(|_elapsed| ApiError::Station(limit()))??;
+    let event = match events.as_deref().and_then(last_event) {
+        Some(event) => event,
+        None => stored_event(gateway, host).await?,
+    };
+    // What is told need not be kept: why it is not is in the log.
+    if let Err(error) = keep(gateway, host, heartbeat, events).await {
+        tracing::warn!(host = %host.entry.host, error = %error, "what a station said is told and not kept");
+    }
+    Ok(Beat::read(host, &value, &event))
+}
+
+/// It was heard lately, and not because it was asked.
+async fn uploads_by_itself(gateway: &Gateway, host: &HostName) -> Result<bool, ApiError> {
+    let Some(station) = gateway.store().station(host).await? else { return Ok(false) };
+    let state = station.state;
+    let heard_at = state.heard.as_ref().map(|heard| heard.arrived_at).max(state.advanced_at());
+    if heard_at.is_none_or(|at| at < gateway.now() - gateway.lasting(HEARD_WITHIN)) {
+        return Ok(false);
+    }
+    let newest = gateway.store().newest_raw(host).await?;
+    Ok(newest.is_some_and(|raw| !gateway.shared().polled.was(host, &raw.bytes)))
 }
 
 /// A line of the trail in the emitter's names.

@@ -107,7 +107,11 @@ fn put(hosts: &mut Vec<ListedHost>, host: ListedHost) {
 
 /// Reads an entry; the error says why it cannot be used. A user or a password in it is never looked at.
 pub(crate) fn read_host(fields: &Map<String, Value>, networks: &ManagementNetworks) -> Result<ListedHost, String> {
-    let name = text(fields, "name")?.ok_or("name is required")?;
+    let name = match fields.get("name") {
+        // What is wrong with a name is told of its signs, however many there are.
+        Some(Value::String(name)) if !name.trim().is_empty() => name.trim().to_owned(),
+        _ => text(fields, "name")?.ok_or("name is required")?,
+    };
     let host = host_name(&name)?;
     let address = text(fields, "address")?.ok_or("address is required")?;
     check_address(&address, networks)?;

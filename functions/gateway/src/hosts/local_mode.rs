@@ -31,8 +31,7 @@ const LONGEST_REASON: usize = 500;
         (status = OK, description = "What is wanted, and what the station shows", body = Value),
         (status = FORBIDDEN, description = "`forbidden`: the token's role does not suffice; `other_lab`: it is for other laboratories", body = ErrorBody),
         (status = NOT_FOUND, description = "`unknown_station`: the catalog has no such host", body = ErrorBody),
-        (status = BAD_GATEWAY, description = "`local_mode_not_set`: the station refused; or it was not reached, or does not let the gateway in; the code says which", body = ErrorBody),
-        (status = GATEWAY_TIMEOUT, description = "The command did not end in time", body = ErrorBody),
+        (status = INTERNAL_SERVER_ERROR, description = "`INTERNAL_ERROR`: the station refused, was not reached, or does not let the gateway in; the header `X-Station-Error` says which", body = ErrorBody),
     ),
 )]
 pub(crate) async fn set(
@@ -96,6 +95,15 @@ async fn carry_out(
     work.commit().await?;
     let claimant = orchestrator::name();
     claim_patiently(gateway, &order.host, &claimant).await?;
+    // Whoever had the claim before may have been told of a newer order.
+    let stands = gateway.store().local_mode_order(&order.host).await?;
+    if stands.is_none_or(|stands| stands.ordered_at != order.ordered_at) {
+        let mut work = gateway.store().begin().await?;
+        work.states().give_back_local_mode(&order.host, &claimant).await?;
+        work.commit().await?;
+        gateway.shared().keeper.at_work.poke();
+        return Err(ApiError::StationBusy { host: order.host, reservation_id: None });
+    }
     let told = tokio::select! {
         told = tell_station(gateway, host, order.enabled) => told,
         () = gateway.closing() => return Err(ApiError::Closing),
@@ -114,7 +122,7 @@ async fn carry_out(
         work.audit().append(&[entry(detail).came_to(AuditOutcome::Failed)]).await?;
     }
     work.commit().await?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     if told.is_ok() {
         tracing::info!(host = %order.host, enabled = order.enabled, "local mode was set");
     }

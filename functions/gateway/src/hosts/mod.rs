@@ -67,6 +67,16 @@ impl Gateway {
         options.reach.commands.as_ref().map(|access| access.allowed.clone()).or_else(of_policy).unwrap_or_default()
     }
 
+    /// How logins are proven where the catalog says nothing of it.
+    pub(crate) fn usual_transport(&self) -> &'static str {
+        let options = &self.shared().options;
+        let of_all = options.reach.commands.as_ref().map(|access| access.login);
+        match of_all.or_else(|| options.credentials.as_ref().map(|stored| stored.policy.login)) {
+            Some(Login::Basic) => "basic",
+            Some(Login::Ntlm) | None => "ntlm",
+        }
+    }
+
     /// As [`access_to`](Self::access_to), with logins that were read before.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The stable words of errors. A test compares them with the code.
 
 /// Each word, sorted, with what it means.
-pub(super) const CODES: [(&str, &str); 69] = [
+pub(super) const CODES: [(&str, &str); 71] = [
     ("INTERNAL_ERROR", "an unexpected failure; the log says what"),
     ("action_not_possible", "the action is over, or the station cannot be touched now"),
     ("alert_resolved", "the alert is over"),
@@ -21,8 +21,10 @@ pub(super) const CODES: [(&str, &str); 69] = [
     ("discovery_too_weak", "nothing at the address says that it is a station"),
     ("forbidden", "the token's role does not suffice"),
     ("foreign_origin", "the page of another site asks"),
+    ("from_table", "the reservation comes from a table, which alone changes it"),
     ("held_by_another", "somebody else holds the station: only they and operators may change that"),
     ("host_exists", "a station of this name is in use"),
+    ("import_refused", "entries of the list are refused, and nothing was changed"),
     ("key_of_other_request", "the `Idempotency-Key` was sent with another request"),
     ("local_mode_active", "the station is in local mode, and nobody confirmed"),
     ("local_mode_not_set", "the flag of local mode is not as it was to be"),
@@ -90,9 +92,12 @@ mod tests {
         let ours = words(include_str!("../error.rs"), "fn verdict(", "\nimpl From<StoreError>");
         let dressed = words(include_str!("../request_id.rs"), "match response.status()", "Some(ErrorParts {");
         let stations = words(include_str!("../../../station-link/src/winrm/error.rs"), "pub fn code(", "\n}\n");
+        // Of a header: the text and the code do not tell.
+        let failures = words(include_str!("../error.rs"), "fn station_error(", "\n    }\n");
         // An answer that says more than an error does.
         let provision = words(include_str!("../hosts/provision.rs"), "\"code\": ", ",");
-        let all = ours.iter().chain(&dressed).chain(&stations).chain(&provision);
+        let import = words(include_str!("../reservations/import.rs"), "\"code\": ", ",");
+        let all = ours.iter().chain(&dressed).chain(&failures).chain(&stations).chain(&provision).chain(&import);
         let used: BTreeSet<&str> = all.copied().filter(|word| !word.contains(' ')).collect();
         assert_eq!(used, CODES.iter().map(|(word, _)| *word).collect());
         assert!(CODES.is_sorted());

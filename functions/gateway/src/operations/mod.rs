@@ -6,8 +6,7 @@ pub(crate) mod recent;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use chrono::DateTime;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{CommandOutputView, ErrorBody, OperationView, Page};
 use stationkeeper_rules::ReservationId;
@@ -17,7 +16,7 @@ use utoipa::IntoParams;
 
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
+use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query};
 use crate::hosts::known;
@@ -39,10 +38,6 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
 /// What was done to stations for reservations.
 ///
 /// What commands wrote is shown to operators.
@@ -57,16 +52,15 @@ pub(crate) async fn list(
     Query(asked): Query<Parameters>,
 ) -> Result<Json<Page<OperationView>>, ApiError> {
     let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
-        Some(OperationCursor { started_at: DateTime::from_timestamp_micros(micros)?, id: OperationId(id) })
-    });
+    let after = InstantAndId::decode(asked.cursor.as_deref())?
+        .map(|(at, id)| OperationCursor { started_at: at, id: OperationId(id) });
     let filter = OperationFilter {
         host: asked.host.as_deref().map(host).transpose()?,
         reservation_id: asked.reservation_id.map(ReservationId),
         ..OperationFilter::default()
     };
     let found = gateway.store().operations(&filter, after.as_ref(), limit + 1).await?;
-    let key = |one: &RecordedOperation| After(one.operation.started_at.timestamp_micros(), one.operation.id.0.clone());
+    let key = |one: &RecordedOperation| InstantAndId::of(one.operation.started_at, &one.operation.id.0);
     let whole = actor.may_command().is_ok();
     Ok(Json(cursor::page(found, limit, key, |one| view(one, whole))))
 }

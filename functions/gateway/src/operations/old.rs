@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
-use stationkeeper_rules::orchestrator::Action;
-use stationkeeper_store::RecordedOperation;
+use stationkeeper_rules::orchestrator::{Action, WakeOptions};
+use stationkeeper_store::{CatalogEntry, RecordedOperation};
 
 /// What a page holds where nobody says otherwise, and at most.
 const LIMIT: (u32, u32) = (100, 500);
@@ -20,8 +20,8 @@ pub(crate) fn operation(recorded: &RecordedOperation) -> Value {
         "id": one.id,
         "action": one.action,
         "status": one.status,
-        "success": one.success,
-        "message": one.message,
+        "success": one.success == Some(true),
+        "message": message(recorded),
         "payload": payload(recorded),
         "responseCode": one.response_code,
         "durationMs": duration_ms(recorded),
@@ -42,10 +42,30 @@ pub(crate) fn step(recorded: &RecordedOperation) -> Value {
         "action": one.action,
         "success": one.success == Some(true),
         "status": one.status,
-        "message": one.message,
+        "message": message(recorded),
         "durationMs": duration_ms(recorded),
         "details": payload(recorded).unwrap_or_else(|| json!({})),
     })
+}
+
+/// What the step of a wake shows beside: how it was asked for, and what the catalog said where it was not.
+pub(crate) fn tell_wake(step: &mut Value, options: &WakeOptions, entry: &CatalogEntry) {
+    if step["action"] != json!(Action::Wake) || !step["details"].is_object() {
+        return;
+    }
+    let details = &mut step["details"];
+    details["mac"] = json!(options.mac.as_ref().or(entry.mac.as_ref()));
+    details["pingTarget"] = json!(options.ping_target.as_ref().or(entry.address.as_ref()));
+    details["attemptsRequested"] = json!(options.attempts);
+    details["waitSeconds"] = json!(options.ping_timeout_seconds);
+    details["port"] = json!(options.port);
+    details["broadcast"] = json!(options.broadcast);
+}
+
+/// A command that ended is told by its exit code.
+fn message(recorded: &RecordedOperation) -> Option<String> {
+    let exit_code = recorded.output.as_ref().and_then(|output| output.exit_code);
+    exit_code.map(|code| format!("Exit code {code}")).or_else(|| recorded.operation.message.clone())
 }
 
 fn duration_ms(recorded: &RecordedOperation) -> Option<u64> {
@@ -60,14 +80,20 @@ fn payload(recorded: &RecordedOperation) -> Option<Value> {
     if let Some(output) = &recorded.output {
         return Some(json!({
             "exitCode": output.exit_code,
-            "stdout": output.stdout,
-            "stderr": output.stderr,
+            "stdout": output.stdout.trim(),
+            "stderr": output.stderr.trim(),
             "args": output.arguments,
             "durationMs": output.duration_ms,
         }));
     }
     let operation = &recorded.operation;
-    (operation.action == Action::Wake).then(|| json!({ "attempts_used": operation.packets }))
+    match operation.action {
+        Action::Wake => Some(json!({ "attemptsUsed": operation.packets, "attempts_used": operation.packets })),
+        Action::Prepare | Action::Release | Action::Power(_) => Some(json!({
+            "exitCode": null, "stdout": "", "stderr": "", "args": [], "durationMs": duration_ms(recorded),
+        })),
+        Action::SchedulerStart | Action::SchedulerEnd => None,
+    }
 }
 
 /// Which part of a list. Junk counts as the default.
@@ -105,7 +131,7 @@ impl Part {
 
 /// The value of a parameter that may have several names.
 pub(crate) fn parameter<'a>(query: &'a Map<String, Value>, names: &[&str]) -> Option<&'a str> {
-    names.iter().find_map(|name| query.get(*name)?.as_str()).map(str::trim).filter(|text| !text.is_empty())
+    names.iter().find_map(|name| query.get(*name)?.as_str().map(str::trim).filter(|text| !text.is_empty()))
 }
 
 #[cfg(test)]

@@ -6,9 +6,8 @@
 mod perform;
 mod run;
 
-use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,12 +17,13 @@ use stationkeeper_pipeline::orchestrate::{AHEAD, Acting, Begun};
 use stationkeeper_rules::Settings;
 use stationkeeper_rules::orchestrator::Decision;
 use stationkeeper_telemetry::HostName;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::Gateway;
+use crate::at_work::AtWork;
 pub(crate) use perform::{Performed, command, run as run_command, wake};
-pub(crate) use run::{again, drive};
+pub(crate) use run::{LAST_GRACE, RENEWAL, drive, written_down};
 
 /// The shortest.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -40,37 +40,14 @@ const DECISIONS: usize = 16;
 pub(crate) struct Orchestrator {
     /// Our name among all who act: no two processes have the same.
     pub(crate) holder: String,
-    busy: Mutex<HashSet<HostName>>,
+    /// Stations with a run, or with a command that is none of a run.
+    pub(crate) at_work: AtWork,
     places: Arc<Semaphore>,
-    poked: Notify,
-}
-
-/// A station that this process acts on, until this is dropped.
-pub(crate) struct Place {
-    gateway: Gateway,
-    host: HostName,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let orchestrator = &self.gateway.shared().orchestrator;
-        orchestrator.busy().remove(&self.host);
-        orchestrator.poke();
-    }
 }
 
 impl Orchestrator {
     pub(crate) fn new() -> Self {
-        Self { holder: name(), busy: Mutex::default(), places: Arc::new(Semaphore::new(RUNS)), poked: Notify::new() }
-    }
-
-    /// Something has changed: look again soon.
-    pub(crate) fn poke(&self) {
-        self.poked.notify_one();
-    }
-
-    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<HostName>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { holder: name(), at_work: AtWork::default(), places: Arc::new(Semaphore::new(RUNS)) }
     }
 }
 
@@ -85,12 +62,6 @@ pub(crate) fn name() -> String {
 }
 
 impl Gateway {
-    /// The station is ours to act on within this process; none: this process acts on it already.
-    pub(crate) fn take_place(&self, host: &HostName) -> Option<Place> {
-        let is_free = self.shared().orchestrator.busy().insert(host.clone());
-        is_free.then(|| Place { gateway: self.clone(), host: host.clone() })
-    }
-
     pub(crate) fn acting<'a>(&'a self, host: &'a HostName, settings: &'a Settings) -> Acting<'a> {
         Acting { store: self.store(), settings, host, holder: &self.shared().orchestrator.holder, now: self.now() }
     }
@@ -116,13 +87,8 @@ pub(crate) async fn run(gateway: Gateway) {
                 AGAIN
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(wait.max(PAUSE)) => {}
-            () = async {
-                orchestrator.poked.notified().await;
-                tokio::time::sleep_until(began + PAUSE).await;
-            } => {}
-            () = gateway.closing() => return,
+        if !orchestrator.at_work.next_look(&gateway, began, wait, PAUSE).await {
+            return;
         }
     }
 }
@@ -133,7 +99,7 @@ async fn scan(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, IngestError> {
     let now = gateway.now();
     let lookback = TimeDelta::seconds(i64::from(settings.orchestrator.lookback_seconds));
     let mut hosts = gateway.store().hosts_to_serve(now - lookback, now + AHEAD).await?;
-    hosts.retain(|host| !gateway.shared().orchestrator.busy().contains(host));
+    hosts.retain(|host| !gateway.shared().orchestrator.at_work.has(host));
     let looks = hosts.into_iter().map(|host| {
         let settings = &settings;
         async move {
@@ -147,10 +113,18 @@ async fn scan(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, IngestError> {
     while let Some((host, decision)) = looks.next().await {
         match decision {
             Ok(Decision::Nothing { look_again_at }) => next = earlier(next, look_again_at),
+            // What was begun because somebody asked is ended all the same.
+            Ok(Decision::Run(_) | Decision::Blocked(_) | Decision::GaveUp(_))
+                if !gateway.shared().options.automation => {}
             Ok(_) => {
-                if let Some(place) = gateway.take_place(&host) {
-                    let task = serve(gateway.clone(), place, settings.clone());
-                    gateway.shared().tasks.spawn(task);
+                if let Some(taken) = gateway.shared().orchestrator.at_work.take(&host) {
+                    let tasks = &gateway.shared().tasks;
+                    let (gateway, settings) = (gateway.clone(), settings.clone());
+                    tasks.spawn(async move {
+                        serve(&gateway, &taken.host, &settings).await;
+                        drop(taken);
+                        gateway.shared().orchestrator.at_work.poke();
+                    });
                 }
             }
             // The others are looked at all the same.
@@ -165,7 +139,7 @@ fn earlier(one: Option<DateTime<Utc>>, other: Option<DateTime<Utc>>) -> Option<D
 }
 
 /// Does what one station needs, until it needs nothing.
-async fn serve(gateway: Gateway, place: Place, settings: Arc<Settings>) {
+async fn serve(gateway: &Gateway, host: &HostName, settings: &Settings) {
     let permit = tokio::select! {
         permit = gateway.shared().orchestrator.places.clone().acquire_owned() => permit,
         () = gateway.closing() => return,
@@ -173,19 +147,19 @@ async fn serve(gateway: Gateway, place: Place, settings: Arc<Settings>) {
     // Never closed: an error would only mean that nothing limits us.
     let _permit = permit.ok();
     for _ in 0..DECISIONS {
-        match gateway.acting(&place.host, &settings).begin().await {
+        match gateway.acting(host, settings).begin().await {
             Ok(Begun::Nothing) => return,
             Ok(Begun::Noted) => {}
             Ok(Begun::Run(run)) => {
-                tracing::info!(host = %place.host, turnover = run.is_turnover(), "a station is served");
-                if drive(&gateway, &place.host, &settings).await.is_none() {
+                tracing::info!(%host, turnover = run.is_turnover(), "a station is served");
+                if drive(gateway, host, settings).await.is_none() {
                     return;
                 }
             }
             Err(error) if error.is_conflict() => {}
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
-                tracing::warn!(host = %place.host, error, "cannot decide what a station needs; trying again");
+                tracing::warn!(%host, error, "cannot decide what a station needs; trying again");
                 return;
             }
         }

@@ -73,7 +73,7 @@ pub(crate) async fn wake(gateway: &Gateway, host: &CatalogHost, options: &WakeOp
     let entry = &host.entry;
     let known = host.access.ping_target.as_ref().or(entry.address.as_ref());
     let Some(target) = options.ping_target.as_ref().or(known) else {
-        return Outcome::not_sent(format!("the catalog has no address of {}", entry.host));
+        return Outcome::not_sent("Ping target not configured");
     };
     let station = match gateway.shared().options.reach.check(target).await {
         Ok(station) => station,
@@ -84,7 +84,7 @@ pub(crate) async fn wake(gateway: &Gateway, host: &CatalogHost, options: &WakeOp
         return Outcome::reachable(0);
     }
     let Some(mac) = options.mac.as_ref().or(entry.mac.as_ref()) else {
-        return Outcome::not_sent(format!("the catalog has no MAC address of {}", entry.host));
+        return Outcome::not_sent("MAC address not configured");
     };
     let Ok(mac) = mac.parse::<MacAddress>() else {
         return Outcome::not_sent(format!("the catalog's MAC address of {} is none", entry.host));

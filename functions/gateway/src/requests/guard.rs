@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use stationkeeper_pipeline::orchestrate::LEASE;
 use stationkeeper_rules::orchestrator::{ActionState, StationAction};
+use stationkeeper_rules::requests::InstructorRequest;
 use stationkeeper_store::{StoreError, Transaction};
 use stationkeeper_telemetry::HostName;
 
@@ -25,15 +26,14 @@ pub(super) async fn hasten(work: &mut Transaction, host: &HostName, now: DateTim
     Ok(())
 }
 
-/// A guard that waits begins at this instant at the earliest.
-pub(super) async fn delay_to(
+/// A guard that waits for the reservation of which more time was granted begins when that is over.
+pub(super) async fn delay(
     work: &mut Transaction,
-    host: &HostName,
-    at: DateTime<Utc>,
+    granted: &InstructorRequest,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    for guard in waiting(work, host, now).await? {
-        work.actions().save(&guard.delayed_to(at), LEASE).await?;
+    for guard in waiting(work, &granted.host, now).await? {
+        work.actions().save(&guard.after_grants(std::slice::from_ref(granted)), LEASE).await?;
     }
     Ok(())
 }

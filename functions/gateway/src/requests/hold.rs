@@ -17,12 +17,13 @@ use stationkeeper_store::{AuditAction, AuditEntry, Author, Store, StoreError, To
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
-use super::{TEXT_LENGTH, hold_update, repeating, request_update, said};
+use super::{TEXT_LENGTH, hold_update, request_update, said};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
 use crate::hosts::known;
+use crate::repeating::repeating;
 
 /// A hold as somebody asks for it.
 #[derive(Debug, Clone)]
@@ -349,7 +350,7 @@ pub(crate) async fn set(
     // Nobody shall wait for what nobody does.
     gateway.way_to(&host).await?;
     let order = set_hold(gateway.store(), &asked, &actor.author(), now).await?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     Ok((StatusCode::ACCEPTED, Json(view(&gateway, &order).await?)))
 }
 
@@ -375,7 +376,7 @@ pub(crate) async fn end(
     let host = known(&gateway, &name).await?.ok_or(ApiError::UnknownStation(name))?;
     actor.may_act_in_one_of(&host.access.labs)?;
     let order = end_hold(gateway.store(), &host.entry.host, &actor.author(), gateway.now()).await?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     Ok((StatusCode::ACCEPTED, Json(view(&gateway, &order).await?)))
 }
 

@@ -3,8 +3,7 @@
 //!
 //! It takes no orders: it looks at the rows, and acts on what they say, so that it does so after a crash and of several gateways only one.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,15 +12,17 @@ use stationkeeper_rules::requests::{HoldStep, LocalModeOrder, RequestState};
 use stationkeeper_rules::{Settings, StationState};
 use stationkeeper_store::{Author, RequestFilter, StoreError};
 use stationkeeper_telemetry::HostName;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::hold::end_in;
-use super::{NAME, claim, hold_update, repeating, request_update, tell_station};
+use super::{NAME, claim, hold_update, request_update, tell_station};
 use crate::Gateway;
+use crate::at_work::{AtWork, Taken};
 use crate::error::ApiError;
 use crate::hosts::known;
-use crate::orchestrator;
+use crate::orchestrator::{self, LAST_GRACE};
+use crate::repeating::repeating;
 
 /// The longest time between two looks: what another process wrote waits no longer.
 const LOOK: Duration = Duration::from_secs(5);
@@ -31,51 +32,16 @@ const PAUSE: Duration = Duration::from_millis(500);
 const STATIONS: usize = 256;
 /// Most requests that are looked at.
 const MOST_REQUESTS: u32 = 1_000;
-/// Once the gateway stops, a command has this long to end; whoever comes next repeats it, which does no harm.
-const LAST_GRACE: Duration = Duration::from_secs(10);
 
 /// Whoever keeps holds, and the stations that this process tells now.
 pub(crate) struct Keeper {
-    poked: Notify,
-    busy: Mutex<HashSet<HostName>>,
+    pub(crate) at_work: AtWork,
     places: Arc<Semaphore>,
 }
 
 impl Default for Keeper {
     fn default() -> Self {
-        Self { poked: Notify::new(), busy: Mutex::default(), places: Arc::new(Semaphore::new(STATIONS)) }
-    }
-}
-
-impl Keeper {
-    /// Something has changed: look again soon.
-    pub(crate) fn poke(&self) {
-        self.poked.notify_one();
-    }
-
-    fn busy(&self) -> MutexGuard<'_, HashSet<HostName>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A station that this process acts on, until this is dropped.
-struct Kept {
-    gateway: Gateway,
-    host: HostName,
-}
-
-impl Kept {
-    fn of(gateway: &Gateway, host: HostName) -> Option<Self> {
-        let is_free = gateway.shared().keeper.busy().insert(host.clone());
-        is_free.then(|| Self { gateway: gateway.clone(), host })
-    }
-}
-
-impl Drop for Kept {
-    fn drop(&mut self) {
-        let keeper = &self.gateway.shared().keeper;
-        keeper.busy().remove(&self.host);
-        keeper.poke();
+        Self { at_work: AtWork::default(), places: Arc::new(Semaphore::new(STATIONS)) }
     }
 }
 
@@ -91,13 +57,8 @@ pub(crate) async fn run(gateway: Gateway) {
             }
         };
         let began = Instant::now();
-        tokio::select! {
-            () = tokio::time::sleep(wait.max(PAUSE)) => {}
-            () = async {
-                gateway.shared().keeper.poked.notified().await;
-                tokio::time::sleep_until(began + PAUSE).await;
-            } => {}
-            () = gateway.closing() => return,
+        if !gateway.shared().keeper.at_work.next_look(&gateway, began, wait, PAUSE).await {
+            return;
         }
     }
 }
@@ -106,28 +67,32 @@ pub(crate) async fn run(gateway: Gateway) {
 async fn look(gateway: &Gateway) -> Result<Option<DateTime<Utc>>, StoreError> {
     let settings = Arc::new(gateway.store().settings().await?);
     let now = gateway.now();
-    expire(gateway, now).await?;
     let mut next: Option<DateTime<Utc>> = None;
     for order in gateway.store().open_local_mode_orders().await? {
         let Some(step) = order.due(&settings.requests, now) else {
             next = next.into_iter().chain(order.look_again_at(&settings.requests)).min();
             continue;
         };
-        if let Some(kept) = Kept::of(gateway, order.host) {
-            gateway.shared().tasks.spawn(keep(kept, step, settings.clone()));
+        if let Some(taken) = gateway.shared().keeper.at_work.take(&order.host) {
+            gateway.shared().tasks.spawn(keep(gateway.clone(), taken, step, settings.clone()));
         }
+    }
+    // After holds, which nothing that is wrong with a request puts off.
+    if let Err(error) = expire(gateway, now).await {
+        let error = &error as &dyn std::error::Error;
+        tracing::warn!(error, "requests that nobody answered in time could not be ended; trying again");
     }
     Ok(next)
 }
 
 /// What is due at one station.
-async fn keep(kept: Kept, step: HoldStep, settings: Arc<Settings>) {
-    let gateway = &kept.gateway;
+async fn keep(gateway: Gateway, taken: Taken, step: HoldStep, settings: Arc<Settings>) {
+    let gateway = &gateway;
     let acting = async {
         // Never closed: an error would only mean that nothing limits us.
         let _permit = gateway.shared().keeper.places.clone().acquire_owned().await.ok();
-        if let Err(error) = act(gateway, &kept.host, step, &settings).await {
-            warn(&kept.host, &error);
+        if let Err(error) = act(gateway, &taken.host, step, &settings).await {
+            warn(&taken.host, &error);
             tokio::time::sleep(LOOK).await;
         }
     };
@@ -135,6 +100,8 @@ async fn keep(kept: Kept, step: HoldStep, settings: Arc<Settings>) {
         () = acting => {}
         () = async { gateway.closing().await; tokio::time::sleep(LAST_GRACE).await } => {}
     }
+    drop(taken);
+    gateway.shared().keeper.at_work.poke();
 }
 
 fn warn(host: &HostName, error: &StoreError) {
@@ -233,7 +200,7 @@ async fn settle(
 
 /// Requests that nobody answered in time.
 async fn expire(gateway: &Gateway, now: DateTime<Utc>) -> Result<(), StoreError> {
-    let filter = RequestFilter { states: vec![RequestState::Asked], ..RequestFilter::default() };
+    let filter = RequestFilter { states: vec![RequestState::Asked], over_at: Some(now), ..RequestFilter::default() };
     for request in gateway.store().requests(&filter, None, MOST_REQUESTS).await? {
         if request.lapse(now).is_none() {
             continue;

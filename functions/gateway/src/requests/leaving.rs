@@ -7,18 +7,19 @@ use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{ErrorBody, RequestView};
 use stationkeeper_rules::requests::{InstructorRequest, RequestId, RequestKind, RequestState};
-use stationkeeper_rules::{Reservation, ReservationStatus, Rule};
+use stationkeeper_rules::{Reservation, Rule};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, Store, StoreError};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
-use super::{AHEAD, TEXT_LENGTH, guard, repeating, request_update, said};
+use super::{AHEAD, TEXT_LENGTH, guard, request_update, said};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::alerts::acknowledge::{AcknowledgeError, Taking, acknowledge_in};
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
 use crate::hosts::known;
+use crate::repeating::repeating;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = LeavingRequest)]
@@ -64,8 +65,7 @@ pub(crate) async fn leaving(
 
 /// The next one that stands, of those that touch the time from now on.
 fn next(reservations: &[Reservation], now: DateTime<Utc>) -> Option<&Reservation> {
-    let stands = |one: &&Reservation| matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active);
-    reservations.iter().filter(stands).filter(|one| one.start_at > now).min_by_key(|one| (one.start_at, &one.id))
+    reservations.iter().filter(|one| one.stands() && one.start_at > now).min_by_key(|one| (one.start_at, &one.id))
 }
 
 async fn once(

@@ -12,6 +12,8 @@ use crate::error::ApiError;
 
 /// Whoever tells a station at the same time is waited for this long: longer than a claim lasts.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// The station is told within this time: well within a claim.
+const TELL: Duration = Duration::from_secs(100);
 /// And is looked for this often.
 const LOOK: Duration = Duration::from_millis(200);
 
@@ -23,7 +25,10 @@ pub(crate) async fn tell_station(gateway: &Gateway, host: &CatalogHost, enabled:
     let (access, station) = gateway.way_to(host).await?;
     let host = &host.entry.host;
     let command = StationCommand::SetLocalMode { enabled };
-    let report = gateway.shared().commander.run(&access, host, &station, &command).await.map_err(ApiError::Station)?;
+    let run = gateway.shared().commander.run(&access, host, &station, &command);
+    // It may wait behind a longer command; a claim that is over would let another tell the station something else meanwhile.
+    let busy = |_elapsed| ApiError::StationBusy { host: host.clone(), reservation_id: None };
+    let report = tokio::time::timeout(TELL, run).await.map_err(busy)?.map_err(ApiError::Station)?;
     match report.outcome {
         CommandOutcome::Done => Ok(()),
         CommandOutcome::DoneWithWarnings | CommandOutcome::NotDone | CommandOutcome::Failed => {

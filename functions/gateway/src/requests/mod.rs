@@ -20,26 +20,10 @@ pub(crate) use local_mode::{claim_patiently, tell_station};
 
 /// Reservations that matter to whoever sits at a station begin within this time.
 const AHEAD: TimeDelta = TimeDelta::hours(24);
-/// How often a commit that met another one is repeated.
-const ATTEMPTS: u32 = 5;
 /// Longest reason or note, in characters.
 const TEXT_LENGTH: usize = 500;
 /// Who ends what ends by itself, in the audit log.
 const NAME: &str = "stationkeeper";
-
-/// Repeats what met another commit.
-macro_rules! repeating {
-    ($work:expr) => {{
-        let mut attempt = 1;
-        loop {
-            match $work.await {
-                Err(error) if error.is_conflict() && attempt < $crate::requests::ATTEMPTS => attempt += 1,
-                done => break done,
-            }
-        }
-    }};
-}
-pub(crate) use repeating;
 
 /// Whoever listens hears of a hold whenever it moves; `ends_soon` once, before it ends.
 fn hold_update(order: &LocalModeOrder, ends_soon: bool, now: DateTime<Utc>) -> NewUpdate {
@@ -79,7 +63,7 @@ fn said(text: Option<&str>) -> Option<String> {
     text.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
-/// A station that is claimed is given up by then at the latest: no command takes so long.
+/// A station that is claimed is given up by then at the latest: nobody tells it for so long.
 const CLAIM: Duration = Duration::from_secs(120);
 
 async fn claim(store: &Store, host: &HostName, claimant: &str) -> Result<bool, StoreError> {

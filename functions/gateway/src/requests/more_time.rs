@@ -17,12 +17,13 @@ use stationkeeper_store::{AuditAction, AuditEntry, Author, Store, StoreError};
 use stationkeeper_telemetry::HostName;
 use utoipa::ToSchema;
 
-use super::{AHEAD, TEXT_LENGTH, guard, repeating, request_update, said};
+use super::{AHEAD, TEXT_LENGTH, guard, request_update, said};
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
 use crate::extract::{Body, NoParameters, Path, Query};
 use crate::hosts::known;
+use crate::repeating::repeating;
 
 /// What is asked for where nobody says.
 const MINUTES: u32 = 10;
@@ -106,7 +107,7 @@ pub(crate) async fn ask(
     }
     let asked = Asked { host: host.entry.host, minutes, reason: said(request.reason.as_deref()) };
     let request = repeating!(ask_once(gateway.store(), &asked, &actor.author(), gateway.now()))?;
-    gateway.shared().keeper.poke();
+    gateway.shared().keeper.at_work.poke();
     let status = if request.state == RequestState::Asked { StatusCode::ACCEPTED } else { StatusCode::OK };
     Ok((status, Json((&request).into())))
 }
@@ -179,7 +180,7 @@ async fn ask_once(
         note: None,
     };
     if granted {
-        guard::delay_to(&mut work, host, until, now).await?;
+        guard::delay(&mut work, &request, now).await?;
     }
     work.requests().save(&request).await?;
     let entry = AuditEntry::done(author, AuditAction::StationMoreTime, host.as_str(), now).of(Some(host)).with(json!({
@@ -250,8 +251,8 @@ async fn answer_once(
     let (mut work, _states) = store.begin_locking(std::slice::from_ref(host)).await?;
     let stands = work.requests().of(&request.id).await?.ok_or_else(|| Undecided::Unknown(request.id.clone()))?;
     let answered = stands.answered(answer.granted, &author.name, said(answer.note.as_deref()), now)?;
-    if let (RequestState::Granted, Some(until)) = (answered.state, answered.until) {
-        guard::delay_to(&mut work, host, until, now).await?;
+    if answered.state == RequestState::Granted {
+        guard::delay(&mut work, &answered, now).await?;
     }
     work.requests().save(&answered).await?;
     let detail = json!({ "state": answered.state, "until": answered.until, "reservation_id": answered.reservation_id, "note": answered.note });

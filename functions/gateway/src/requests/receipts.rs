@@ -3,20 +3,21 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 use stationkeeper_api::{ErrorBody, Page, RequestView};
 use stationkeeper_rules::requests::{InstructorRequest, RequestId, RequestKind, RequestState};
 use stationkeeper_store::{AuditAction, AuditEntry, Author, RequestCursor, RequestFilter, Store, StoreError};
 use utoipa::IntoParams;
 
-use super::{repeating, request_update};
+use super::request_update;
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
+use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
 use crate::extract::{NoParameters, Path, Query};
 use crate::hosts::known;
+use crate::repeating::repeating;
 use crate::stations::list::host;
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -37,10 +38,6 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
 /// What instructors asked for: to hold a station, that they leave it, more time at it.
 #[utoipa::path(
     get, path = "/v1/requests", operation_id = "list_requests", tag = "requests",
@@ -53,16 +50,16 @@ pub(crate) async fn list(
     Query(asked): Query<Parameters>,
 ) -> Result<Json<Page<RequestView>>, ApiError> {
     let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
-        Some(RequestCursor { asked_at: DateTime::from_timestamp_micros(micros)?, id: RequestId(id) })
-    });
+    let after = InstantAndId::decode(asked.cursor.as_deref())?
+        .map(|(at, id)| RequestCursor { asked_at: at, id: RequestId(id) });
     let filter = RequestFilter {
         host: asked.host.as_deref().map(host).transpose()?,
         kind: asked.kind,
         states: asked.state.as_deref().map(states).transpose()?.unwrap_or_default(),
+        over_at: None,
     };
     let found = gateway.store().requests(&filter, after.as_ref(), limit + 1).await?;
-    let key = |request: &InstructorRequest| After(request.asked_at.timestamp_micros(), request.id.0.clone());
+    let key = |request: &InstructorRequest| InstantAndId::of(request.asked_at, &request.id.0);
     Ok(Json(cursor::page(found, limit, key, |request| request.into())))
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn go_ahead(
     work.operations().set_override(&said).await?;
     work.audit().append(&[entry]).await?;
     work.commit().await?;
-    gateway.shared().orchestrator.poke();
+    gateway.shared().orchestrator.at_work.poke();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -3,18 +3,19 @@
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use stationkeeper_api::{Page, ReservationRecordView};
 use stationkeeper_rules::{Reservation, ReservationId, ReservationStatus};
 use stationkeeper_store::{ReservationCursor, ReservationFilter};
 use utoipa::IntoParams;
 
-use super::record_view;
+use super::risk::reservation_views;
 use crate::Gateway;
 use crate::actor::Actor;
-use crate::cursor;
+use crate::cursor::{self, InstantAndId};
 use crate::error::ApiError;
-use crate::extract::Query;
+use crate::extract::{Query, Reader};
+use crate::openapi::AcceptLanguage;
 use crate::stations::list::host;
 
 /// A list without a window shows what began or ended since, and what comes until.
@@ -42,25 +43,21 @@ pub(crate) struct Parameters {
     cursor: Option<String>,
 }
 
-/// Microseconds, since that is what is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct After(i64, String);
-
 /// Reservations of a window.
 #[utoipa::path(
     get, path = "/v1/reservations", operation_id = "list_reservations", tag = "reservations",
-    params(Parameters),
+    params(Parameters, AcceptLanguage),
     responses((status = OK, description = "By start", body = Page<ReservationRecordView>)),
 )]
 pub(crate) async fn list(
     State(gateway): State<Gateway>,
     _actor: Actor,
+    Reader(language): Reader,
     Query(asked): Query<Parameters>,
 ) -> Result<Json<Page<ReservationRecordView>>, ApiError> {
     let limit = cursor::limit(asked.limit.as_deref())?;
-    let after = cursor::decode::<After>(asked.cursor.as_deref())?.and_then(|After(micros, id)| {
-        Some(ReservationCursor { start_at: DateTime::from_timestamp_micros(micros)?, id: ReservationId(id) })
-    });
+    let after = InstantAndId::decode(asked.cursor.as_deref())?
+        .map(|(at, id)| ReservationCursor { start_at: at, id: ReservationId(id) });
     let filter = ReservationFilter {
         host: asked.host.as_deref().map(host).transpose()?,
         lab: asked.lab,
@@ -69,8 +66,9 @@ pub(crate) async fn list(
     let now = gateway.now();
     let window = (asked.from.unwrap_or(now - DEFAULT_WINDOW.0), asked.to.unwrap_or(now + DEFAULT_WINDOW.1));
     let found = gateway.store().reservations_filtered(&filter, window, after.as_ref(), limit + 1).await?;
-    let key = |one: &Reservation| After(one.start_at.timestamp_micros(), one.id.0.clone());
-    Ok(Json(cursor::page(found, limit, key, record_view)))
+    let key = |one: &Reservation| InstantAndId::of(one.start_at, &one.id.0);
+    let Page { items, next } = cursor::page(found, limit, key, Reservation::clone);
+    Ok(Json(Page { items: reservation_views(gateway.store(), &items, language, now).await?, next }))
 }
 
 fn statuses(text: &str) -> Result<Vec<ReservationStatus>, ApiError> {

@@ -28,13 +28,19 @@ use super::ID_LENGTH;
 use crate::Gateway;
 use crate::actor::Actor;
 use crate::error::ApiError;
-use crate::extract::{OldBody, first_text, number, texts, yes};
+use crate::extract::{OldBody, first_text, is_nothing, number, seconds, texts, yes};
 use crate::hosts::known;
 use crate::idempotency;
 use crate::operations::old;
 use crate::orchestrator::{self, command};
 use crate::wol::only_of_the_catalog;
 
+/// Names of what a request must say, and of its laboratory.
+const RESERVATION: &[&str] = &["reservationId", "reservation_id"];
+const HOST: &[&str] = &["host", "hostName"];
+const LAB: &[&str] = &["labId", "lab_id"];
+/// Time of the reboot that a release ends with where the caller says nothing of it, in seconds.
+const USUAL_REBOOT: u32 = 20;
 /// How long a request waits for what is done on the station now.
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 /// That is looked for this often.
@@ -100,12 +106,34 @@ pub(crate) struct EndBody {
 
 /// A request, read.
 struct Order {
+    /// What it calls things, which is how it is answered.
+    named: Named,
     entry: CatalogEntry,
     reservation: Reservation,
     side: Side,
     work: Vec<Work>,
     overridden: Option<String>,
     key: Option<String>,
+}
+
+/// What a request calls its reservation, its station and its laboratory: a number stays one.
+struct Named {
+    reservation: Value,
+    host: String,
+    lab: Option<Value>,
+}
+
+impl Named {
+    fn of(body: &Map<String, Value>) -> Option<Self> {
+        let reservation = as_said(body, RESERVATION)?;
+        let host = first_text(body, HOST)?;
+        Some(Self { reservation, host, lab: as_said(body, LAB) })
+    }
+}
+
+fn as_said(body: &Map<String, Value>, names: &[&str]) -> Option<Value> {
+    let text = first_text(body, names)?;
+    names.iter().find_map(|name| body.get(*name).filter(|value| value.is_number())).cloned().or(Some(text.into()))
 }
 
 /// Wakes and prepares a station for a reservation, and waits for it.
@@ -128,7 +156,7 @@ pub(crate) async fn start(
     headers: HeaderMap,
     OldBody(body): OldBody,
 ) -> Result<Response, ApiError> {
-    let (entry, reservation) = place(&gateway, &actor, &body).await?;
+    let (named, entry, reservation) = place(&gateway, &actor, &body).await?;
     let wake = yes(&body, "wake", true).then(|| wake_options(&body)).transpose()?;
     if let Some(options) = &wake {
         let mac = options.mac.as_deref().and_then(|mac| mac.parse().ok());
@@ -141,7 +169,7 @@ pub(crate) async fn start(
     };
     let work = StartWish { wake, prepare }.work();
     let overridden = first_text(&body, &["overrideReason", "override_reason"]);
-    let order = Order { entry, reservation, side: Side::Start, work, overridden, key: key(&headers)? };
+    let order = Order { named, entry, reservation, side: Side::Start, work, overridden, key: key(&headers)? };
     carry_out(&gateway, &actor, order).await
 }
 
@@ -165,24 +193,26 @@ pub(crate) async fn end(
     headers: HeaderMap,
     OldBody(body): OldBody,
 ) -> Result<Response, ApiError> {
-    let (entry, reservation) = place(&gateway, &actor, &body).await?;
-    let release = match yes(&body, "release", true) {
-        true => Some(release(&texts(&body, "releaseArgs")?)?),
-        false => None,
+    let (named, entry, reservation) = place(&gateway, &actor, &body).await?;
+    let release = match (yes(&body, "release", true), body.get("releaseArgs")) {
+        (false, _) => None,
+        (true, None | Some(Value::Null)) => Some((Some(USUAL_REBOOT), Vec::new())),
+        (true, Some(_)) => Some(release(&texts(&body, "releaseArgs")?)?),
     };
     let power = match body.get("powerAction") {
+        None => None,
+        Some(nothing) if is_nothing(nothing) => None,
         Some(Value::Object(action)) => {
-            let word = first_text(action, &["mode"]).unwrap_or_default();
+            let word = first_text(action, &["mode"]).unwrap_or_else(|| PowerMode::Shutdown.as_str().to_owned());
             let mode = PowerMode::parse(&word.to_lowercase())
                 .ok_or_else(|| bad("powerAction.mode is shutdown or hibernate"))?;
             Some((mode, texts(action, "args")?))
         }
-        None | Some(Value::Null) => None,
         Some(_) => return Err(bad("powerAction is an object with mode and args")),
     };
     let work = EndWish { release, power }.work();
     let overridden = first_text(&body, &["overrideReason", "override_reason"]);
-    let order = Order { entry, reservation, side: Side::End, work, overridden, key: key(&headers)? };
+    let order = Order { named, entry, reservation, side: Side::End, work, overridden, key: key(&headers)? };
     carry_out(&gateway, &actor, order).await
 }
 
@@ -195,20 +225,19 @@ async fn place(
     gateway: &Gateway,
     actor: &Actor,
     body: &Map<String, Value>,
-) -> Result<(CatalogEntry, Reservation), ApiError> {
+) -> Result<(Named, CatalogEntry, Reservation), ApiError> {
     actor.may_command()?;
-    let id = first_text(body, &["reservationId", "reservation_id"]);
-    let (Some(id), Some(name)) = (id, first_text(body, &["host", "hostName"])) else {
+    let (Some(id), Some(named)) = (first_text(body, RESERVATION), Named::of(body)) else {
         return Err(bad("reservationId and host are required"));
     };
     if id.chars().count() > ID_LENGTH || id.chars().any(char::is_control) {
         return Err(ApiError::Reservation(super::ReservationError::Id));
     }
-    let unknown = || ApiError::UnknownStation(name.clone());
-    let CatalogHost { entry, access } = known(gateway, &name).await?.ok_or_else(unknown)?;
+    let unknown = || ApiError::UnknownStation(named.host.clone());
+    let CatalogHost { entry, access } = known(gateway, &named.host).await?.ok_or_else(unknown)?;
     actor.may_act_in_one_of(&access.labs)?;
     let host = entry.host.clone();
-    let lab = first_text(body, &["labId", "lab_id"]).or_else(|| entry.lab.clone());
+    let lab = first_text(body, LAB).or_else(|| entry.lab.clone());
     let id = ReservationId(id);
     let now = gateway.now();
     let reservation = match gateway.store().reservation(&id).await? {
@@ -223,12 +252,13 @@ async fn place(
             who: None,
         },
     };
-    Ok((entry, reservation))
+    Ok((named, entry, reservation))
 }
 
 fn wake_options(body: &Map<String, Value>) -> Result<WakeOptions, ApiError> {
     let options = match body.get("wakeOptions") {
-        None | Some(Value::Null) => return Ok(WakeOptions::default()),
+        None => return Ok(WakeOptions::default()),
+        Some(nothing) if is_nothing(nothing) => return Ok(WakeOptions::default()),
         Some(Value::Object(options)) => options,
         Some(_) => return Err(bad("wakeOptions is an object")),
     };
@@ -241,10 +271,16 @@ fn wake_options(body: &Map<String, Value>) -> Result<WakeOptions, ApiError> {
         mac: first_text(options, &["mac"]),
         ping_target: first_text(options, &["ping_target", "pingTarget"]),
         attempts: number(options, "attempts", 1, 10)?,
-        ping_timeout_seconds: number(options, "ping_timeout", 1, 60)?,
+        ping_timeout_seconds: seconds(options, "ping_timeout", 60)?.map(whole),
         broadcast,
         port: port.and_then(|port| u16::try_from(port).ok()),
     })
+}
+
+/// What is stored has no fractions.
+fn whole(patience: Duration) -> u32 {
+    let seconds = patience.as_secs() + u64::from(patience.subsec_nanos() > 0);
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// A caller's arguments; the reboot among them is a time of ours, since a power action takes its place.
@@ -289,7 +325,11 @@ fn implied(operations: &[Operation], side: Side, work: &[Work], now: DateTime<Ut
 }
 
 async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Response, ApiError> {
-    let Order { entry, reservation, side, work, overridden, key } = order;
+    let Order { named, entry, reservation, side, work, overridden, key } = order;
+    let wake = work.iter().find_map(|step| match step {
+        Work::Wake(options) => Some(options.clone()),
+        Work::Prepare { .. } | Work::Release { .. } | Work::Power { .. } => None,
+    });
     for step in work.iter().filter(|step| !matches!(step, Work::Wake(_))) {
         command(step).map_err(|refused| ApiError::BadRequest(refused.to_string()))?;
     }
@@ -318,7 +358,7 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
     let began = Instant::now();
     let finished = loop {
         let settings = gateway.store().settings().await?;
-        let place = gateway.take_place(&host);
+        let place = gateway.shared().orchestrator.at_work.take(&host);
         let taken = match &place {
             Some(_) => gateway.acting(&host, &settings).begin_asked(&run, &ordered).await?,
             None => Err(Busy::Leased { reservation_id: None }),
@@ -328,8 +368,10 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
                 // It goes on when whoever asked has gone away.
                 let (gateway_of_task, host_of_task) = (gateway.clone(), host.clone());
                 let running = gateway.shared().tasks.spawn(async move {
-                    let _place = place;
-                    orchestrator::drive(&gateway_of_task, &host_of_task, &settings).await
+                    let finished = orchestrator::drive(&gateway_of_task, &host_of_task, &settings).await;
+                    drop(place);
+                    gateway_of_task.shared().orchestrator.at_work.poke();
+                    finished
                 });
                 break running.await.ok().flatten().ok_or(ApiError::Closing)?;
             }
@@ -353,6 +395,9 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
         .await?;
     let of_run = |one: &&RecordedOperation| one.operation.run == run_id;
     let mut steps: Vec<Value> = steps.iter().rev().filter(of_run).map(old::step).collect();
+    if let Some(options) = &wake {
+        steps.iter_mut().for_each(|step| old::tell_wake(step, options, &entry));
+    }
     if let Some(block) = &finished.blocked {
         gateway.store().append_audit(&audit(AuditOutcome::Refused, json!({ "blocked": block }))).await?;
     }
@@ -362,9 +407,9 @@ async fn carry_out(gateway: &Gateway, actor: &Actor, order: Order) -> Result<Res
     let status = if finished.success { StatusCode::OK } else { StatusCode::BAD_GATEWAY };
     let answer = json!({
         "success": finished.success,
-        "reservationId": id,
-        "host": host,
-        "labId": reservation.lab,
+        "reservationId": named.reservation,
+        "host": named.host,
+        "labId": named.lab.or_else(|| reservation.lab.map(Value::String)),
         "steps": steps,
     });
     Ok((status, Json(answer)).into_response())

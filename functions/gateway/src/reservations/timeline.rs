@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use stationkeeper_api::ErrorBody;
 use stationkeeper_rules::orchestrator::Action;
 use stationkeeper_rules::{ReservationId, ReservationStatus, Settings};
-use stationkeeper_store::{AlertFilter, ForcedLogoffFilter, OperationFilter, RecordedOperation, Station};
+use stationkeeper_station_link::winrm::WINRM_PORT;
+use stationkeeper_store::{AlertFilter, CatalogHost, ForcedLogoffFilter, OperationFilter, RecordedOperation, Station};
 use utoipa::IntoParams;
 
 use crate::Gateway;
@@ -59,16 +60,19 @@ pub(crate) async fn timeline(
     let part = Part::of(parameter(&query, &["limit"]), parameter(&query, &["offset"]));
     let store = gateway.store();
     let filter = OperationFilter { reservation_id: Some(id.clone()), ..OperationFilter::default() };
-    let (found, total) = store.operations_page(&filter, part.limit, part.offset).await?;
+    let (found, total) = oldest_first(&gateway, &filter, part).await?;
+    let latest = store.operations(&filter, None, MOST).await?;
     let reservation = store.reservation(&id).await?;
     // What was started by hand need not be booked.
     let host = reservation
         .as_ref()
         .map(|one| one.host.clone())
-        .or_else(|| found.first().map(|recorded| recorded.operation.host.clone()));
+        .or_else(|| latest.first().map(|recorded| recorded.operation.host.clone()));
     let Some(host) = host else { return Err(ApiError::UnknownReservation) };
     let station = store.station(&host).await?;
-    let latest = store.operations(&filter, None, MOST).await?;
+    let listed = store.catalog_host(&host).await?;
+    let booked_lab = reservation.as_ref().and_then(|one| one.lab.clone());
+    let lab = booked_lab.or_else(|| latest.first().and_then(|recorded| recorded.operation.lab.clone()));
     let settings = store.settings().await?;
     let evidence = match &reservation {
         Some(reservation) => evidence(&gateway, reservation, &settings).await?,
@@ -78,7 +82,7 @@ pub(crate) async fn timeline(
     let mut answer = json!({
         "reservation": {
             "reservationId": id,
-            "labId": reservation.as_ref().and_then(|one| one.lab.clone()),
+            "labId": lab,
             "status": reservation.as_ref().map(|one| word(one.status)),
             "start": reservation.as_ref().map(|one| instant(one.start_at)),
             "end": reservation.as_ref().map(|one| instant(one.end_at)),
@@ -87,14 +91,9 @@ pub(crate) async fn timeline(
             "updatedAt": null,
         },
         "host": {
-            "name": host,
-            "labId": reservation.as_ref().and_then(|one| one.lab.clone()),
-            "config": station.as_ref().map(|station| json!({
-                "name": station.entry.host,
-                "address": station.entry.address,
-                "mac": station.entry.mac,
-                "labs": station.entry.lab.iter().collect::<Vec<_>>(),
-            })),
+            "name": listed.as_ref().map_or(host.as_str(), CatalogHost::name),
+            "labId": lab,
+            "config": listed.as_ref().map(config),
         },
         "operations": operations,
         "phases": phases(&latest),
@@ -110,6 +109,42 @@ pub(crate) async fn timeline(
     Ok(Json(answer))
 }
 
+/// A page from the beginning. The store has the newest first.
+async fn oldest_first(
+    gateway: &Gateway,
+    filter: &OperationFilter,
+    part: Part,
+) -> Result<(Vec<RecordedOperation>, u64), ApiError> {
+    let (_, total) = gateway.store().operations_page(filter, 1, 0).await?;
+    let left = u32::try_from(total).unwrap_or(u32::MAX).saturating_sub(part.offset);
+    let returned = left.min(part.limit);
+    if returned == 0 {
+        return Ok((Vec::new(), total));
+    }
+    let (mut found, total) = gateway.store().operations_page(filter, returned, left - returned).await?;
+    found.reverse();
+    Ok((found, total))
+}
+
+/// What the catalog says of the station, in the names of its file. No secret is in it.
+fn config(listed: &CatalogHost) -> Value {
+    let (entry, access) = (&listed.entry, &listed.access);
+    json!({
+        "name": listed.name(),
+        "address": entry.address,
+        "mac": entry.mac,
+        "labs": access.labs,
+        "credential_ref": listed.credential_ref(),
+        "winrm_transport": access.transport.as_deref().unwrap_or("ntlm"),
+        "winrm_use_ssl": true,
+        "winrm_port": WINRM_PORT,
+        "heartbeat_path": access.heartbeat_path,
+        "events_path": access.events_path,
+        "mode": access.mode,
+        "ping_target": access.ping_target,
+    })
+}
+
 /// As the older service's tables have it.
 fn word(status: ReservationStatus) -> String {
     status.as_str().to_uppercase()
@@ -119,7 +154,8 @@ fn word(status: ReservationStatus) -> String {
 fn phases(latest: &[RecordedOperation]) -> Value {
     let last = |is: fn(Action) -> bool| latest.iter().find(|one| is(one.operation.action)).map(operation);
     json!({
-        "wake": last(|action| action == Action::Wake),
+        // A run that needed no wake is shown by what closed it.
+        "wake": last(|action| action == Action::Wake).or_else(|| last(|action| action == Action::SchedulerStart)),
         "prepare": last(|action| action == Action::Prepare),
         "release": last(|action| action == Action::Release),
         "power": last(|action| matches!(action, Action::Power(_))),
@@ -139,10 +175,16 @@ async fn heartbeat(gateway: &Gateway, station: &Station) -> Result<Value, ApiErr
     Ok(json!({
         "timestamp": instant(said.timestamp_utc),
         "ready": said.ready,
-        "localMode": said.local_mode_enabled,
-        "localSession": said.local_session_active,
-        "lastPower": power.map(|power| json!({ "timestamp": power.timestamp.map(instant), "mode": power.mode })),
-        "lastForcedLogoff": logoff.map(|logoff| json!({ "timestamp": logoff.timestamp.map(instant), "user": logoff.user })),
+        "localMode": said.local_mode_enabled == Some(true),
+        "localSession": said.local_session_active == Some(true),
+        "lastPower": {
+            "timestamp": power.as_ref().and_then(|power| power.timestamp).map(instant),
+            "mode": power.and_then(|power| power.mode),
+        },
+        "lastForcedLogoff": {
+            "timestamp": logoff.as_ref().and_then(|logoff| logoff.timestamp).map(instant),
+            "user": logoff.and_then(|logoff| logoff.user),
+        },
         "raw": raw,
     }))
 }

@@ -50,7 +50,7 @@ pub struct ServeLimits {
     pub unread_bytes: usize,
     /// How long requests may go on that run when the gateway is told to stop. Default: 20 s.
     pub grace: Duration,
-    /// Connections at once; who comes then waits until one ends. Default: 4096.
+    /// Connections at once; who comes then waits until one ends, and whoever comes after them, too. Default: 4096.
     pub connections: usize,
     /// Connections of one address at once; who comes then is dropped. Default: half of all.
     pub connections_of_one: usize,

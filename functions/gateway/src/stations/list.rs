@@ -55,14 +55,14 @@ pub(crate) async fn list(
         hosts: asked.host.as_deref().map(host).transpose()?.into_iter().collect(),
     };
     let now = gateway.now();
-    let found = gateway.store().stations(&filter, after.as_ref(), limit + 1).await?;
+    let found = gateway.store().stations_in_brief(&filter, after.as_ref(), limit + 1).await?;
     let reservations = reservations(&gateway, filter.hosts.first(), now).await?;
     let orders = gateway.store().local_mode_orders().await?;
     Ok(Json(cursor::page(
         found,
         limit,
-        |station| station.entry.host.clone(),
-        |station| view(station, &reservations, &orders, language, now),
+        |station| station.state.host.clone(),
+        |station| view((&station.state, station.lab.as_deref()), &reservations, &orders, language, now),
     )))
 }
 

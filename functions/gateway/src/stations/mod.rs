@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 use stationkeeper_api::{Language, StationView};
-use stationkeeper_rules::Reservation;
 use stationkeeper_rules::requests::LocalModeOrder;
+use stationkeeper_rules::{Reservation, StationState};
 use stationkeeper_store::Station;
 use stationkeeper_telemetry::HostName;
 
@@ -62,14 +62,13 @@ pub(crate) fn span(
 
 /// A station and its reservations as the reader sees it.
 pub(crate) fn view(
-    station: &Station,
+    (state, lab): (&StationState, Option<&str>),
     reservations: &BTreeMap<HostName, Vec<Reservation>>,
     orders: &[LocalModeOrder],
     language: Language,
     now: DateTime<Utc>,
 ) -> StationView {
-    let own = reservations.get(&station.entry.host).map(Vec::as_slice).unwrap_or_default();
-    let order = orders.iter().find(|order| order.host == station.entry.host);
-    let view = StationView::new(&station.state, station.entry.lab.as_deref(), own, language, now);
-    view.held(order, &station.state)
+    let own = reservations.get(&state.host).map(Vec::as_slice).unwrap_or_default();
+    let order = orders.iter().find(|order| order.host == state.host);
+    StationView::new(state, lab, own, language, now).held(order, state)
 }

@@ -31,5 +31,5 @@ pub(crate) async fn one(
     let station = known(&gateway, name).await?;
     let reservations = reservations(&gateway, Some(&station.entry.host), now).await?;
     let order = gateway.store().local_mode_order(&station.entry.host).await?;
-    Ok(Json(view(&station, &reservations, order.as_slice(), language, now)))
+    Ok(Json(view((&station.state, station.entry.lab.as_deref()), &reservations, order.as_slice(), language, now)))
 }

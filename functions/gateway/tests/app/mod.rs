@@ -290,6 +290,18 @@ impl App {
         work.commit().await.unwrap();
     }
 
+    /// The rules whose news are owed, and whither they moved.
+    pub async fn owed(&self) -> Vec<(AlertState, Rule)> {
+        let mut work = self.store.begin().await.unwrap();
+        let owed = work.owed().unplanned(100).await.unwrap();
+        let mut told = Vec::new();
+        for news in owed.rows {
+            let alert = self.store.alert(&news.step.alert_id).await.unwrap().unwrap().alert;
+            told.push((news.step.to, alert.key.rule));
+        }
+        told
+    }
+
     pub async fn apply_settings(&self, settings: &Settings) {
         self.store.apply_settings(settings).await.unwrap();
     }

@@ -97,7 +97,9 @@ async fn each_example_of_a_body_can_be_read_where_it_is_shown() {
         let request = app.request(&method, &address.join("/")).header("x-lab-manager-token", &app.admin);
         let answer = app.send_body(request, example.to_string().into_bytes()).await;
         // Read, and then not let through: the example's station is not where the stations of this test are.
-        let elsewhere = answer.text().contains("outside the management networks");
+        let elsewhere = answer.text().contains("outside the management networks")
+            // Of a station that the catalog lacks a wake says what is missing.
+            || (path == "/api/wol" && answer.text().contains("mac is required"));
         assert!(answer.status != StatusCode::BAD_REQUEST || elsewhere, "{method} {path}: {}", answer.text());
         sent += 1;
     }

@@ -226,7 +226,8 @@ async fn what_is_missing_or_wrong_is_said_as_the_older_service_says_it() {
         ("/api/hosts/local-mode", r#"{"host":"LAB-01","enabled":true}"#),
     ] {
         let nobody = app.post(path, body).await;
-        assert_eq!((nobody.status.as_u16(), nobody.json()["code"].as_str()), (503, Some("no_login")), "{path}");
+        assert_eq!((nobody.status.as_u16(), nobody.json()["code"].as_str()), (500, Some("INTERNAL_ERROR")), "{path}");
+        assert_eq!(nobody.header("x-station-error"), "no_login", "{path}");
         let viewer = app.add_token("wall", TokenRole::Viewer).await;
         assert_eq!(app.post_as(&viewer, path, body).await.json()["code"], "forbidden", "{path}");
         let redes = app.add_token_of("ana", TokenRole::Instructor, Labs::named(["redes".to_owned()])).await;

@@ -63,7 +63,8 @@ async fn what_cannot_be_read_is_an_event_and_the_stream_goes_on() {
     let failed = ear.next().await.unwrap();
     assert_eq!(
         (failed.name.as_str(), &failed.data["code"], &failed.data["host"]),
-        ("error", &json!("no_heartbeat"), &json!("LAB-01"))
+        ("error", &json!("no_heartbeat"), &json!("LAB-01")),
+        "the catalog has no address at which it could be asked"
     );
     assert!(failed.data["error"].is_string() && failed.data["requestId"].is_string());
     app.heartbeat("LAB-01", "{\"n\":2}").await;

@@ -50,7 +50,7 @@ async fn a_reservation_is_made_moved_and_cancelled() {
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text());
     let is = json!({
         "id": "R-1", "lab": "optics", "host": "LAB-01", "start_at": "2026-11-24T11:00:00Z",
-        "end_at": "2026-11-24T12:00:00Z", "status": "confirmed", "who": "ana",
+        "end_at": "2026-11-24T12:00:00Z", "status": "confirmed", "who": "ana", "at_risk": [],
     });
     assert_eq!(made.json(), is);
     let read = app.get(PATH).await;

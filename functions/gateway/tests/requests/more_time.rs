@@ -1,5 +1,8 @@
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use stationkeeper_rules::{Cause, Rule};
+use stationkeeper_rules::orchestrator::{ActionKind, ActionSettings, OrderedBy, StationAction, asked};
+use stationkeeper_rules::{Cause, ReservationId, Rule};
+use stationkeeper_telemetry::HostName;
 
 use super::{People, told};
 use crate::app::Answer;
@@ -82,6 +85,30 @@ async fn what_is_asked_an_operator_answers_once_and_in_time() {
     let log = people.app.get("/api/v1/audit?action=request.answer").await.json();
     let done = log["items"].as_array().unwrap().iter().filter(|entry| entry["outcome"] == "done").count();
     assert_eq!(done, 2, "{log}");
+}
+
+#[tokio::test]
+async fn a_grant_delays_the_guard_of_its_own_reservation_alone() {
+    let people = People::with_a_station().await;
+    people.reserve("R1", "10:40:00", "11:00:00").await;
+    let now = people.app.now;
+    let (host, settings) = (HostName::parse("LAB-01").unwrap(), ActionSettings::default());
+    let guard = |reservation: &str| StationAction {
+        ordered_by: OrderedBy::Rule(Rule::LocalSessionBeforeReservation),
+        reservation_id: Some(ReservationId(reservation.to_owned())),
+        not_before: now + TimeDelta::minutes(1),
+        ..asked(&host, ActionKind::SessionGuard, "-", reservation, &settings, now)
+    };
+    let guards = [guard("R1"), guard("R2")];
+    let mut work = people.app.store().begin().await.unwrap();
+    work.actions().add(&guards).await.unwrap();
+    work.commit().await.unwrap();
+    let granted = people.more_time(json!({ "minutes": 10 })).await;
+    assert_eq!((told(&granted), &granted.json()["reservation_id"]), ((200, "granted".to_owned()), &json!("R1")));
+    for (guard, begins) in guards.iter().zip([granted.json()["until"].as_str().unwrap(), "2026-11-24T10:01:00Z"]) {
+        let kept = people.app.store().action(&guard.id, now).await.unwrap().unwrap().action;
+        assert_eq!(kept.not_before, begins.parse::<DateTime<Utc>>().unwrap(), "{:?}", guard.reservation_id);
+    }
 }
 
 #[tokio::test]

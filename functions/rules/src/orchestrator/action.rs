@@ -227,6 +227,11 @@ impl ActionState {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }
 
+    /// Those in which something can still happen to it.
+    pub fn open() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|state| !state.is_over())
+    }
+
     /// Whether nothing more happens to it.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Done | Self::Failed | Self::Expired | Self::Withdrawn)

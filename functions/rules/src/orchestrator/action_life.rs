@@ -6,7 +6,7 @@ use super::action::budget;
 use super::known::{INEXACT, Record};
 use super::{ActionKind, ActionSettings, ActionState, Block, Claim, Known, StationAction, Timing, Work};
 use crate::judge::seconds;
-use crate::{Reservation, ReservationStatus};
+use crate::{Reservation, StationState};
 
 /// Why an action does not move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -67,10 +67,7 @@ impl Surroundings<'_> {
             ActionKind::WolCheck | ActionKind::Wake => return Ok(()),
             ActionKind::RebootIfNeeded | ActionKind::SessionGuard | ActionKind::Shutdown | ActionKind::Hibernate => {}
         }
-        let stands = |one: &&Reservation| {
-            matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active) && one.end_at > now
-        };
-        let starts_at = self.reservations.iter().filter(stands).map(|one| one.start_at).min();
+        let starts_at = self.reservations.iter().filter(|one| one.is_to_come(now)).map(|one| one.start_at).min();
         if starts_at.is_some_and(|starts_at| starts_at <= now) {
             return Err(ActionError::ReservationRunning);
         }
@@ -127,13 +124,6 @@ impl StationAction {
         }
         around.permit(&self, now)?;
         self.state = ActionState::Claimed;
-        self.claim = Some(Claim { by: by.to_owned(), until: now + lease });
-        Ok(self)
-    }
-
-    /// Renews a claim that is still there.
-    pub fn renew(mut self, by: &str, lease: TimeDelta, now: DateTime<Utc>) -> Result<Self, ActionError> {
-        self.must_be_claimed_by(by, now)?;
         self.claim = Some(Claim { by: by.to_owned(), until: now + lease });
         Ok(self)
     }
@@ -220,6 +210,17 @@ impl StationAction {
         let mut settled = self.clone();
         settled.end(state, message, now);
         Some(settled)
+    }
+
+    /// What its end leaves of the station: what it did there is over, and a guard that went well is remembered, whoever saw it end.
+    pub fn leave(&self, state: &mut StationState, now: DateTime<Utc>) {
+        if !self.state.is_over() || self.issued_at.is_none() {
+            return;
+        }
+        state.running = state.running.filter(|running| Some(running.doing) != self.kind.doing());
+        if self.kind == ActionKind::SessionGuard && self.state == ActionState::Done {
+            state.guarded_at = Some(now);
+        }
     }
 
     fn must_be(&self, states: &[ActionState]) -> Result<(), ActionError> {

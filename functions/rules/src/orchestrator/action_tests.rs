@@ -3,7 +3,7 @@ use stationkeeper_telemetry::{ForcedLogoff, PowerAction, SafeguardReboot, Snapsh
 use super::*;
 use crate::orchestrator::{ActionId, OrderedBy, Policy, asked, propose};
 use crate::testing::{host, instant, reservation, station};
-use crate::{Alert, AlertId, AlertKey, AlertState, Cause, ReservationId, Rule, StationState};
+use crate::{Alert, AlertId, AlertKey, AlertState, Cause, ReservationId, ReservationStatus, Rule, StationState};
 
 pub(crate) fn alert(rule: Rule, reservation: Option<&str>, opened: &str) -> Alert {
     let reservation_id = reservation.map(|id| ReservationId(id.to_owned()));
@@ -79,11 +79,10 @@ fn each_step_of_a_life_is_possible_from_where_it_is_and_from_nowhere_else() {
     use ActionState::*;
     let lab = Lab::quiet();
     let now = instant("10:01:00");
-    let steps: [(&str, Go); 7] = [
+    let steps: [(&str, Go); 6] = [
         ("approve", |action, lab, now| action.approve("ana", &lab.around(), now)),
         ("withdraw", |action, _, now| action.withdraw("not needed", now)),
         ("claim", |action, lab, now| action.claim("gw-1", lease(), &lab.around(), now)),
-        ("renew", |action, _, now| action.renew("gw-1", lease(), now)),
         ("issue", |action, lab, now| action.issue("gw-1", &lab.around(), now)),
         ("done", |action, _, now| action.finish("gw-1", Done, "well", now)),
         ("lost", |action, _, now| action.finish("gw-1", Unknown, "the reply was lost", now)),
@@ -93,7 +92,6 @@ fn each_step_of_a_life_is_possible_from_where_it_is_and_from_nowhere_else() {
         ("withdraw", Proposed, Withdrawn),
         ("withdraw", Pending, Withdrawn),
         ("claim", Pending, Claimed),
-        ("renew", Claimed, Claimed),
         ("issue", Claimed, Claimed),
         ("done", Claimed, Done),
         ("lost", Claimed, Unknown),
@@ -132,7 +130,6 @@ fn one_gateway_has_it_and_what_changes_a_station_is_issued_once() {
     let claimed = action(ActionKind::SessionGuard, ActionState::Claimed);
     let (in_time, too_late) = (instant("10:01:59"), instant("10:02:00"));
     assert_eq!(claimed.clone().issue("gw-2", &lab.around(), in_time), Err(ActionError::NotYours));
-    assert_eq!(claimed.clone().renew("gw-2", lease(), in_time), Err(ActionError::NotYours));
     assert_eq!(claimed.clone().finish("gw-2", ActionState::Done, "", in_time), Err(ActionError::NotYours));
     assert_eq!(claimed.clone().issue("gw-1", &lab.around(), too_late), Err(ActionError::NotYours), "its claim is over");
     let issued = claimed.issue("gw-1", &lab.around(), in_time).expect("issued");

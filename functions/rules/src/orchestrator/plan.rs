@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_telemetry::HostName;
 
-use super::sides::{Progress, Trail, over_at, prepared_elsewhere, stands};
+use super::sides::{Progress, Trail, over_at, prepared_elsewhere};
 use super::{
     Action, AfterEnd, Block, Known, Operation, OperationId, OperationStatus, OrderedBy, Override, Part, Run, RunId,
     Side, Timing, WakeOptions, Work,
@@ -220,7 +220,7 @@ fn starting<'a>(
 ) -> Result<Vec<ToStart<'a>>, Box<GaveUp>> {
     let mut found = Vec::new();
     let oldest = now - seconds(scene.timing.lookback_seconds);
-    let begins = |one: &&Reservation| stands(one) && one.end_at > now && one.start_at >= oldest;
+    let begins = |one: &&Reservation| one.is_to_come(now) && one.start_at >= oldest;
     for reservation in scene.reservations.iter().filter(begins) {
         let trail = Trail::of(reservation, scene.operations);
         let (number, not_before) = match trail.start(reservation, scene.timing) {
@@ -235,7 +235,7 @@ fn starting<'a>(
         let earlier = scene
             .reservations
             .iter()
-            .filter(|other| stands(other) && other.end_at > now)
+            .filter(|other| other.is_to_come(now))
             .filter(|other| (other.start_at, &other.id) < (reservation.start_at, &reservation.id))
             .map(|other| other.end_at)
             .max();

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::known::INEXACT;
 use super::{Action, Known, Operation, OperationStatus, RunId, Side, Timing};
+use crate::Reservation;
 use crate::judge::seconds;
-use crate::{Reservation, ReservationStatus};
 
 /// A prepare this long before the start is still one for this reservation, and not for where it stood before it was moved.
 const EARLY: TimeDelta = TimeDelta::hours(1);
@@ -154,15 +154,10 @@ fn steps(side: Side) -> impl Iterator<Item = Action> {
     })
 }
 
-/// Whether it will happen, or does.
-pub(super) fn stands(reservation: &Reservation) -> bool {
-    matches!(reservation.status, ReservationStatus::Confirmed | ReservationStatus::Active)
-}
-
 /// The instant from which a reservation that was prepared is over: now at the latest if it was cancelled, completed or moved away.
 pub(super) fn over_at(reservation: &Reservation, now: DateTime<Utc>) -> DateTime<Utc> {
     let moved_away = now < reservation.start_at.checked_sub_signed(EARLY).unwrap_or(reservation.start_at);
-    match stands(reservation) && !moved_away {
+    match reservation.stands() && !moved_away {
         true => reservation.end_at,
         false => reservation.end_at.min(now),
     }
@@ -181,7 +176,7 @@ pub(super) fn prepared_elsewhere(
     let earliest = reservation.start_at - timing.lead() - timing.delay();
     let before = all
         .iter()
-        .filter(|other| stands(other) && (other.start_at, &other.id) < (reservation.start_at, &reservation.id))
+        .filter(|other| other.stands() && (other.start_at, &other.id) < (reservation.start_at, &reservation.id))
         .map(|other| other.end_at)
         .max();
     let for_another = operations.iter().any(|one| {

@@ -55,14 +55,15 @@ impl Tending<'_> {
     }
 
     /// The action that `by` takes and sends now; none: none may be taken. One at a time; and while nobody knows how a command ended, packets
-    /// alone.
-    pub fn take(&self, by: &str, lease: TimeDelta, now: DateTime<Utc>) -> Option<StationAction> {
+    /// alone; so too where `by` cannot log in to stations.
+    pub fn take(&self, by: &str, logs_in: bool, lease: TimeDelta, now: DateTime<Utc>) -> Option<StationAction> {
         let any = |state| self.open.iter().any(|action| action.state == state);
         if any(ActionState::Claimed) {
             return None;
         }
         let nobody_knows = any(ActionState::Unknown);
-        let takable = |action: &&StationAction| !(nobody_knows && action.kind.changes_station());
+        let packets_alone = nobody_knows || !logs_in;
+        let takable = |action: &&StationAction| !(packets_alone && action.kind.changes_station());
         self.open.iter().filter(takable).find_map(|action| {
             let claimed = action.clone().claim(by, lease, &self.around, now).ok()?;
             claimed.issue(by, &self.around, now).ok()

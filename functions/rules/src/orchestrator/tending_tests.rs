@@ -10,8 +10,12 @@ fn tended(lab: &Lab, open: &[StationAction], alerts: &[Alert], known: &[ActionId
 }
 
 fn taken(lab: &Lab, open: &[StationAction], now: &str) -> Option<StationAction> {
+    taken_by(lab, open, true, now)
+}
+
+fn taken_by(lab: &Lab, open: &[StationAction], logs_in: bool, now: &str) -> Option<StationAction> {
     let known = BTreeSet::new();
-    Tending { open, known: &known, alerts: &[], around: lab.around() }.take("gw-1", lease(), instant(now))
+    Tending { open, known: &known, alerts: &[], around: lab.around() }.take("gw-1", logs_in, lease(), instant(now))
 }
 
 #[test]
@@ -104,6 +108,8 @@ fn one_at_a_time_is_taken_and_written_down_as_sent() {
         let open = [of(ActionKind::RebootIfNeeded, state), waits.clone(), wake.clone()];
         assert_eq!(taken(&lab, &open, "10:01:00").map(|took| took.kind), takes, "{state:?}");
     }
+    let packets = taken_by(&lab, &[waits.clone(), wake.clone()], false, "10:01:00");
+    assert_eq!(packets.map(|took| took.kind), Some(ActionKind::Wake), "by a gateway that logs in to no station");
     assert_eq!(taken(&lab, &[of(ActionKind::Wake, ActionState::Proposed)], "10:01:00"), None, "nobody approved it");
 }
 
@@ -123,4 +129,28 @@ fn a_wake_under_way_can_be_stopped_and_a_command_cannot() {
             "{kind:?}"
         );
     }
+}
+
+#[test]
+fn its_end_leaves_what_a_run_does_and_remembers_a_guard_whoever_saw_it_end() {
+    use crate::{Doing, Running};
+    let now = instant("10:05:00");
+    for (shows, kind, state, doing, runs_on, guarded) in [
+        ("a wake", ActionKind::Wake, ActionState::Done, Doing::Wake, false, false),
+        ("a wake while a run prepares", ActionKind::Wake, ActionState::Done, Doing::Prepare, true, false),
+        ("a wake that was stopped", ActionKind::WolCheck, ActionState::Withdrawn, Doing::Wake, false, false),
+        ("a guard", ActionKind::SessionGuard, ActionState::Done, Doing::SessionGuard, false, true),
+        ("a guard that failed", ActionKind::SessionGuard, ActionState::Failed, Doing::SessionGuard, false, false),
+        ("nobody saw it end", ActionKind::SessionGuard, ActionState::Unknown, Doing::SessionGuard, true, false),
+        ("a shutdown", ActionKind::Shutdown, ActionState::Done, Doing::Release, true, false),
+    ] {
+        let mut station = Lab::quiet().state;
+        station.running = Some(Running::new(doing, instant("10:00:00"), lease()));
+        StationAction { issued_at: Some(instant("10:00:00")), ..action(kind, state) }.leave(&mut station, now);
+        assert_eq!((station.running.is_some(), station.guarded_at), (runs_on, guarded.then_some(now)), "{shows}");
+    }
+    let mut station = Lab::quiet().state;
+    station.running = Some(Running::new(Doing::Wake, instant("10:00:00"), lease()));
+    action(ActionKind::WolCheck, ActionState::Expired).leave(&mut station, now);
+    assert!(station.running.is_some(), "it was never sent: the wake is a run's");
 }

@@ -101,7 +101,7 @@ impl Work {
             Self::Release { .. } => (Doing::Release, self.budget(timing)),
             Self::Power { .. } => return None,
         };
-        Some(Running { doing, since: now, until: now + lasts })
+        Some(Running::new(doing, now, lasts))
     }
 
     /// How long its command may run on the station.

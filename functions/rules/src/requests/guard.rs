@@ -20,8 +20,7 @@ impl StationAction {
     }
 
     /// It begins at that instant at the earliest.
-    #[must_use]
-    pub fn delayed_to(self, at: DateTime<Utc>) -> Self {
+    fn delayed_to(self, at: DateTime<Utc>) -> Self {
         Self { not_before: self.not_before.max(at), ..self }
     }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::RequestSettings;
 use crate::judge::seconds;
 use crate::orchestrator::Timing;
-use crate::{Reservation, ReservationId, ReservationStatus};
+use crate::{Reservation, ReservationId};
 
 /// A hold as somebody wishes it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,10 +62,7 @@ pub fn needed_at(reservation: &Reservation, timing: &Timing) -> DateTime<Utc> {
 
 /// Those that will happen or do, in order of their start.
 pub(super) fn standing(reservations: &[Reservation], now: DateTime<Utc>) -> Vec<&Reservation> {
-    let stands = |one: &&Reservation| {
-        matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active) && one.end_at > now
-    };
-    let mut standing: Vec<_> = reservations.iter().filter(stands).collect();
+    let mut standing: Vec<_> = reservations.iter().filter(|one| one.is_to_come(now)).collect();
     standing.sort_by_key(|one| (one.start_at, &one.id));
     standing
 }
@@ -110,6 +107,7 @@ pub fn plan_hold(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ReservationStatus;
     use crate::testing::{instant, reservation};
 
     fn told(planned: &Result<PlannedHold, HoldRefused>) -> String {

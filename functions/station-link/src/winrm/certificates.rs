@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -68,7 +69,12 @@ impl CertificatePolicy {
     fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, CertificatePolicyError> {
         let roots = match self {
             Self::Roots => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-            Self::Authority(pem) => authorities(pem)?,
+            Self::Authority(pem) => {
+                let roots = authorities(pem)?;
+                let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+                let chains = builder.build().map_err(|error| CertificatePolicyError::Authority(error.to_string()))?;
+                return Ok(Arc::new(Listed { chains, sha256: fingerprints(pem) }));
+            }
             Self::Pin(sha256) => {
                 let algorithms = provider.signature_verification_algorithms;
                 return Ok(Arc::new(Pinned { sha256: *sha256, algorithms }));
@@ -96,6 +102,69 @@ fn authorities(pem: &[u8]) -> Result<RootCertStore, CertificatePolicyError> {
         roots.add(certificate.map_err(|error| wrong(error.to_string()))?).map_err(|error| wrong(error.to_string()))?;
     }
     if roots.is_empty() { Err(wrong("there is none".to_owned())) } else { Ok(roots) }
+}
+
+fn fingerprints(pem: &[u8]) -> Vec<[u8; 32]> {
+    CertificateDer::pem_slice_iter(pem).flatten().map(|certificate| Sha256::digest(&certificate).into()).collect()
+}
+
+/// Takes what the authorities of a file have issued, and certificates that stand in it themselves: a station's own may call itself an
+/// authority, which no chain may end with.
+#[derive(Debug)]
+struct Listed {
+    chains: Arc<WebPkiServerVerifier>,
+    sha256: Vec<[u8; 32]>,
+}
+
+impl ServerCertVerifier for Listed {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let refused = match self.chains.verify_server_cert(leaf, between, name, ocsp, now) {
+            Ok(verified) => return Ok(verified),
+            Err(refused) => refused,
+        };
+        let shown: [u8; 32] = Sha256::digest(leaf).into();
+        let is_listed = self.sha256.iter().any(|listed| bool::from(listed.ct_eq(&shown)));
+        let about_its_use = matches!(
+            &refused,
+            Error::InvalidCertificate(
+                CertificateError::Other(_) | CertificateError::UnknownIssuer | CertificateError::InvalidPurpose
+            )
+        );
+        if !is_listed || !about_its_use {
+            return Err(refused);
+        }
+        verify_server_name(&ParsedCertificate::try_from(leaf)?, name)?;
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls12_signature(message, certificate, signed)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.chains.verify_tls13_signature(message, certificate, signed)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chains.supported_verify_schemes()
+    }
 }
 
 /// Takes one certificate, whose key the handshake must still prove.
@@ -171,6 +240,37 @@ mod tests {
                 matches!(CertificatePolicy::authority(wrong.as_bytes()), Err(CertificatePolicyError::Authority(_))),
                 "{wrong}"
             );
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_stands_in_the_file_itself_is_taken_for_its_name_and_its_time() {
+        let certificate = |name: &str, calls_itself_authority: bool, year: i32| {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let mut params = rcgen::CertificateParams::new(vec![name.into()]).unwrap();
+            if calls_itself_authority {
+                params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            }
+            params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+            params.not_after = rcgen::date_time_ymd(year, 1, 1);
+            params.self_signed(&key).unwrap()
+        };
+        let provider = Arc::new(ring::default_provider());
+        let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(1_750_000_000));
+        for (shows, certificate, listed, name, taken) in [
+            ("a plain one", certificate("lab-1", false, 2040), true, "lab-1", true),
+            ("one that calls itself an authority", certificate("lab-1", true, 2040), true, "lab-1", true),
+            ("another name", certificate("lab-1", true, 2040), true, "lab-2", false),
+            ("out of its time", certificate("lab-1", true, 2021), true, "lab-1", false),
+            ("one that is not listed", certificate("lab-1", true, 2040), false, "lab-1", false),
+        ] {
+            let other = rcgen::CertificateParams::new(vec!["other".into()]).unwrap();
+            let other = other.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+            let pem = if listed { format!("{}{}", other.pem(), certificate.pem()) } else { other.pem() };
+            let verifier = CertificatePolicy::authority(pem.as_bytes()).unwrap().verifier(&provider).unwrap();
+            let name = ServerName::try_from(name).unwrap();
+            let verified = verifier.verify_server_cert(certificate.der(), &[], &name, &[], now);
+            assert_eq!(verified.is_ok(), taken, "{shows}: {verified:?}");
         }
     }
 }

@@ -87,6 +87,25 @@ pub struct Ack {
     pub json: bool,
 }
 
+/// `resolve`.
+#[derive(Debug, Args)]
+pub struct Resolve {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "documented at the type")]
+    pub place: Place,
+    /// Id of the alert, or the start of it
+    pub id: String,
+    /// What you want to say with it
+    #[arg(long)]
+    pub note: Option<String>,
+    /// Who you are [default: the user of this computer]
+    #[arg(long, env = "USER")]
+    pub by: Option<String>,
+    /// The alert as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `silence …`.
 #[derive(Debug, Subcommand)]
 pub enum SilenceCommand {

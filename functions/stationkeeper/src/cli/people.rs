@@ -1,5 +1,7 @@
 //! What can be said about reservations, tokens and the audit log.
 
+use std::path::PathBuf;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 use stationkeeper_store::TokenRole;
@@ -73,6 +75,32 @@ pub enum ReserveCommand {
         #[arg(long, default_value_t = 200)]
         limit: u32,
         /// One JSON line a reservation
+        #[arg(long)]
+        json: bool,
+    },
+    /// Takes a list of reservations, CSV, JSON or iCalendar: all of it, or nothing where an entry is refused
+    #[command(
+        after_help = "Examples:\n  stationkeeper reserve import december.csv --dry-run\n  stationkeeper reserve import optics.ics\n\nThe headings of CSV are id,lab,host,start_at,end_at,who (and status). Of iCalendar UID is the id, SUMMARY who booked it, X-STATIONKEEPER-HOST and X-STATIONKEEPER-LAB or else LOCATION the place; events that recur are refused.\n\nExit code 65: entries are refused, and nothing was changed."
+    )]
+    Import {
+        #[command(flatten)]
+        #[expect(missing_docs, reason = "documented at the type")]
+        place: Place,
+        /// The list: `NAME.csv`, `NAME.json` or `NAME.ics`
+        file: PathBuf,
+        /// Only show what would become of each entry
+        #[arg(long)]
+        dry_run: bool,
+        /// Take the others where some are refused
+        #[arg(long)]
+        skip_refused: bool,
+        /// Take reservations although their station is in local mode, for this reason
+        #[arg(long, value_name = "REASON")]
+        confirm_local_mode: Option<String>,
+        /// Who you are [default: the user of this computer]
+        #[arg(long, env = "USER")]
+        by: Option<String>,
+        /// One JSON document
         #[arg(long)]
         json: bool,
     },

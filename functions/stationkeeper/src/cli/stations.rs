@@ -13,6 +13,14 @@ pub struct Networks {
     pub management_networks: Option<String>,
 }
 
+/// Where another system keeps reservations.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReservationTable {
+    /// Database with a table `lab_reservations` that reservations are read from, `mysql://USER:PASSWORD@HOST/NAME`; never written [default: none]
+    #[arg(long, value_name = "URL", env = "STATIONKEEPER_RESERVATIONS_DATABASE_URL", hide_env_values = true)]
+    pub reservations_database: Option<String>,
+}
+
 /// `wake`.
 #[derive(Debug, Args)]
 pub struct Wake {

@@ -3,7 +3,7 @@
 use stationkeeper_api::ActionView;
 use stationkeeper_pipeline::orchestrate::Acting;
 use stationkeeper_rules::orchestrator::{ActionId, ActionState, StationAction};
-use stationkeeper_store::{ActionFilter, AuditAction, AuditEntry, Author, Store};
+use stationkeeper_store::{ActionFilter, Author, Store};
 use stationkeeper_telemetry::format_instant;
 
 use crate::cli::{self, ActionsCommand};
@@ -18,14 +18,14 @@ const MOST: u32 = 10_000;
 /// Runs `actions`.
 pub async fn run(arguments: &cli::Actions) -> Result<Option<Exit>, Failure> {
     match &arguments.command {
-        Some(ActionsCommand::Approve(decided)) => return decide(decided, AuditAction::ActionApprove).await,
-        Some(ActionsCommand::Withdraw(decided)) => return decide(decided, AuditAction::ActionWithdraw).await,
+        Some(ActionsCommand::Approve(decided)) => return decide(decided, Word::Approve).await,
+        Some(ActionsCommand::Withdraw(decided)) => return decide(decided, Word::Withdraw).await,
         None => {}
     }
     let store = place::existing_store(&arguments.place).await?;
     let filter = ActionFilter {
         host: arguments.host.as_deref().map(place::host).transpose()?,
-        states: if arguments.all { Vec::new() } else { open() },
+        states: if arguments.all { Vec::new() } else { ActionState::open().collect() },
         ..ActionFilter::default()
     };
     let found =
@@ -61,20 +61,21 @@ pub async fn run(arguments: &cli::Actions) -> Result<Option<Exit>, Failure> {
     Ok(None)
 }
 
-fn open() -> Vec<ActionState> {
-    ActionState::ALL.into_iter().filter(|state| !state.is_over()).collect()
+/// What a person says of an action.
+enum Word {
+    Approve,
+    Withdraw,
 }
 
-async fn decide(decided: &cli::Decided, what: AuditAction) -> Result<Option<Exit>, Failure> {
+async fn decide(decided: &cli::Decided, word: Word) -> Result<Option<Exit>, Failure> {
     let store = place::existing_store(&decided.place).await?;
     let action = find(&store, &decided.id).await?;
     let settings = store.settings().await.map_err(|error| unreadable(&error))?;
     let (author, now) = (Author::of_command_line(decided.by.as_deref()), place::now());
     let acting = Acting { store: &store, settings: &settings, host: &action.host, holder: "command line", now };
-    let entry = AuditEntry::done(&author, what, &action.id.0, now).of(Some(&action.host));
-    let moved = match what {
-        AuditAction::ActionApprove => acting.approve(&action.id, &author.name, &entry).await,
-        _ => acting.withdraw(&action.id, &format!("{} did not want it", author.name), &entry).await,
+    let moved = match word {
+        Word::Approve => acting.approve(&action.id, &author).await,
+        Word::Withdraw => acting.withdraw(&action.id, &author).await,
     };
     let moved =
         moved.map_err(|error| Failure::because(Exit::Unavailable, "cannot write the action", &error))?.map_err(
@@ -95,7 +96,7 @@ async fn find(store: &Store, start: &str) -> Result<StationAction, Failure> {
     if let Some(found) = exact {
         return Ok(found.action);
     }
-    let filter = ActionFilter { states: open(), ..ActionFilter::default() };
+    let filter = ActionFilter { states: ActionState::open().collect(), ..ActionFilter::default() };
     let found = store.actions(&filter, None, MOST, now).await.map_err(|error| unreadable(&error))?;
     let mut matching = found.into_iter().filter(|one| one.action.id.0.starts_with(start));
     match (matching.next(), matching.next()) {

@@ -1,7 +1,7 @@
-//! `alerts` and `ack`.
+//! `alerts`, `ack` and `resolve`.
 
 use stationkeeper_api::{AlertView, Language, text};
-use stationkeeper_gateway::{AcknowledgeError, Acknowledged, Taking, acknowledge};
+use stationkeeper_gateway::{AcknowledgeError, Acknowledged, Resolved, Resolving, Taking, acknowledge, resolve};
 use stationkeeper_rules::{Alert, AlertId, AlertState, Rule};
 use stationkeeper_store::{AlertFilter, Author, Store, StoreError};
 use stationkeeper_telemetry::format_instant;
@@ -85,14 +85,7 @@ pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
     let now = place::now();
     let until = arguments.lasts.map(|lasts| now + lasts);
     let taking = Taking { author: &author, note: arguments.note.as_deref(), until };
-    let done = acknowledge(&store, &id, taking, now).await.map_err(|error| {
-        let exit = match error {
-            AcknowledgeError::Unknown(_) => Exit::NoInput,
-            AcknowledgeError::Life(_) => Exit::Rejected,
-            AcknowledgeError::Store(_) => Exit::Unavailable,
-        };
-        Failure::because(exit, format_args!("cannot acknowledge {id}"), &error)
-    })?;
+    let done = acknowledge(&store, &id, taking, now).await.map_err(|error| unmoved("acknowledge", &id, &error))?;
     let Some(found) = store.alert(&id).await.map_err(|error| unreadable(&error))? else {
         return Err(none(&arguments.id));
     };
@@ -107,6 +100,37 @@ pub async fn take(arguments: &cli::Ack) -> Result<Option<Exit>, Failure> {
         print_line(format_args!("{said} {}: {} {id}", harmless(by), found.alert.key.rule))?;
     }
     Ok(None)
+}
+
+/// Runs `resolve`.
+pub async fn call_over(arguments: &cli::Resolve) -> Result<Option<Exit>, Failure> {
+    let store = place::existing_store(&arguments.place).await?;
+    let id = find(&store, &arguments.id, &[AlertState::Open, AlertState::Acknowledged]).await?;
+    let author = Author::of_command_line(arguments.by.as_deref());
+    let resolving = Resolving { author: &author, note: arguments.note.as_deref() };
+    let done = resolve(&store, &id, resolving, place::now()).await.map_err(|error| unmoved("resolve", &id, &error))?;
+    let Some(found) = store.alert(&id).await.map_err(|error| unreadable(&error))? else {
+        return Err(none(&arguments.id));
+    };
+    if arguments.json {
+        print_json(&view(&found.alert))?;
+    } else {
+        let said = match done {
+            Resolved::Now => "Resolved",
+            Resolved::Before => "It was over before",
+        };
+        print_line(format_args!("{said}: {} {id}", found.alert.key.rule))?;
+    }
+    Ok(None)
+}
+
+fn unmoved(doing: &str, id: &AlertId, error: &AcknowledgeError) -> Failure {
+    let exit = match error {
+        AcknowledgeError::Unknown(_) => Exit::NoInput,
+        AcknowledgeError::Life(_) => Exit::Rejected,
+        AcknowledgeError::Store(_) => Exit::Unavailable,
+    };
+    Failure::because(exit, format_args!("cannot {doing} {id}"), error)
 }
 
 pub(crate) fn none(id: &str) -> Failure {

@@ -26,7 +26,7 @@ use stationkeeper_pipeline::clock::Clock;
 use stationkeeper_pipeline::ingest::Ingest;
 use stationkeeper_pipeline::plan::Judging;
 use stationkeeper_pipeline::s3::Endpoint;
-use stationkeeper_store::{Labs, Store, StoreError, StoreOptions, Synchronous, TokenGrant, TokenRole};
+use stationkeeper_store::{LabReservations, Labs, Store, StoreError, StoreOptions, Synchronous, TokenGrant, TokenRole};
 use stationkeeper_telemetry::Limits;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -38,6 +38,7 @@ use crate::connections::{Connections, DATA_FOLDER, DEMO_FOLDER};
 use crate::failure::{Exit, Failure, chain, print_json, print_line};
 use crate::older_service;
 use crate::place;
+use crate::reservation_table;
 use crate::serving;
 use crate::station_access;
 use feed::Feed;
@@ -97,6 +98,14 @@ struct Listeners {
     tls: Option<Tls>,
 }
 
+/// What is outside of this process, and reached again in each round.
+struct Outside {
+    /// None: the bucket is the embedded one.
+    bucket: Option<Options>,
+    /// A table that reservations are read from.
+    reservations: Option<Arc<LabReservations>>,
+}
+
 /// How a round of `up` ended.
 enum Ended {
     Told,
@@ -106,22 +115,14 @@ enum Ended {
 
 /// Runs `gateway` until it is told to stop.
 pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
-    let cli::Gateway { place, listen, bucket, networks, encryption, connections_file, json } = arguments;
+    let cli::Gateway { place, bucket, mut service } = arguments;
+    service.listen = match service.listen {
+        Some(listen) => Some(listen),
+        None => older_service::listen()?,
+    };
     let elsewhere = cli::Elsewhere { bucket, ..cli::Elsewhere::default() };
     let s3_listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-    let up = cli::Up {
-        place,
-        demo: None,
-        speed: 1.0,
-        seed: 1,
-        listen,
-        s3_listen,
-        elsewhere,
-        networks,
-        encryption,
-        connections_file,
-        json,
-    };
+    let up = cli::Up { place, demo: None, speed: 1.0, seed: 1, s3_listen, elsewhere, service };
     run(up, Scope::Gateway).await
 }
 
@@ -129,7 +130,8 @@ pub async fn gateway(arguments: cli::Gateway) -> Result<Option<Exit>, Failure> {
 pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failure> {
     small_pages::ask();
     let default_folder = if arguments.demo.is_some() { DEMO_FOLDER } else { DATA_FOLDER };
-    let connections = Connections::resolve(&arguments.place, arguments.listen, arguments.s3_listen, default_folder)?;
+    let connections =
+        Connections::resolve(&arguments.place, arguments.service.listen, arguments.s3_listen, default_folder)?;
     let elsewhere = match scope {
         Scope::Everything => Options::resolve(&arguments.elsewhere, &connections)?,
         Scope::Gateway => Options::for_uploads(&arguments.elsewhere, &connections)?,
@@ -138,7 +140,7 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
         let said = "a demo has a bucket of its own: leave out the bucket elsewhere, or --demo";
         return Err(Failure::new(Exit::Configuration, said));
     }
-    let tls = serving::tls(&arguments.encryption)?;
+    let tls = serving::tls(&arguments.service.encryption)?;
     // Ports first: a port in use is the commonest fault, and nothing has been touched yet.
     let listeners = Listeners {
         gateway: listen(connections.listen, "--listen").await?,
@@ -149,14 +151,16 @@ pub async fn run(arguments: cli::Up, scope: Scope) -> Result<Option<Exit>, Failu
         tls,
     };
     // What is wrong with them is said at the start and not with the first alert.
-    notify::channels(arguments.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
+    notify::channels(arguments.service.connections_file.as_deref(), ScaledClock::starting_now(arguments.speed))?;
+    let reservations = reservation_table::table(arguments.service.table.reservations_database.as_deref())?;
+    let outside = Outside { bucket: elsewhere, reservations };
     place::make_folder(&connections.data)?;
     let metrics = metrics_exporter_prometheus::PrometheusBuilder::new()
         .install_recorder()
         .map_err(|error| Failure::because(Exit::Failed, "cannot start the metrics", &error))?;
     let mut is_first = true;
     loop {
-        match round(&arguments, scope, &connections, elsewhere.as_ref(), &listeners, &metrics, is_first).await? {
+        match round(&arguments, scope, &connections, &outside, &listeners, &metrics, is_first).await? {
             Ended::Told => return Ok(None),
             Ended::Damaged => is_first = false,
         }
@@ -168,7 +172,7 @@ async fn round(
     arguments: &cli::Up,
     scope: Scope,
     connections: &Connections,
-    elsewhere: Option<&Options>,
+    outside: &Outside,
     listeners: &Listeners,
     metrics: &PrometheusHandle,
     is_first: bool,
@@ -183,7 +187,7 @@ async fn round(
     let own_endpoint = bucket_listener
         .as_ref()
         .map_or_else(String::new, |listener| format!("http://{}", local_address(listener, connections.s3_listen)));
-    let (feed, bucket_file) = Feed::open(connections, elsewhere, &own_endpoint, clock).await?;
+    let (feed, bucket_file) = Feed::open(connections, outside.bucket.as_ref(), &own_endpoint, clock).await?;
     let database = Database::open(connections, clock, arguments.demo.is_some()).await?;
     let store = database.store.clone();
     let files: Vec<_> = bucket_file.into_iter().chain(database.file.clone()).collect();
@@ -194,7 +198,9 @@ async fn round(
     }
 
     let lab = match arguments.demo {
-        Some(stations) => Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.json).await?),
+        Some(stations) => {
+            Some(demo::with_history(&store, stations, arguments.seed, clock, arguments.service.json).await?)
+        }
         None => None,
     };
 
@@ -234,6 +240,7 @@ async fn round(
                 events: feed.receiver(&ingest, &observed),
                 reach: reach(arguments, simulated.as_ref())?,
                 uploads: Some(uploads::taker(ingest.clone())),
+                reservation_table: outside.reservations.clone(),
                 ..GatewayOptions::default()
             },
             &connections.data,
@@ -247,14 +254,14 @@ async fn round(
         );
     }
     let settings = store.settings().await.map_err(|error| Failure::of(Exit::Unavailable, &error))?;
-    for overruled in older_service::overruled(&settings.orchestrator) {
-        tracing::warn!("{overruled}");
+    for said in older_service::overruled(&settings.orchestrator).into_iter().chain(older_service::unheard()) {
+        tracing::warn!("{said}");
     }
     if let Some(every) = older_service::polling()? {
         tasks.spawn(uploads::poll(gateway.clone(), every, stop.clone()));
     }
     if judges {
-        let channels = notify::channels(arguments.connections_file.as_deref(), clock)?;
+        let channels = notify::channels(arguments.service.connections_file.as_deref(), clock)?;
         if let Some(alive) = channels.alive() {
             tasks.spawn(notify::stay_alive(alive, gateway.clone(), stop.clone()));
         }
@@ -270,7 +277,7 @@ async fn round(
     }
 
     if is_first {
-        let admin_token = admin_token(&store, arguments.json).await?;
+        let admin_token = admin_token(&store, arguments.service.json).await?;
         let shown = scope.takes_uploads() || feed.embedded().is_none();
         let root = feed.root().filter(|_| shown);
         let whereabouts = Whereabouts {
@@ -308,7 +315,7 @@ async fn round(
 
 /// Which stations the gateway may reach: those of a demo are on this computer, and listen for packets on a port of their own.
 fn reach(arguments: &cli::Up, simulated: Option<&demo::StationAccess>) -> Result<StationReach, Failure> {
-    let named = arguments.networks.management_networks.as_deref().map(station_access::networks).transpose()?;
+    let named = arguments.service.networks.management_networks.as_deref().map(station_access::networks).transpose()?;
     let Some(simulated) = simulated else {
         let commands = station_access::of_environment()?;
         return Ok(StationReach { networks: named.unwrap_or_default(), commands, ..StationReach::default() });
@@ -413,7 +420,7 @@ async fn admin_token(store: &Store, fresh: bool) -> Result<Option<String>, Failu
 }
 
 fn tell(whereabouts: &Whereabouts, arguments: &cli::Up, scope: Scope) -> Result<(), Failure> {
-    if arguments.json {
+    if arguments.service.json {
         return print_json(whereabouts);
     }
     let Whereabouts { page, api, s3, bucket, admin_token, database, simulated, .. } = whereabouts;

@@ -17,6 +17,7 @@ pub mod operations;
 pub mod outbox;
 pub mod people;
 pub mod requests;
+pub mod sources;
 pub mod standing;
 pub mod stations;
 pub mod trail;

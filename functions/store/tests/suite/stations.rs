@@ -1,7 +1,10 @@
 use chrono::TimeDelta;
-use stationkeeper_rules::{Cause, StateRun, StationState, StationWord, StatusDocument, UnreadyRun};
+use stationkeeper_rules::{
+    Cause, Doing, Heard, Latest, ReservationId, ResolvedByHand, Rule, Running, StateRun, StationState, StationWord,
+    StatusDocument, UnreadyRun,
+};
 use stationkeeper_store::{CatalogEntry, HostStatus, StationFilter};
-use stationkeeper_telemetry::{HostName, Nic, NicSettings, ServiceState, SessionOperation};
+use stationkeeper_telemetry::{Details, HostName, Nic, NicSettings, ServiceState, SessionOperation, Snapshot};
 
 use super::{at, heard, host, snapshot, with_stations};
 use crate::Lab;
@@ -28,6 +31,11 @@ pub async fn unknown_stations_become_new_ones(lab: Lab) {
 pub async fn states_come_back_as_they_were(lab: Lab) {
     let mut full = heard("LAB-01", at(0) + TimeDelta::microseconds(123_456), StationWord::Attention);
     full.unready_run = Some(UnreadyRun { since: at(-60), last: at(0), issues: vec!["WoL «off»".to_owned()] });
+    full.resolved_by_hand = vec![ResolvedByHand {
+        rule: Rule::StaleForcedLogoff,
+        reservation_id: Some(ReservationId("R-1".to_owned())),
+        at: at(30),
+    }];
     full.nic_baseline = Some(vec![Nic {
         name: "Ethernet".to_owned(),
         wol_ready: Some(true),
@@ -49,10 +57,51 @@ pub async fn states_come_back_as_they_were(lab: Lab) {
     full.check_at = Some(at(181));
     with_stations(&lab.store, &[full.clone()]).await;
     assert_eq!(lab.store.station(&host("LAB-01")).await.unwrap().unwrap().state, full);
+    assert_eq!(in_brief(&lab).await, brief(&full), "nothing runs: when it was heard is in no list");
+    let heard_at = Heard { timestamp: at(0), in_range: true, arrived_at: at(1), alive_at: Some(at(1)) };
+    full.heard = Some(heard_at);
+    full.running = Some(Running { doing: Doing::Prepare, since: at(2), until: at(90) });
+    with_stations(&lab.store, &[full.clone()]).await;
+    assert_eq!(in_brief(&lab).await, StationState { heard: full.heard.clone(), ..brief(&full) });
 
     let empty = StationState::unheard(host("LAB-01"), at(9));
     with_stations(&lab.store, &[empty.clone()]).await;
     assert_eq!(lab.store.station(&host("LAB-01")).await.unwrap().unwrap().state, empty);
+    assert_eq!(in_brief(&lab).await, empty);
+}
+
+/// The only station of a lab, as a list reads it.
+async fn in_brief(lab: &Lab) -> StationState {
+    lab.store.stations_in_brief(&StationFilter::default(), None, 10).await.unwrap().remove(0).state
+}
+
+/// What a list shows of a state.
+fn brief(full: &StationState) -> StationState {
+    let snapshot = |of: &Snapshot| Snapshot {
+        state: None,
+        nics: None,
+        details: Details {
+            version: of.details.version.clone(),
+            local_users: of.details.local_users.clone(),
+            ..Details::default()
+        },
+        ..of.clone()
+    };
+    let latest = full.latest.as_ref();
+    StationState {
+        latest: latest.map(|latest| Latest { snapshot: snapshot(&latest.snapshot), ..latest.clone() }),
+        status: full
+            .status
+            .as_ref()
+            .map(|status| StatusDocument { snapshot: snapshot(&status.snapshot), arrived_at: status.arrived_at }),
+        service_state: full.service_state.clone(),
+        powered: full.powered.clone(),
+        running: full.running,
+        skew: full.skew,
+        word: full.word,
+        word_cause: full.word_cause.clone(),
+        ..StationState::unheard(full.host.clone(), full.word_since)
+    }
 }
 
 pub async fn stations_are_listed_by_filter_and_page(lab: Lab) {
@@ -89,6 +138,9 @@ pub async fn stations_are_listed_by_filter_and_page(lab: Lab) {
         let found = lab.store.stations(filter, after.map(host).as_ref(), limit).await.unwrap();
         let found: Vec<&str> = found.iter().map(|station| station.entry.host.as_str()).collect();
         assert_eq!(found, expected, "{shows}");
+        let found = lab.store.stations_in_brief(filter, after.map(host).as_ref(), limit).await.unwrap();
+        let found: Vec<&str> = found.iter().map(|station| station.state.host.as_str()).collect();
+        assert_eq!(found, expected, "in brief: {shows}");
     }
     let counts = lab.store.stations_by_word().await.unwrap();
     assert_eq!(counts, [(StationWord::Down, 1), (StationWord::Off, 1), (StationWord::Ready, 2)]);

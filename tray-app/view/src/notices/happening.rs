@@ -98,7 +98,11 @@ impl Happening {
             }
             Self::AtRisk { reservation_id, .. } => {
                 let title = say(language, "at_risk", &[("reservation", reservation_id)]);
-                (format!("risk:{reservation_id}"), title, self.down_body(scene))
+                let reservation = scene.world.reservations.iter().find(|one| &one.id == reservation_id);
+                let risk = reservation.and_then(|one| one.at_risk.as_ref()?.first());
+                let booked = self.down_body(scene);
+                let body = risk.map_or(booked.clone(), |risk| format!("{} · {booked}", risk.text));
+                (format!("risk:{reservation_id}"), title, body)
             }
             Self::ForcedLogoff { logoff, .. } => {
                 let title = match &logoff.user {

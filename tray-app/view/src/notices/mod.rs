@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use stationkeeper_api::{ActionState, AlertState, RequestState, StationWord};
+use stationkeeper_api::{ActionState, AlertState, AtRisk, RequestState, ReservationRecordView, StationWord};
 use stationkeeper_telemetry::HostName;
 
 use crate::{Command, Scene};
@@ -185,16 +185,17 @@ impl Notices {
     }
 }
 
-/// Its station is down, or an alert that is open says that something is in its way.
-fn is_at_risk(scene: &Scene<'_>, reservation: &stationkeeper_api::ReservationRecordView) -> bool {
-    let down = scene
-        .world
-        .stations
-        .iter()
-        .any(|station| station.host.as_str() == reservation.host && station.state == StationWord::Down);
-    down || scene.world.alerts.iter().any(|alert| {
+/// The gateway says so, or an alert that is open; or its station is down, though it might still come back in time. What the person holds
+/// themselves is no news to them.
+fn is_at_risk(scene: &Scene<'_>, reservation: &ReservationRecordView) -> bool {
+    let station = scene.world.stations.iter().find(|station| station.host.as_str() == reservation.host);
+    let holder = station.and_then(|station| station.hold.as_ref()).map(|hold| hold.owner.as_str());
+    let holds = holder.is_some() && holder == scene.world.person.as_ref().map(|person| person.name.as_str());
+    let told = reservation.at_risk.iter().flatten().any(|risk| !(risk.code == AtRisk::LocalMode && holds));
+    let alerted = scene.world.alerts.iter().any(|alert| {
         alert.state == AlertState::Open && alert.reservation_id.as_deref() == Some(reservation.id.as_str())
-    })
+    });
+    told || alerted || station.is_some_and(|station| station.state == StationWord::Down)
 }
 
 #[cfg(test)]

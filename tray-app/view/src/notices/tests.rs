@@ -176,6 +176,34 @@ fn a_reservation_within_half_an_hour_is_at_risk_when_its_station_is_down_or_an_a
 }
 
 #[test]
+fn what_the_gateway_sees_in_the_way_is_told_in_its_words_unless_it_is_ones_own_hold() {
+    for (code, owner, told) in [
+        ("given_up", None, vec!["R-1 is at risk"]),
+        ("local_mode", Some("luis"), vec!["R-1 is at risk"]),
+        ("local_mode", None, vec!["R-1 is at risk"]),
+        ("local_mode", Some("ana"), vec![]),
+        ("given_up", Some("ana"), vec!["R-1 is at risk"]),
+    ] {
+        let mut watch = Watch::from(Stage::of("10:00:00", stations(1)), "10:00:00");
+        let mut near = reservation("R-1", "WS1", "10:20:00", "12:00:00");
+        near.at_risk = serde_json::from_value(json!([{ "code": code, "text": "as the gateway says" }])).unwrap();
+        watch.stage.world.reservations = vec![near];
+        watch.stage.world.stations[0].hold = owner.map(|owner| {
+            serde_json::from_value(json!({
+                "host": "WS1", "state": "held", "enabled": true, "owner": owner, "ordered_at": "2026-11-24T09:00:00Z",
+            }))
+            .unwrap()
+        });
+        assert_eq!(watch.at("10:00:10"), []);
+        let notices = watch.at("10:00:13");
+        let titles: Vec<_> = notices.iter().map(|notice| notice.title.as_str()).collect();
+        assert_eq!(titles, told, "{code} {owner:?}");
+        let worded = notices.iter().all(|notice| notice.body == "as the gateway says · WS1 is booked at 10:20");
+        assert!(worded, "{notices:?}");
+    }
+}
+
+#[test]
 fn one_that_comes_near_is_told_though_its_station_was_down_all_the_time() {
     let mut stage = Stage::of("10:00:00", stations(1));
     stage.is("WS1", "down").world.reservations = vec![reservation("R-1", "WS1", "10:40:00", "12:00:00")];

@@ -26,6 +26,8 @@ pub struct UpcomingRow {
     pub relative: String,
     /// The word for the station: a reservation at risk is seen before its station.
     pub state: StationWord,
+    /// What is in its way, in the gateway's words.
+    pub risks: Vec<String>,
 }
 
 /// The whole of it.
@@ -62,6 +64,7 @@ impl Upcoming {
                         runs: one.start_at.0 <= scene.now,
                         relative: relative(scene.language, one.start_at.0, scene.now),
                         state: station.state,
+                        risks: one.at_risk.iter().flatten().map(|risk| risk.text.clone()).collect(),
                     };
                     (one.start_at, row)
                 })

@@ -1,0 +1,3 @@
+insert into reservation_sources (name, holder, leased_until)
+values {rows}
+{keep name}

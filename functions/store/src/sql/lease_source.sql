@@ -1,0 +1,3 @@
+update reservation_sources
+set holder = ?, leased_until = {epoch} + ?
+where name = ? and (holder = ? or leased_until <= {epoch})

@@ -1,0 +1,3 @@
+update reservation_sources
+set tried_at = ?, problem = ?
+where name = ? and holder = ?
