@@ -30,6 +30,7 @@ const app = {
   set(changes) {
     Object.assign(local, changes);
     draw();
+    if ("isAsking" in changes) focusFirst();
   },
   isPending: (command) => pending.has(command),
   call,
@@ -57,7 +58,7 @@ async function take(next) {
     language = next.language;
     document.documentElement.lang = language;
   }
-  const place = (one) => one && `${one.part.name}:${one.part.card?.row.host ?? ""}`;
+  const place = (one) => one && `${one.part.name}:${one.part.card?.row.host ?? ""}:${one.part.asks ?? ""}`;
   const moved = place(view) !== place(next);
   view = next;
   if (moved) local = {};
@@ -66,10 +67,9 @@ async function take(next) {
   if (moved || document.activeElement === document.querySelector("h1")) focusFirst();
 }
 
-/** The list has the keyboard when it is shown; other parts begin at their heading. */
+/** The list has the keyboard when it is shown, and a question its harmless answer; other parts begin at their heading. */
 function focusFirst() {
-  const first = document.querySelector("[data-first]") ?? document.querySelector("h1");
-  first?.focus({ preventScroll: true });
+  (document.querySelector("[data-first]") ?? document.querySelector("h1"))?.focus();
 }
 
 function part() {
@@ -124,16 +124,16 @@ function age() {
 
 function foot() {
   const name = view.part.name;
-  const tab = (to, key) => html`<button class="button quiet small" aria-current=${name === to ? "page" : nothing}
-    @click=${() => app.go({ part: to })}>${say(key)}</button>`;
+  const tab = (to, key, sign) => html`<button class="button quiet small" aria-current=${name === to ? "page" : nothing}
+    aria-label=${sign ? say(key) : nothing} title=${sign ? say(key) : nothing} data-tab=${to} @click=${() => app.go({ part: to })}>${sign ?? say(key)}</button>`;
   return html`<nav class="foot">
     ${tab("list", "stations")}
     ${view.has_upcoming ? tab("upcoming", "upcoming") : nothing}
-    ${tab("settings", "settings")}
     <span class="grow"></span>
     ${view.has_page
       ? html`<button class="button quiet small" @click=${() => app.act("lab-manager")}>${icon("open")}${say("lab_manager")}</button>`
       : nothing}
+    ${tab("settings", "settings", icon("gear"))}
   </nav>`;
 }
 

@@ -49,7 +49,7 @@ function connection(app, shown, kept) {
       ? html`<section class="box warn" role="alertdialog" aria-labelledby="asks">
           <p id="asks" class="strong">${app.say("disconnect_ask", { gateway: shown.gateway })}</p>
           <div class="buttons">
-            <button class="button grow" @click=${() => app.set({ isAsking: false })}>${app.say("cancel")}</button>
+            <button class="button grow" data-first @click=${() => app.set({ isAsking: false })}>${app.say("cancel")}</button>
             <button class="button harm grow" ?disabled=${app.isPending("disconnect")} @click=${() => app.call("disconnect")}>${app.say("disconnect_do")}</button>
           </div>
         </section>`
