@@ -13,6 +13,7 @@ const STEPS = {
 
 export function card(app, shown, asks) {
   const { row } = shown;
+  const place = [shown.lab, row.as_of].filter(Boolean).join(" · ");
   const asked = asks && shown.hold?.choices.find((choice) => choice.command === asks);
   return html`
     ${back(app)}
@@ -20,10 +21,10 @@ export function card(app, shown, asks) {
       ${icon(row.state, true)}
       <div>
         <h1 tabindex="-1">${row.host}</h1>
-        <p data-state=${row.state}><b class="word">${row.state_text}</b>${shown.lab ? html` · ${shown.lab}` : nothing}${row.as_of ? html` · ${row.as_of}` : nothing}</p>
+        <p class="why" data-state=${row.state}><b class="word">${row.state_text}</b>${row.detail ? html` · <span dir="auto">${row.detail}</span>` : nothing}</p>
+        ${place ? html`<p class="small dim">${place}</p>` : nothing}
       </div>
     </div>
-    ${shown.cause ? html`<p class="muted cause" dir="auto">${shown.cause}</p>` : nothing}
     ${shown.wake ? wake(app, shown.wake) : nothing}
     ${asked ? sheet(app, row.host, asked) : shown.hold ? hold(app, shown.hold) : nothing}
     ${shown.is_read_only ? html`<p class="small dim">${app.say("read_only")}</p>` : nothing}
@@ -52,19 +53,19 @@ function fact(app, key, value) {
 }
 
 function wake(app, shown) {
-  if (shown.steps) return steps(app, shown.steps, app.say("waking"));
+  if (shown.steps) return steps(app, shown.steps);
   const { command, off, last } = shown.offer;
   return html`
     <button class="button primary wide" data-command=${command} ?disabled=${Boolean(off) || app.isPending(command)}
       @click=${() => app.act(command)}>${app.say("wake")}${off ? html` <span class="small">(${off})</span>` : nothing}</button>
-    ${last ? steps(app, last, app.say("last_wake")) : nothing}
+    ${last ? steps(app, last) : nothing}
   `;
 }
 
-function steps(app, shown, title) {
+function steps(app, shown) {
   return html`<section class="box busy" data-wake>
-    <div class="between"><h2>${title}</h2><span class="small dim numbers">${shown.elapsed}</span></div>
-    ${shown.problem ? nothing : html`<progress max="1000" value=${shown.permille} aria-label=${app.say("wake_progress")}></progress>`}
+    <div class="between"><h2>${app.say(shown.runs ? "waking" : "last_wake")}</h2><span class="small dim numbers">${shown.elapsed}</span></div>
+    ${shown.runs ? html`<progress max="1000" value=${shown.permille} aria-label=${app.say("wake_progress")}></progress>` : nothing}
     <ol class="steps">
       ${shown.steps.map((step) => {
         const [shape, kind] = STEPS[step.state];

@@ -43,7 +43,7 @@ function form(app, shown) {
     <h1 tabindex="-1">${app.say("connect_title")}</h1>
     <p class="muted">${app.say("connect_text")}</p>
     <label class="field"><span>${app.say("gateway")}</span>
-      <input name="gateway" data-first type="url" spellcheck="false" autocomplete="off" placeholder="https://" .value=${gateway} aria-describedby="looked"
+      <input name="gateway" ?data-first=${!shown.gateway} type="url" spellcheck="false" autocomplete="off" placeholder="https://" .value=${gateway} aria-describedby="looked"
         @input=${(event) => typed(app, event.target.value)}></label>
     <p id="looked" class="small looked ${local.looked?.mode ? "ready" : "down"}" role="status">${local.isLooking ? app.say("looking") : local.looked?.text ?? nothing}</p>
     ${local.looked?.certificate
@@ -53,7 +53,7 @@ function form(app, shown) {
       ? html`<label class="field"><span>${app.say("older_token")}</span>
           <input name="token" type="password" autocomplete="off" @input=${(event) => app.set({ token: event.target.value })}></label>`
       : html`<label class="field"><span>${app.say("code")}</span>
-          <input name="code" class="code" spellcheck="false" autocomplete="off" autocapitalize="characters" maxlength="9" placeholder="K7M4-Q2XX"
+          <input name="code" class="code" ?data-first=${Boolean(shown.gateway)} spellcheck="false" autocomplete="off" autocapitalize="characters" maxlength="9" placeholder="K7M4-Q2XX"
             .value=${local.code ?? ""} @input=${(event) => app.set({ code: event.target.value.toUpperCase() })}></label>`}
     <button class="button primary wide" ?disabled=${!isReady || app.isPending("connect")}>${app.say("connect")}</button>
     <p class="small dim">${app.say("token_place")}</p>
