@@ -69,7 +69,9 @@ async function take(next) {
 
 /** The list has the keyboard when it is shown, and a question its harmless answer; other parts begin at their heading. */
 function focusFirst() {
-  (document.querySelector("[data-first]") ?? document.querySelector("h1"))?.focus();
+  const first = document.querySelector("[data-first]") ?? document.querySelector("h1");
+  // What stands above the list is read first.
+  first?.focus({ preventScroll: first.matches("[data-row]") });
 }
 
 function part() {

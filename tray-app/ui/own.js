@@ -15,7 +15,7 @@ export function own(app, shown) {
       : nothing}
     ${shown.left ? html`<p class="small strong" role="status">${shown.left}</p>` : nothing}
     <div class="buttons">
-      ${leaving ? button(app, "leaving", leaving[0], leaving[1], "primary") : nothing}
+      ${leaving && !shown.left ? button(app, "leaving", leaving[0], leaving[1], "primary") : nothing}
       ${shown.more_time?.offer ? button(app, "more_time", shown.more_time.offer.command, shown.more_time.offer.off, "") : nothing}
     </div>
     ${shown.more_time ? moreTime(shown.more_time) : nothing}
