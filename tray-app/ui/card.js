@@ -32,7 +32,7 @@ export function card(app, shown, asks) {
       ? html`<section class="box"><h2>${app.say("issues")}</h2><ul class="issues">${shown.issues.map((issue) => html`<li dir="auto">${issue}</li>`)}</ul></section>`
       : nothing}
     <dl class="facts">
-      ${fact(app, "next_booking", shown.next)}
+      ${shown.header.limited ? nothing : fact(app, "next_booking", shown.next)}
       ${fact(app, "last_forced_logoff", shown.last_forced_logoff && [shown.last_forced_logoff.time, shown.last_forced_logoff.user])}
       ${fact(app, "last_prepared", shown.last_prepare && [shown.last_prepare.time, shown.last_prepare.duration, shown.last_prepare.success === false && app.say("prepare_failed")])}
     </dl>

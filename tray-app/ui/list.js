@@ -9,7 +9,7 @@ export function list(app, shown) {
   const isOffline = Boolean(shown.header.banner);
   const first = shown.labs[0]?.rows[0]?.host;
   return html`
-    <h1 class="summary" tabindex="-1">${shown.summary}</h1>
+    <h1 class="summary ${isOffline ? "unseen" : ""}" tabindex="-1">${shown.summary}</h1>
     ${shown.own ? own(app, shown.own) : nothing}
     ${shown.labs.length === 0 && !isOffline ? html`<p class="muted empty">${app.say("no_stations_yet")}</p>` : nothing}
     ${repeat(

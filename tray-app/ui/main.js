@@ -141,6 +141,7 @@ function foot() {
 
 function draw() {
   if (!view) return;
+  const had = document.activeElement;
   render(
     html`<header class="top">${icon("logo")}<b class="grow">Stationkeeper</b>${view.part.name === "pairing" ? nothing : age()}</header>
       <main>
@@ -151,6 +152,8 @@ function draw() {
       ${foot()}`,
     document.body,
   );
+  // What had the keyboard is gone.
+  if (had !== document.body && !had.isConnected) focusFirst();
 }
 
 addEventListener("keydown", (event) => {

@@ -51,7 +51,7 @@ function form(app, shown) {
       : nothing}
     ${isOlder
       ? html`<label class="field"><span>${app.say("older_token")}</span>
-          <input name="token" type="password" autocomplete="off" @input=${(event) => app.set({ token: event.target.value })}></label>`
+          <input name="token" data-first type="password" autocomplete="off" @input=${(event) => app.set({ token: event.target.value })}></label>`
       : html`<label class="field"><span>${app.say("code")}</span>
           <input name="code" class="code" ?data-first=${Boolean(shown.gateway)} spellcheck="false" autocomplete="off" autocapitalize="characters" maxlength="9" placeholder="K7M4-Q2XX"
             .value=${local.code ?? ""} @input=${(event) => app.set({ code: event.target.value.toUpperCase() })}></label>`}

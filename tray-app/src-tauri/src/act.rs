@@ -106,6 +106,10 @@ async fn ask(companion: &Arc<Companion>, session: &Session, command: &Command) -
         Command::TryNow => session.try_now(),
         Command::Wake(host) if mode == Mode::Limited => {
             older.wake(host, || session.now()).await?;
+            let wake = companion.state().world().wake_of(host).map(|wake| wake.id.clone());
+            if let Some(id) = wake {
+                remember(companion, host, &id);
+            }
         }
         Command::Wake(host) => {
             let action = api.wake(host).await?;

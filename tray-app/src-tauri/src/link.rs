@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use stationkeeper_api::phrase;
 use stationkeeper_tray_view::pairing::PairingLink;
 
 use crate::act;
@@ -32,7 +33,11 @@ pub fn opened(companion: &Arc<Companion>, link: &str) {
                 state.offer = Some(link);
                 state.trouble = None;
             }
-            Err(error) => state.trouble = Some(Trouble { text: error.to_string(), request_id: None }),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a link that leads nowhere");
+                let text = phrase(state.language(), "window", "bad_link", &[]);
+                (state.offer, state.trouble) = (None, Some(Trouble { text, request_id: None }));
+            }
         }
         state.route = Route::Pairing;
     }
