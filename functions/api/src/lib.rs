@@ -36,7 +36,7 @@ pub use reservation_view::{
 };
 pub use station_view::{CurrentActionView, ReservationView, StationView};
 pub use step_view::{CommandOutputView, OperationView};
-pub use text::{Language, issue_text, phrase, rule_text, severity_text, step_text, text, word_text};
+pub use text::{Language, issue_text, phrase, phrases, rule_text, severity_text, step_text, text, word_text};
 
 /// The words that stand in the views, so that a client needs no other crate for them.
 pub use stationkeeper_rules::orchestrator::{ActionKind, ActionState};

@@ -186,6 +186,11 @@ pub fn phrase(language: Language, section: &str, key: &str, values: &[(&str, &st
     }
 }
 
+/// All sentences of a section as they stand in the catalogue, with their values' names in braces: for a page that fills them in itself.
+pub fn phrases(language: Language, section: &str) -> BTreeMap<String, String> {
+    language.catalogue().get(section).cloned().unwrap_or_default()
+}
+
 fn template(language: Language, section: &str, key: &str) -> Option<&'static str> {
     language.catalogue().get(section)?.get(key).map(String::as_str)
 }

@@ -154,8 +154,16 @@ fn all_stations(scene: &Scene<'_>) -> Option<Entry> {
         let lab = station.lab.as_deref();
         labs.entry((lab.is_none(), lab.unwrap_or_default())).or_default().push(station);
     }
-    let named = |entry: &StationView| {
-        act(Command::Show(entry.host.clone()), format!("{} · {}", entry.host, word(language, entry.state)))
+    // What sleeps is woken from here; whatever else is to be done with a station, its card offers.
+    let named = |station: &StationView| {
+        let sleeps = wake_command(scene, station).is_some() || running_wake(scene, station).is_some();
+        match sleeps {
+            true => of_station(scene, station),
+            false => {
+                let title = format!("{} · {}", station.host, word(language, station.state));
+                act(Command::Show(station.host.clone()), title)
+            }
+        }
     };
     let level = |stations: &[&StationView]| {
         let entries = stations.iter().map(|station| named(station)).collect();

@@ -55,7 +55,13 @@ LAB-WS02 · Down >
   Show [show:LAB-WS02]
 All stations >
   LAB-WS01 · Ready [show:LAB-WS01]
-  LAB-WS02 · Down [show:LAB-WS02]
+  LAB-WS02 · Down >
+    Wake [wake:LAB-WS02]
+    Hold in local mode >
+      30 min (blocks R-2043, 11:00)… [ask-hold-30:LAB-WS02]
+      1 h (blocks R-2043, 11:00)… [ask-hold-60:LAB-WS02]
+      Until the next booking [hold-next:LAB-WS02]
+    Show [show:LAB-WS02]
 --
 Next: LAB-WS02 at 11:00 [show-upcoming]
 I am leaving this PC [leaving:LAB-WS01]
@@ -164,6 +170,20 @@ fn the_menu_never_exceeds_twelve_entries_with_forty_stations_in_five_laboratorie
             }
         }
     }
+}
+
+#[test]
+fn a_station_that_sleeps_on_purpose_is_woken_from_the_list_of_all() {
+    let mut stage =
+        Stage::of("10:42:00", vec![station("LAB-WS01", "Redes", "ready"), station("LAB-WS02", "Redes", "off")]);
+    let seen = outline(&Menu::of(&stage.scene()).entries, 0);
+    assert!(seen.contains("  LAB-WS02 · Off >\n    Wake [wake:LAB-WS02]\n"), "{seen}");
+    stage.world.actions = vec![wake("a1", "LAB-WS02", "claimed", "10:41:50", json!({}))];
+    let seen = outline(&Menu::of(&stage.scene()).entries, 0);
+    assert!(seen.contains("    Stop wake [stop-wake:LAB-WS02]\n"), "{seen}");
+    stage.role(Role::Viewer).world.actions.clear();
+    let seen = outline(&Menu::of(&stage.scene()).entries, 0);
+    assert!(seen.contains("  LAB-WS02 · Off [show:LAB-WS02]\n"), "a viewer wakes nothing: {seen}");
 }
 
 #[test]

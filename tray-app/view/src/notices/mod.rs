@@ -91,8 +91,9 @@ impl Notices {
         // What is old is no fact: it is compared once it is fresh again.
         if !scene.is_offline() {
             self.answers(scene, &mut happened);
+            let at_start = self.words.is_none();
             self.words(scene, &mut happened);
-            self.risks(scene, &mut happened);
+            self.risks(scene, at_start, &mut happened);
         }
         if !happened.is_empty() {
             self.waiting_since.get_or_insert(now);
@@ -167,8 +168,7 @@ impl Notices {
         self.words = Some(words);
     }
 
-    fn risks(&mut self, scene: &Scene<'_>, happened: &mut Vec<Happening>) {
-        let at_start = self.began_at == Some(scene.now) || self.words.is_none();
+    fn risks(&mut self, scene: &Scene<'_>, at_start: bool, happened: &mut Vec<Happening>) {
         let risky: Vec<_> = scene
             .world
             .standing(scene.now)

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 use crate::testing::{Stage, at, more_time, reservation, station, wake};
-use crate::{NotifyAbout, PauseLength, Zones};
+use crate::{Link, NotifyAbout, PauseLength, Zones};
 
 /// A timeline: what is told at each instant, as titles.
 struct Watch {
@@ -173,6 +173,20 @@ fn a_reservation_within_half_an_hour_is_at_risk_when_its_station_is_down_or_an_a
         watch.stage.is("WS1", state).world.alerts = alerts;
         assert_eq!(watch.titles("10:00:10"), told, "{starts} {state}");
     }
+}
+
+#[test]
+fn a_reservation_that_was_at_risk_when_the_app_heard_first_is_not_told() {
+    let mut stage = Stage::of("10:00:00", stations(1));
+    stage.away("09:50:00");
+    let mut watch = Watch::from(stage, "10:00:00");
+    watch.stage.world.link = Link::Reached(at("10:00:05"));
+    watch.stage.world.reservations = vec![reservation("R-1", "WS1", "10:20:00", "12:00:00")];
+    watch.stage.is("WS1", "down");
+    assert_eq!(watch.titles("10:00:05"), [""; 0]);
+    watch.stage.world.reservations.push(reservation("R-2", "WS1", "10:25:00", "12:00:00"));
+    watch.stage.world.link = Link::Reached(at("10:00:20"));
+    assert_eq!(watch.titles("10:00:20"), ["R-2 is at risk"], "it was not so at the start");
 }
 
 #[test]

@@ -37,8 +37,6 @@ pub struct Card {
     pub row: Row,
     /// Its laboratory.
     pub lab: Option<String>,
-    /// The gateway's own sentence of why.
-    pub cause: Option<String>,
     /// What the station complains of, verbatim.
     pub issues: Vec<String>,
     /// Waking it.
@@ -65,7 +63,6 @@ impl Card {
             header: Header::of(scene),
             row: Row::of(scene, station),
             lab: station.lab.clone(),
-            cause: station.cause_text.clone(),
             issues: station.issues.clone(),
             wake: Wake::of(scene, station),
             hold: Hold::of(scene, station),

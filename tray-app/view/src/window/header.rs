@@ -44,6 +44,9 @@ impl Header {
     pub fn of(scene: &Scene<'_>) -> Self {
         let language = scene.language;
         let age = match scene.world.link.freshness(scene.now) {
+            _ if matches!(scene.world.link, Link::TokenRefused | Link::CertificateRefused) => {
+                Age::Old(say(language, "no_access", &[]))
+            }
             Freshness::Live(_) => Age::Live(say(language, "live", &[])),
             Freshness::Delayed(age) => Age::Delayed(say(language, "delayed", &[("age", &span_text(age))])),
             Freshness::Offline(Some(since)) => {
@@ -130,6 +133,8 @@ mod tests {
         ] {
             stage.world.link = link;
             let banner = Header::of(&stage.scene()).banner.unwrap();
+            let age = if link == Link::Unpaired { "Not reached yet" } else { "No access" };
+            assert_eq!(Header::of(&stage.scene()).age, Age::Old(age.to_owned()));
             assert_eq!((banner.title.as_str(), banner.action.map(|one| one.0)), (title, Some(Command::ShowPairing)));
         }
     }

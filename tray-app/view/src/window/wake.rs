@@ -1,10 +1,14 @@
 //! Waking a station, step by step, until its fresh heartbeat.
 
+use chrono::TimeDelta;
 use serde::Serialize;
 use stationkeeper_api::{ActionState, ActionView, Instant, StationView, StationWord};
 
 use crate::words::say;
 use crate::{Command, Mode, Scene, span_text};
+
+/// A station is ready within this, as the gateway's settings are unless somebody changed them.
+const READY_WITHIN: TimeDelta = TimeDelta::seconds(180);
 
 /// Where a step stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,6 +42,8 @@ pub struct WakeSteps {
     pub steps: Vec<Step>,
     /// `26 s`: since it was ordered.
     pub elapsed: String,
+    /// It is not over.
+    pub runs: bool,
     /// How much of the time that it may take is over: 0 to 1000.
     pub permille: u32,
     /// Ends it.
@@ -96,7 +102,7 @@ impl Wake {
         // What it was woken for is seen once more: that it is ready.
         let just = last.filter(|wake| {
             wake.state == ActionState::Done
-                && wake.settled_at.is_some_and(|at| scene.now - at.0 < chrono::TimeDelta::minutes(2))
+                && wake.settled_at.is_some_and(|at| scene.now - at.0 < TimeDelta::minutes(2))
         });
         just.map(|wake| Self::Steps(steps(scene, station, wake)))
     }
@@ -131,8 +137,8 @@ fn steps(scene: &Scene<'_>, station: &StationView, wake: &ActionView) -> WakeSte
         Mode::Limited => Vec::new(),
     };
     let end = wake.settled_at.map_or(scene.now, |at| at.0);
-    let elapsed = (end - wake.ordered_at.0).max(chrono::TimeDelta::zero());
-    let whole = (wake.expires_at.0 - wake.ordered_at.0).num_milliseconds().max(1);
+    let elapsed = (end - wake.ordered_at.0).max(TimeDelta::zero());
+    let whole = READY_WITHIN.num_milliseconds();
     let permille = (elapsed.num_milliseconds().saturating_mul(1000) / whole).clamp(0, 1000);
     let stops = matches!(wake.state, ActionState::Pending | ActionState::Claimed)
         && scene.world.mode == Mode::Full
@@ -143,6 +149,7 @@ fn steps(scene: &Scene<'_>, station: &StationView, wake: &ActionView) -> WakeSte
     WakeSteps {
         steps,
         elapsed: span_text(elapsed),
+        runs: !over,
         permille: u32::try_from(permille).unwrap_or(1000),
         stop: stops.then(|| Command::StopWake(station.host.clone())),
         problem,
