@@ -298,12 +298,12 @@ def memory(bench):
         desktop.pair(up.where)
         with desktop.tray() as tray:
             until("the window", desktop.window)
-            until("the web view", lambda: any("WebProcess" in name for name in tray.children().values()))
+            until("the web view", lambda: any(name.startswith("WebKitWeb") for name in tray.children().values()))
             time.sleep(5)
             opened, view = memory_mb(tray.process.pid), sum(map(memory_mb, tray.children()))
             desktop.key("Escape")
             until("the window to close", lambda: not desktop.window())
-            until("the web view to be freed", lambda: not any("WebProcess" in name for name in tray.children().values()), 300)
+            until("the web view to be freed", lambda: not any(name.startswith("WebKitWeb") for name in tray.children().values()), 300)
             time.sleep(5)
             closed, left = memory_mb(tray.process.pid), sum(map(memory_mb, tray.children()))
     return Measured(
