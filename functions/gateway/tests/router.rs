@@ -15,6 +15,7 @@ mod refusals;
 mod requests;
 mod resolving;
 mod silences;
+mod vendored;
 mod waking;
 
 use app::{Answer, App};
