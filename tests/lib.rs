@@ -25,6 +25,8 @@ pub mod lab;
 pub mod mail_server;
 #[path = "harness/mariadb_server.rs"]
 pub mod mariadb_server;
+#[path = "harness/older_stand_in.rs"]
+pub mod older_stand_in;
 #[path = "harness/programs.rs"]
 pub mod programs;
 #[path = "harness/simulated_stations.rs"]
@@ -39,6 +41,8 @@ pub mod tmpfs;
 pub mod up;
 #[path = "harness/waiting.rs"]
 pub mod waiting;
+#[path = "harness/wire.rs"]
+pub mod wire;
 
 use std::path::{Path, PathBuf};
 

@@ -9,9 +9,9 @@ use stationkeeper_telemetry::HostName;
 use stationkeeper_tests::http::request;
 use stationkeeper_tests::up::{Ports, Up, data_folder};
 use stationkeeper_tests::waiting::PATIENCE;
+use stationkeeper_tests::wire::Wire;
 use stationkeeper_tray_view::{Link, World};
 
-use crate::proxy::Wire;
 use crate::tray::{LONG, Tray, api, page, paired};
 
 fn is_reached(world: &World) -> bool {

@@ -5,7 +5,5 @@
 mod certificates;
 mod following;
 mod older_service;
-mod older_stand_in;
 mod pairing;
-mod proxy;
 mod tray;

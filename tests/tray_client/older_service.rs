@@ -4,12 +4,12 @@ use std::sync::atomic::Ordering;
 
 use stationkeeper_api::{ActionState, HoldStage, Language, StationWord};
 use stationkeeper_telemetry::HostName;
+use stationkeeper_tests::older_stand_in::{ANSWERING, OlderService, SILENT};
 use stationkeeper_tray_client::{Api, found_at, pair};
 use stationkeeper_tray_view::pairing::PairingProblem;
 use stationkeeper_tray_view::window::{StationList, Upcoming};
 use stationkeeper_tray_view::{Link, Mode, Scene, Settings, Zones};
 
-use crate::older_stand_in::{ANSWERING, OlderService, SILENT};
 use crate::tray::{Tray, gateway};
 
 /// Statement 72.

@@ -11,10 +11,12 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
-use stationkeeper_tests::corpus;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 
+use crate::corpus;
+
+/// What it was asked.
 #[derive(Default)]
 pub struct Seen {
     /// Methods and paths, in order.
@@ -24,20 +26,29 @@ pub struct Seen {
     at_once: AtomicUsize,
     /// Most polls at once.
     pub most_at_once: AtomicUsize,
+    /// What was wanted last.
     pub local_mode: AtomicBool,
 }
 
+/// See the module.
 pub struct OlderService {
+    /// Such as `http://127.0.0.1:4711`.
     pub address: String,
+    /// What it was asked.
     pub seen: Arc<Seen>,
     _serving: TaskTracker,
 }
 
-/// Answers one host; the other one cannot be reached.
+/// A host that it reaches.
 pub const ANSWERING: &str = "LAB-WS07";
+/// A host that it cannot reach.
 pub const SILENT: &str = "LAB-WS08";
 
 impl OlderService {
+    /// On a free port.
+    ///
+    /// # Panics
+    /// Where none is.
     pub async fn start() -> Self {
         let seen = Arc::new(Seen::default());
         let router = Router::new()
@@ -48,16 +59,16 @@ impl OlderService {
             .route("/api/hosts/local-mode", post(local_mode))
             .layer(from_fn_with_state(Arc::clone(&seen), note))
             .with_state(Arc::clone(&seen));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = format!("http://{}", listener.local_addr().expect("it listens"));
         let serving = TaskTracker::new();
-        serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        serving.spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Self { address, seen, _serving: serving }
     }
 }
 
 async fn note(State(seen): State<Arc<Seen>>, request: Request, next: Next) -> Response {
-    seen.asked.lock().unwrap().push(format!("{} {}", request.method(), request.uri().path()));
+    seen.asked.lock().expect("nobody panicked").push(format!("{} {}", request.method(), request.uri().path()));
     next.run(request).await
 }
 
@@ -69,8 +80,8 @@ async fn hosts() -> Json<Value> {
 async fn poll(State(seen): State<Arc<Seen>>, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
     let at_once = seen.at_once.fetch_add(1, Ordering::SeqCst) + 1;
     seen.most_at_once.fetch_max(at_once, Ordering::SeqCst);
-    let host = body["host"].as_str().unwrap().to_owned();
-    seen.polled.lock().unwrap().push(host.clone());
+    let host = body["host"].as_str().expect("a host").to_owned();
+    seen.polled.lock().expect("nobody panicked").push(host.clone());
     tokio::time::sleep(Duration::from_millis(100)).await;
     seen.at_once.fetch_sub(1, Ordering::SeqCst);
     if host != ANSWERING {
@@ -81,8 +92,8 @@ async fn poll(State(seen): State<Arc<Seen>>, Json(body): Json<Value>) -> (Status
     }
     let file = corpus("lab-12x45/LAB-WS07/heartbeat-20261124T084249Z.json");
     // The service decodes what it reads, byte order mark included.
-    let text = std::fs::read_to_string(file).unwrap();
-    let heartbeat: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).unwrap();
+    let text = std::fs::read_to_string(file).expect("a file of the corpus");
+    let heartbeat: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).expect("JSON");
     (StatusCode::OK, Json(json!({ "heartbeat": heartbeat, "last_event": null, "host": host })))
 }
 
@@ -94,7 +105,7 @@ async fn wake(Json(body): Json<Value>) -> Json<Value> {
 }
 
 async fn local_mode(State(seen): State<Arc<Seen>>, Json(body): Json<Value>) -> Json<Value> {
-    let enabled = body["enabled"].as_bool().unwrap();
+    let enabled = body["enabled"].as_bool().expect("true or false");
     seen.local_mode.store(enabled, Ordering::SeqCst);
     Json(json!({ "host": body["host"], "localModeEnabled": enabled }))
 }
