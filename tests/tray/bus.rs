@@ -213,17 +213,12 @@ impl Bus {
         Some(entries)
     }
 
-    /// The paths of all entries that can be chosen.
-    pub async fn choices(&self) -> Vec<String> {
-        self.menu().await.into_iter().filter(|entry| entry.is_enabled).map(|entry| entry.path).collect()
-    }
-
     /// Waits for an entry whose path is so.
     pub async fn until_entry(&self, what: &str, is: impl Fn(&str) -> bool) -> Entry {
-        let entry = until(&format!("an entry: {what}"), PATIENCE, async || {
+        until(&format!("an entry: {what}"), PATIENCE, async || {
             self.menu().await.into_iter().find(|entry| entry.is_enabled && is(&entry.path))
-        });
-        entry.await
+        })
+        .await
     }
 
     /// Chooses the entry whose path is so, as a person's click does. Ids change with every menu: it is looked up just before.

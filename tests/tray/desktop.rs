@@ -131,7 +131,8 @@ impl Desktop {
     }
 
     fn xdotool(&self, arguments: &[&str]) -> Option<String> {
-        let output = self.command("xdotool").args(arguments).stdin(Stdio::null()).output().expect("xdotool is installed");
+        let output =
+            self.command("xdotool").args(arguments).stdin(Stdio::null()).output().expect("xdotool is installed");
         output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 }

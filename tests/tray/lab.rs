@@ -12,7 +12,7 @@ use stationkeeper_simulator::HeartbeatBuilder;
 use stationkeeper_store::{CatalogEntry, HostStatus};
 use stationkeeper_tests::http::request;
 use stationkeeper_tests::station::{host, newest_key, written};
-use stationkeeper_tests::up::{Access, Ports, Up, data_folder};
+use stationkeeper_tests::up::{Access, Up, data_folder};
 use stationkeeper_tests::waiting::{now, until};
 use tempfile::TempDir;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -125,9 +125,16 @@ impl Lab {
         assert!(answer.status < 300, "{}", answer.text());
     }
 
-    /// It is off.
-    pub async fn cancel(&self, id: &str) {
-        let answer = self.call("DELETE", &format!("/api/v1/reservations/{id}"), &Value::Null).await;
+    /// Shuts a station of the demo down, by a command of Lab Station.
+    pub async fn switch_off(&self, name: &str) {
+        let body = json!({ "host": name, "command": "power", "args": ["shutdown"] });
+        let answer = self.call("POST", "/api/winrm", &body).await;
+        assert!(answer.status < 300, "{}", answer.text());
+    }
+
+    /// An operator's answer to a request.
+    pub async fn answer(&self, id: &str, granted: bool) {
+        let answer = self.call("POST", &format!("/api/v1/requests/{id}/answer"), &json!({ "granted": granted })).await;
         assert!(answer.status < 300, "{}", answer.text());
     }
 
@@ -158,11 +165,6 @@ impl Lab {
         std::fs::create_dir_all(folder.join("telemetry")).unwrap();
         folder
     }
-}
-
-/// Two free ports for a gateway that is started again.
-pub fn ports() -> Ports {
-    Ports::chosen()
 }
 
 /// A pairing code, for somebody called “tray of Ana”.

@@ -6,21 +6,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has said what is wrong")]
 
-mod accessibility;
 mod bus;
-mod card;
+mod connecting;
 mod desktop;
-mod hold;
 mod icon;
 mod lab;
-mod list;
 mod notifications;
 mod offline;
 mod older_service;
-mod own;
-mod pairing;
 mod pictures;
 mod secrets;
-mod security;
-mod tray;
+mod stations;
 mod window;

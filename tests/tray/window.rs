@@ -128,7 +128,8 @@ impl Window {
 
     /// Clicks an element as a person does, once it is there and can be clicked.
     pub async fn click(&self, css: &str) {
-        self.until(css, &format!("const one = document.querySelector({}); return one && !one.disabled", json!(css))).await;
+        self.until(css, &format!("const one = document.querySelector({}); return one && !one.disabled", json!(css)))
+            .await;
         let element = self.client.find(Locator::Css(css)).await.unwrap();
         element.click().await.unwrap_or_else(|error| panic!("{css} cannot be clicked: {error}"));
     }
@@ -146,26 +147,11 @@ impl Window {
         self.type_into(css, text).await;
     }
 
-    /// Chooses in a list by its value.
-    pub async fn select(&self, css: &str, value: &str) {
-        self.until_shown(css).await;
-        self.client.find(Locator::Css(css)).await.unwrap().select_by_value(value).await.unwrap();
-    }
-
     /// Presses keys, one after another.
     pub async fn press(&self, keys: &[Key]) {
         let mut actions = KeyActions::new("keyboard".to_owned());
         for key in keys {
             let value = char::from(*key);
-            actions = actions.then(KeyAction::Down { value }).then(KeyAction::Up { value });
-        }
-        self.client.perform_actions(actions).await.unwrap();
-    }
-
-    /// Types, whatever has the keyboard.
-    pub async fn type_keys(&self, text: &str) {
-        let mut actions = KeyActions::new("keyboard".to_owned());
-        for value in text.chars() {
             actions = actions.then(KeyAction::Down { value }).then(KeyAction::Up { value });
         }
         self.client.perform_actions(actions).await.unwrap();
@@ -179,7 +165,11 @@ impl Window {
 
     /// The word that the card has for its station.
     pub async fn until_card_is(&self, state: &str) {
-        self.until_within(state, LONG, &format!("return document.querySelector('.head [data-state]')?.dataset.state === '{state}'"))
-            .await;
+        self.until_within(
+            state,
+            LONG,
+            &format!("return document.querySelector('.head [data-state]')?.dataset.state === '{state}'"),
+        )
+        .await;
     }
 }
