@@ -43,6 +43,9 @@ pub struct Entry {
 /// Who a tray icon is.
 type Item = (String, String);
 
+/// An entry of a menu on the wire: id, properties, and what is below it.
+type Node = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+
 struct Watcher(Arc<Mutex<Vec<Item>>>);
 
 #[interface(name = "org.kde.StatusNotifierWatcher")]
@@ -169,7 +172,7 @@ impl Bus {
     }
 
     /// The app's process.
-    pub async fn process_id(&self) -> u32 {
+    pub async fn id_of_app(&self) -> u32 {
         let (name, _) = self.item().await.expect("the app runs");
         let bus = zbus::fdo::DBusProxy::new(&self.connection).await.unwrap();
         bus.get_connection_unix_process_id(name.as_str().try_into().unwrap()).await.unwrap()
@@ -205,7 +208,7 @@ impl Bus {
         let answer = self.connection.call_method(Some(service.as_str()), path, Some(MENU), "GetLayout", &all).await;
         let message = answer.ok()?;
         let body = message.body();
-        let (_revision, root): (u32, (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>)) = body.deserialize().ok()?;
+        let (_revision, root): (u32, Node) = body.deserialize().ok()?;
         let mut entries = Vec::new();
         for child in root.2 {
             flatten(&child, "", true, &mut entries);

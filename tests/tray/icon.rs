@@ -76,14 +76,14 @@ async fn a_second_start_shows_the_first_ones_window_and_the_menu_pauses_and_quit
     let (desktop, lab) = (Desktop::start().await, Lab::of(&["LAB-WS01"]).await);
     let window = Window::paired(&desktop, &lab, &[]).await;
     desktop.bus.until_shape("ready").await;
-    let process = desktop.bus.process_id().await;
+    let process = desktop.bus.id_of_app().await;
     let hidden = async || until("no window", PATIENCE, async || (!desktop.shows_window()).then_some(())).await;
     let shown = async || until("the window", PATIENCE, async || desktop.shows_window().then_some(())).await;
     window.press(&[fantoccini::key::Key::Escape]).await;
     hidden().await;
     desktop.start_again(&[]);
     shown().await;
-    assert_eq!(desktop.bus.process_id().await, process, "it is the first one still");
+    assert_eq!(desktop.bus.id_of_app().await, process, "it is the first one still");
     until("the keyboard", PATIENCE, async || desktop.window_is_active().then_some(())).await;
     desktop.press("Escape");
     hidden().await;

@@ -44,7 +44,7 @@ async fn a_sleeping_station_is_woken_from_the_menu_and_seen_to_become_ready() {
 
 /// Statement 69.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hold_over_a_booking_names_it_and_asks_for_a_reason() {
+async fn a_hold_over_a_reservation_names_it_and_asks_for_a_reason() {
     let (desktop, lab) = (Desktop::start().await, Lab::demo(3));
     let free = lab.until_row("a station that is ready", "/api/v1/stations", |row| row["state"] == "ready").await;
     let host = free["host"].as_str().unwrap();
@@ -63,9 +63,10 @@ async fn a_hold_over_a_booking_names_it_and_asks_for_a_reason() {
     assert_eq!(disabled, true, "a reason is needed");
     window.type_into("input[name=reason]", "an exam").await;
     window.click("[role=alertdialog] .harm").await;
+    window.until_gone("[role=alertdialog]").await;
+    assert!(!window.has(".trouble").await, "{}", window.text().await);
     let held = lab
         .until_row("the hold", "/api/v1/stations", |row| row["host"] == host && row["hold"]["enabled"] == true)
         .await;
     assert_eq!((&held["hold"]["owner"], &held["hold"]["reason"]), (&json!("tray of Ana"), &json!("an exam")));
-    window.until_gone("[role=alertdialog]").await;
 }

@@ -96,11 +96,11 @@ function sheet(app, host, choice) {
   const cancel = () => app.go({ part: "card", host, asks: null });
   const hold = (event) => {
     event.preventDefault();
-    app.call("hold_over", { command: choice.command, reason: reason.trim(), reservation: choice.blocks.reservation_id });
+    app.call("hold_over", { command: choice.command, reason: reason.trim(), reservations: choice.blocks.map((one) => one.reservation_id) });
   };
   return html`<form class="box warn" role="alertdialog" aria-labelledby="asks" aria-describedby="blocks" @submit=${hold}>
     <h2 id="asks">${app.say("hold_ask", { host })}</h2>
-    <p id="blocks" class="strong">${choice.blocks.text}</p>
+    <div id="blocks">${choice.blocks.map((one) => html`<p class="strong">${one.text}</p>`)}</div>
     <label class="field"><span>${app.say("hold_why")}</span>
       <input name="reason" required maxlength="500" autocomplete="off" .value=${reason} @input=${(event) => app.set({ reason: event.target.value })}></label>
     <div class="buttons">

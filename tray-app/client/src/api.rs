@@ -32,8 +32,8 @@ pub struct HoldOrder {
     pub minutes: Option<u32>,
     /// Why; wanted where it stands in the way of a reservation.
     pub reason: Option<String>,
-    /// The reservation that the person was asked about.
-    pub confirmed: Option<String>,
+    /// The reservations that the person was asked about.
+    pub confirmed: Vec<String>,
 }
 
 /// The gateway, for one person.
@@ -214,8 +214,8 @@ impl Api {
         if let Some(reason) = &order.reason {
             body["reason"] = json!(reason);
         }
-        if let Some(confirmed) = &order.confirmed {
-            body["confirm_reservation"] = json!(confirmed);
+        if !order.confirmed.is_empty() {
+            body["confirm_reservation"] = json!(order.confirmed);
         }
         self.post(&format!("api/v1/stations/{host}/hold"), &body).await
     }

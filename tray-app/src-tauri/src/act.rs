@@ -80,11 +80,11 @@ pub async fn hold_over(
     host: HostName,
     length: HoldLength,
     reason: String,
-    reservation: String,
+    reservations: Vec<String>,
 ) {
     let session = companion.state().session();
     let Some(session) = session else { return };
-    let order = HoldOrder { minutes: length.minutes(), reason: Some(reason), confirmed: Some(reservation) };
+    let order = HoldOrder { minutes: length.minutes(), reason: Some(reason), confirmed: reservations };
     let command = Command::Hold(host.clone(), length);
     let answered = session.api().hold(&host, &order).await;
     {

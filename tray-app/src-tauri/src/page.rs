@@ -167,10 +167,10 @@ pub async fn act(app: App<'_>, command: Command) -> Result<View, ()> {
 
 /// Holds the station that the person was asked about.
 #[tauri::command]
-pub async fn hold_over(app: App<'_>, command: Command, reason: String, reservation: String) -> Result<View, ()> {
+pub async fn hold_over(app: App<'_>, command: Command, reason: String, reservations: Vec<String>) -> Result<View, ()> {
     if let Command::AskHold(host, length) = command {
         let length: HoldLength = length;
-        acts::hold_over(&app, host, length, reason, reservation).await;
+        acts::hold_over(&app, host, length, reason, reservations).await;
     }
     Ok(view_of(&app))
 }

@@ -215,11 +215,19 @@ impl World {
 
     /// The first reservation of a station that is still to start.
     pub fn next_of(&self, host: &HostName, now: DateTime<Utc>) -> Option<&ReservationRecordView> {
-        self.reservations
+        self.coming_of(host, now).next()
+    }
+
+    /// The reservations of a station that are still to start, the first first.
+    pub fn coming_of(&self, host: &HostName, now: DateTime<Utc>) -> impl Iterator<Item = &ReservationRecordView> {
+        let mut coming: Vec<_> = self
+            .reservations
             .iter()
             .filter(|one| one.host == host.as_str() && one.start_at.0 > now)
             .filter(|one| matches!(one.status, ReservationStatus::Confirmed | ReservationStatus::Active))
-            .min_by_key(|one| (one.start_at, &one.id))
+            .collect();
+        coming.sort_by_key(|one| (one.start_at, &one.id));
+        coming.into_iter()
     }
 
     /// The wake of a station that was ordered last.

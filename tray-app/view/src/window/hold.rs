@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use serde::Serialize;
-use stationkeeper_api::{HoldStage, StationView};
+use stationkeeper_api::{HoldStage, ReservationRecordView, StationView};
 
 use crate::command::HoldLength;
 use crate::menu::length_text;
@@ -26,8 +26,8 @@ pub struct HoldChoice {
     pub command: Command,
     /// What stands on it.
     pub text: String,
-    /// What it would stand in the way of: the person is asked, and says why.
-    pub blocks: Option<Blocked>,
+    /// What it would stand in the way of, the first first: where there is any, the person is asked, and says why.
+    pub blocks: Vec<Blocked>,
 }
 
 /// The part of the card.
@@ -81,7 +81,7 @@ impl Hold {
 pub(crate) fn hold_choices(scene: &Scene<'_>, station: &StationView) -> Vec<HoldChoice> {
     let language = scene.language;
     let host = || station.host.clone();
-    let plain = |command: Command, key: &str| HoldChoice { command, text: say(language, key, &[]), blocks: None };
+    let plain = |command: Command, key: &str| HoldChoice { command, text: say(language, key, &[]), blocks: Vec::new() };
     if scene.world.mode == Mode::Limited {
         let enabled = station.local_mode_enabled == Some(true);
         let key = if enabled { "local_mode_off" } else { "local_mode_on" };
@@ -99,22 +99,20 @@ pub(crate) fn hold_choices(scene: &Scene<'_>, station: &StationView) -> Vec<Hold
 fn choice(scene: &Scene<'_>, station: &StationView, length: HoldLength) -> HoldChoice {
     let (language, lab) = (scene.language, station.lab.as_deref());
     let ends = length.minutes().map_or(scene.now, |minutes| scene.now + TimeDelta::minutes(minutes.into()));
-    let blocked = scene.world.next_of(&station.host, scene.now).filter(|next| next.start_at.0 - NEEDED_BEFORE < ends);
+    let blocked = |one: &&ReservationRecordView| one.start_at.0 - NEEDED_BEFORE < ends;
     let text = length_text(scene, length);
-    match blocked {
-        None => HoldChoice { command: Command::Hold(station.host.clone(), length), text, blocks: None },
-        Some(next) => {
-            let start = scene.zones.moment(lab, next.start_at.0, scene.now);
-            let values = [("length", text.as_str()), ("reservation", next.id.as_str()), ("start", start.as_str())];
-            HoldChoice {
-                command: Command::AskHold(station.host.clone(), length),
-                text: say(language, "hold_blocking", &values),
-                blocks: Some(Blocked {
-                    reservation_id: next.id.clone(),
-                    text: say(language, "would_be_blocked", &values),
-                }),
-            }
-        }
+    let mut blocks = Vec::new();
+    let mut first = None;
+    for one in scene.world.coming_of(&station.host, scene.now).take_while(blocked) {
+        let start = scene.zones.moment(lab, one.start_at.0, scene.now);
+        let values = [("length", text.as_str()), ("reservation", one.id.as_str()), ("start", start.as_str())];
+        first.get_or_insert_with(|| say(language, "hold_blocking", &values));
+        blocks.push(Blocked { reservation_id: one.id.clone(), text: say(language, "would_be_blocked", &values) });
+    }
+    let host = station.host.clone();
+    match first {
+        None => HoldChoice { command: Command::Hold(host, length), text, blocks },
+        Some(text) => HoldChoice { command: Command::AskHold(host, length), text, blocks },
     }
 }
 
@@ -140,15 +138,31 @@ mod tests {
             stage.world.reservations =
                 start.map(|start| reservation("R-2043", "LAB-WS02", start, "12:00:00")).into_iter().collect();
             let hold = Hold::of(&stage.scene(), &stage.world.stations[0]).unwrap();
-            let asks: Vec<_> = hold.choices.iter().map(|choice| choice.blocks.is_some()).collect();
+            let asks: Vec<_> = hold.choices.iter().map(|choice| !choice.blocks.is_empty()).collect();
             assert_eq!(asks, [half_hour, hour, until_next], "{start:?}");
             for choice in &hold.choices {
-                let named = choice.blocks.as_ref().is_none_or(|blocked| {
-                    blocked.reservation_id == "R-2043" && blocked.text.starts_with("R-2043 starts at")
-                });
-                assert!(named && choice.blocks.is_some() == matches!(choice.command, Command::AskHold(..)));
+                let named = choice
+                    .blocks
+                    .iter()
+                    .all(|blocked| blocked.reservation_id == "R-2043" && blocked.text.starts_with("R-2043 starts at"));
+                assert!(named && choice.blocks.is_empty() == matches!(choice.command, Command::Hold(..)));
             }
         }
+    }
+
+    #[test]
+    fn a_hold_over_several_reservations_names_each_of_them() {
+        let mut stage = Stage::of("10:00:00", vec![station("LAB-WS02", "Redes", "ready")]);
+        stage.world.reservations = [("R-3", "11:30:00"), ("R-2", "10:40:00"), ("R-1", "10:20:00")]
+            .map(|(id, start)| reservation(id, "LAB-WS02", start, "12:00:00"))
+            .into();
+        let hold = Hold::of(&stage.scene(), &stage.world.stations[0]).unwrap();
+        let named: Vec<Vec<&str>> = hold
+            .choices
+            .iter()
+            .map(|choice| choice.blocks.iter().map(|blocked| blocked.reservation_id.as_str()).collect())
+            .collect();
+        assert_eq!(named, [vec!["R-1"], vec!["R-1", "R-2"], vec![]]);
     }
 
     #[test]
