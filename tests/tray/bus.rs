@@ -44,7 +44,7 @@ pub struct Entry {
 type Item = (String, String);
 
 /// An entry of a menu on the wire: id, properties, and what is below it.
-type Node = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
+type Layout = (i32, HashMap<String, OwnedValue>, Vec<OwnedValue>);
 
 struct Watcher(Arc<Mutex<Vec<Item>>>);
 
@@ -208,7 +208,7 @@ impl Bus {
         let answer = self.connection.call_method(Some(service.as_str()), path, Some(MENU), "GetLayout", &all).await;
         let message = answer.ok()?;
         let body = message.body();
-        let (_revision, root): (u32, Node) = body.deserialize().ok()?;
+        let (_revision, root): (u32, Layout) = body.deserialize().ok()?;
         let mut entries = Vec::new();
         for child in root.2 {
             flatten(&child, "", true, &mut entries);
