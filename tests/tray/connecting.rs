@@ -1,10 +1,11 @@
 //! Pairing, and what the window may do.
 
 use fantoccini::key::Key;
+use stationkeeper_tests::programs::variable;
 use stationkeeper_tests::waiting::{PATIENCE, until};
 
-use crate::desktop::Desktop;
-use crate::lab::Lab;
+use crate::desktop::{Desktop, Keychain};
+use crate::lab::{Lab, UNREADY, code};
 use crate::window::Window;
 
 /// Statement 64, in the window; a code that has expired, which takes ten minutes, is told apart in `tray_client`.
@@ -57,7 +58,7 @@ async fn the_window_reaches_nothing_but_the_commands_of_its_page() {
     }
 }
 
-/// Statement 73, but for what a checker of pages finds.
+/// Statement 73: the keyboard.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_has_the_keyboard_and_all_goes_without_a_mouse() {
     let (desktop, lab) = (Desktop::start().await, Lab::of(&["LAB-WS01", "LAB-WS02"]).await);
@@ -89,4 +90,39 @@ async fn the_list_has_the_keyboard_and_all_goes_without_a_mouse() {
     until("the window to be hidden", PATIENCE, async || (!desktop.shows_window()).then_some(())).await;
     assert!(desktop.bus.has_app().await, "the icon stays");
     desktop.bus.until_icon().await;
+}
+
+/// Statement 73: what a checker of pages finds, part by part, in light and dark.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn axe_finds_nothing_in_any_part() {
+    let axe = std::fs::read_to_string(variable("STATIONKEEPER_TEST_AXE").expect("it names axe-core's script")).unwrap();
+    for theme in ["Adwaita", "Adwaita:dark"] {
+        let desktop = Desktop::start_with(Keychain::Absent, &[("GTK_THEME", theme)]).await;
+        let lab = Lab::of(&["LAB-WS01", "LAB-WS02"]).await;
+        lab.says("LAB-WS02", UNREADY).await;
+        lab.reserve("R-73", "LAB-WS01", 30).await;
+        let window = Window::open(&desktop, &["--gateway", lab.page()]).await;
+        window.until_shown(".looked.ready").await;
+        window.run(&axe).await;
+        let check = async |part: &str| {
+            let script = "axe.run(document).then((found) => done(found.violations.map((one) => `${one.id}: ${one.nodes.map((node) => node.html).join(' ')}`)), (error) => done([String(error)]))";
+            assert_eq!(window.run_to_end(script).await, serde_json::json!([]), "{part}, {theme}");
+        };
+        check("pairing").await;
+        window.pair(&code(&lab.up, "instructor").await).await;
+        window
+            .until("the state", "return document.querySelector('[data-host=LAB-WS02]')?.dataset.state === 'attention'")
+            .await;
+        check("list").await;
+        window.open_card("LAB-WS01").await;
+        check("card").await;
+        window.click("[data-hold] [data-command='ask-hold-60:LAB-WS01']").await;
+        window.until_shown("[role=alertdialog]").await;
+        check("question").await;
+        for part in ["upcoming", "settings"] {
+            window.click(&format!("[data-tab={part}]")).await;
+            window.until_shown(&format!("[data-tab={part}][aria-current=page]")).await;
+            check(part).await;
+        }
+    }
 }

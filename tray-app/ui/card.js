@@ -98,7 +98,7 @@ function sheet(app, host, choice) {
     event.preventDefault();
     app.call("hold_over", { command: choice.command, reason: reason.trim(), reservations: choice.blocks.map((one) => one.reservation_id) });
   };
-  return html`<form class="box warn" role="alertdialog" aria-labelledby="asks" aria-describedby="blocks" @submit=${hold}>
+  return html`<section class="box warn" role="alertdialog" aria-labelledby="asks" aria-describedby="blocks"><form @submit=${hold}>
     <h2 id="asks">${app.say("hold_ask", { host })}</h2>
     <div id="blocks">${choice.blocks.map((one) => html`<p class="strong">${one.text}</p>`)}</div>
     <label class="field"><span>${app.say("hold_why")}</span>
@@ -107,5 +107,5 @@ function sheet(app, host, choice) {
       <button type="button" class="button grow" data-first @click=${cancel}>${app.say("cancel")}</button>
       <button class="button harm grow" ?disabled=${!reason.trim() || app.isPending("hold_over")}>${app.say("hold_do", { host })}</button>
     </div>
-  </form>`;
+  </form></section>`;
 }
