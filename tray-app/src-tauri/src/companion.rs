@@ -197,7 +197,7 @@ impl State {
         self.world.borrow().clone()
     }
 
-    /// When the pause is over, by its length.
+    /// Where the laboratories are, by the clock.
     pub fn zones(&self) -> &Zones {
         &self.zones
     }

@@ -8,7 +8,7 @@ use stationkeeper_api::{Language, phrase, phrases};
 use stationkeeper_tray_client::{Token, found_at, pair};
 use stationkeeper_tray_view::pairing::{Fingerprint, GatewayUrl, PairingProblem};
 use stationkeeper_tray_view::window::{Card, Header, OwnCard, SettingsView, StationList, Upcoming};
-use stationkeeper_tray_view::{Command, HoldLength, Link, Mode, Scene, Settings};
+use stationkeeper_tray_view::{Command, Link, Mode, Scene, Settings};
 use tauri::State as Managed;
 use tauri_plugin_autostart::ManagerExt;
 
@@ -169,7 +169,6 @@ pub async fn act(app: App<'_>, command: Command) -> Result<View, ()> {
 #[tauri::command]
 pub async fn hold_over(app: App<'_>, command: Command, reason: String, reservations: Vec<String>) -> Result<View, ()> {
     if let Command::AskHold(host, length) = command {
-        let length: HoldLength = length;
         acts::hold_over(&app, host, length, reason, reservations).await;
     }
     Ok(view_of(&app))
