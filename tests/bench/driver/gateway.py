@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 
-from parts import ROOT, Figure, Measured, median, percentile, say
+from parts import ROOT, Figure, Measured, median, memory_mb, percentile, say
 
 SERVICE = ROOT / "tests/bench/python_service.py"
 TEXTS = ROOT / "functions/api/i18n/en.json"
@@ -71,11 +71,7 @@ class Gateway:
         return status == 200 and document["success"], document
 
     def memory_mb(self):
-        """Its share of all pages: those that processes share count in parts."""
-        for line in pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024 / 1e6
-        raise RuntimeError("no Pss: it ended")
+        return memory_mb(self.process.pid)
 
 
 class Stations:

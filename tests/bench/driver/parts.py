@@ -48,6 +48,14 @@ def apt_install(*packages):
     subprocess.run([*as_root, *words], check=True, stdout=subprocess.DEVNULL)
 
 
+def memory_mb(pid):
+    """Its share of all pages: those that processes share count in parts."""
+    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024 / 1e6
+    raise RuntimeError("no Pss: it ended")
+
+
 def median(values):
     values = sorted(values)
     return values[(len(values) - 1) // 2]

@@ -20,7 +20,7 @@ from dbus_fast.aio import MessageBus
 from dbus_fast.constants import PropertyAccess
 from dbus_fast.service import ServiceInterface, dbus_method, dbus_property
 
-from parts import ROOT, Figure, Measured, apt_install, median, percentile
+from parts import ROOT, Figure, Measured, apt_install, median, memory_mb, percentile
 from service import Up, at, healthy, s3_client, utc_now
 
 PACKAGES = ("dbus-daemon", "Xvfb", "openbox", "xdotool")
@@ -184,14 +184,6 @@ class Tray:
         """Its processes of the web view, by name."""
         listed = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(self.process.pid)], stdout=subprocess.PIPE, text=True).stdout
         return {int(pid): name for pid, name in (line.split(None, 1) for line in listed.splitlines()) if name.startswith("WebKit")}
-
-
-def memory_mb(pid):
-    """Its share of all pages: those that processes share count in parts."""
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    raise RuntimeError("no Pss: it ended")
 
 
 def until(what, holds, seconds=60):
