@@ -14,13 +14,14 @@ INFRA = ROOT / "infra"
 UNIT = INFRA / "stationkeeper.service"
 
 
-def flags_of_up():
-    """Flags that `stationkeeper up` takes, out of the command line's definition."""
-    text = (ROOT / "functions/stationkeeper/src/cli.rs").read_text(encoding="utf-8")
+def flags_of(struct):
+    """Flags that a struct of the command line's definition takes, with those of each struct that it flattens."""
+    command_line = ROOT / "functions/stationkeeper/src"
+    text = "\n".join(file.read_text(encoding="utf-8") for file in [command_line / "cli.rs", *command_line.glob("cli/*.rs")])
+    body = re.search(rf"pub struct {struct} \{{(.*?)\n\}}", text, re.S).group(1)
     flags = set()
-    for name in ("Place", "Up", "Elsewhere"):
-        body = re.search(rf"pub struct {name} \{{(.*?)\n\}}", text, re.S).group(1)
-        flags |= {"--" + field.replace("_", "-") for field in re.findall(r"pub (\w+):", body)}
+    for flattened, field, kind in re.findall(r"(#\[command\(flatten\)\]\s+(?:#\[.*\]\s+)*)?pub (\w+): (\w+)", body):
+        flags |= flags_of(kind) if flattened else {"--" + field.replace("_", "-")}
     return flags
 
 
@@ -46,7 +47,7 @@ def unit(_template=None):
 
 @check("unit, container and compose file start `up` with flags that it has")
 def flags(_template=None):
-    known = flags_of_up()
+    known = flags_of("Up")
     compose = yaml.safe_load((INFRA / "compose.yaml").read_text(encoding="utf-8"))
     container = (INFRA / "Containerfile").read_text(encoding="utf-8")
     started = {
