@@ -66,7 +66,9 @@ impl Desktop {
         let file = format!("--config-file={}", configuration.display());
         let address = start.first_line("dbus-daemon", &["--nofork", "--nopidfile", "--print-address", &file]);
         start.environment.push(("DBUS_SESSION_BUS_ADDRESS", address.clone()));
-        let screen = start.first_line("Xvfb", &["-displayfd", "1", "-screen", "0", "1000x800x24", "-nolisten", "tcp"]);
+        // Without `-noreset` a screen begins anew whenever the last program leaves it, and drops who comes at that moment.
+        let screen = ["-displayfd", "1", "-screen", "0", "1000x800x24", "-nolisten", "tcp", "-noreset"];
+        let screen = start.first_line("Xvfb", &screen);
         start.environment.push(("DISPLAY", format!(":{screen}")));
         start.in_background("openbox", &[]);
         let bus = Bus::start(&address).await;

@@ -76,7 +76,7 @@ class Desktop:
         config.write_text(BUS.format(folder=runtime))
         self.started = []
         self.bus_address = self.line("dbus-daemon", f"--config-file={config}", "--nofork", "--print-address=1")
-        display = self.line("Xvfb", "-displayfd", "1", "-screen", "0", "900x760x24", "-nolisten", "tcp")
+        display = self.line("Xvfb", "-displayfd", "1", "-screen", "0", "900x760x24", "-nolisten", "tcp", "-noreset")
         self.variables = {
             **bench.environment(), "DBUS_SESSION_BUS_ADDRESS": self.bus_address, "DISPLAY": f":{display}", "HOME": str(self.folder),
             "XDG_RUNTIME_DIR": str(runtime), "LANG": "C.UTF-8",
