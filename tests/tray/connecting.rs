@@ -30,6 +30,19 @@ async fn a_wrong_address_and_a_wrong_code_are_two_sentences_and_connect_to_nothi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_says_where_it_leads_and_connects_only_whoever_agrees() {
+    let (desktop, lab) = (Desktop::start().await, Lab::of(&["LAB-WS01"]).await);
+    let link = format!("stationkeeper://pair?gateway={}&code={}", lab.page(), code(&lab.up, "instructor").await);
+    let window = Window::open(&desktop, &[&link]).await;
+    let address = lab.page().trim_start_matches("http://");
+    let says = format!("return document.querySelector('h1')?.innerText.includes('{address}')");
+    window.until("where the link leads", &says).await;
+    assert!(!window.has("[data-row], input").await, "nothing is connected yet");
+    window.click("button.primary").await;
+    window.until_shown("[data-row]").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_window_reaches_nothing_but_the_commands_of_its_page() {
     let (desktop, lab) = (Desktop::start().await, Lab::of(&["LAB-WS01"]).await);
     let window = Window::paired(&desktop, &lab, &[]).await;

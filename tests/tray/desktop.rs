@@ -126,6 +126,15 @@ impl Desktop {
         assert!(self.xdotool(&["key", key]).is_some(), "{key} cannot be pressed");
     }
 
+    /// Starts the app, nobody driving its window.
+    pub fn run_app(&self, arguments: &[&str]) -> Running {
+        let mut command = self.command(app());
+        command.args(arguments);
+        let mut running = Running::start(command, "stationkeeper-tray", &self.folder().join("app.log"));
+        running.keep_output(&self.folder().join("app.out"));
+        running
+    }
+
     /// Starts the app a second time, to its end.
     pub fn start_again(&self, arguments: &[&str]) {
         let ended = self.command(app()).args(arguments).stdin(Stdio::null()).output().unwrap();

@@ -80,3 +80,24 @@ async fn a_second_start_shows_the_first_ones_window_and_the_menu_pauses_and_quit
     desktop.bus.click("Quit").await;
     until("the end", PATIENCE, async || (!desktop.bus.has_app().await).then_some(())).await;
 }
+
+/// As it starts with the desktop.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn started_minimized_it_is_an_icon_alone_until_somebody_wants_to_see_it() {
+    let desktop = Desktop::start().await;
+    let _app = desktop.run_app(&["--minimized"]);
+    desktop.bus.until_icon().await;
+    let process = desktop.bus.id_of_app().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!desktop.shows_window());
+    desktop.start_again(&[]);
+    until("the window", PATIENCE, async || desktop.shows_window().then_some(())).await;
+    assert_eq!(desktop.bus.id_of_app().await, process);
+    // Drivers of graphics cards would take more memory than the rest of the app, and stay when the window is gone.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let loaded = std::fs::read_to_string(format!("/proc/{process}/maps")).unwrap();
+    assert!(loaded.contains("libwebkit2gtk"));
+    for driver in ["_dri.so", "libgallium", "libLLVM", "libEGL_"] {
+        assert!(!loaded.contains(driver), "{driver} is in the app's process");
+    }
+}

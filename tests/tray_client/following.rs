@@ -4,9 +4,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::json;
-use stationkeeper_api::ActionState;
+use stationkeeper_api::{ActionState, LabView};
 use stationkeeper_telemetry::HostName;
 use stationkeeper_tests::http::request;
+use stationkeeper_tests::programs::stationkeeper_says;
 use stationkeeper_tests::up::{Ports, Up, data_folder};
 use stationkeeper_tests::waiting::PATIENCE;
 use stationkeeper_tests::wire::Wire;
@@ -40,6 +41,11 @@ fn says_leaving(world: &World, host: &HostName) -> bool {
 async fn a_demo_is_known_whole_a_wake_is_followed_to_its_end_and_a_hold_to_the_station() {
     let folder = data_folder();
     let up = Up::start_with(&folder.path().join("data"), &["--demo", "6"], LONG);
+    let lab = up.all("/api/v1/stations").await[0]["lab"].as_str().unwrap().to_owned();
+    let settings = folder.path().join("settings.toml");
+    std::fs::write(&settings, format!("[labs.\"{lab}\"]\ntime_zone = \"Atlantic/Canary\"\n")).unwrap();
+    let (file, data) = (settings.display().to_string(), folder.path().join("data").display().to_string());
+    stationkeeper_says(&["config", "apply", &file, "--data", &data]);
     let paired = paired(&up, "tray of Ana", "instructor").await;
     let tray = Tray::start(api(&page(&up), &paired, None), Some(paired));
     let world = tray.until("six stations", |world| is_reached(world) && world.stations.len() == 6).await;
@@ -48,6 +54,8 @@ async fn a_demo_is_known_whole_a_wake_is_followed_to_its_end_and_a_hold_to_the_s
     assert_eq!(world.stations.iter().map(|one| one.host.to_string()).collect::<Vec<_>>(), told);
     assert!(!world.reservations.is_empty(), "a demo has reservations");
     assert_eq!(world.person.as_ref().unwrap().name, "tray of Ana");
+    let canary = LabView { name: lab, time_zone: "Atlantic/Canary".to_owned() };
+    assert_eq!(world.labs, [canary], "what the settings say of it");
 
     let host = first_host(&world);
     let ordered = tray.session.api().wake(&host).await.unwrap();

@@ -24,6 +24,7 @@ mod health;
 mod heartbeat;
 mod hosts;
 mod idempotency;
+mod labs;
 mod live;
 mod login;
 mod metrics;

@@ -15,7 +15,7 @@ use crate::edge::admin_networks;
 use crate::error::ApiError;
 use crate::{
     Gateway, actions, alerts, assets, audit, credentials, events, forced_logoffs, headers, health, heartbeat, hosts,
-    idempotency, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, requests,
+    idempotency, labs, live, login, metrics, observe, openapi, operations, quarantine, refusals, request_id, requests,
     reservations, serve, silences, stations, status_page, tokens, winrm, wol,
 };
 
@@ -60,6 +60,7 @@ fn api() -> OpenApiRouter<Gateway> {
         .routes(routes!(hosts::change::change, hosts::change::retire))
         .routes(routes!(heartbeat::poll::poll))
         .routes(routes!(heartbeat::stream::listen))
+        .routes(routes!(labs::list))
         .routes(routes!(stations::list::list))
         .routes(routes!(stations::one::one))
         .routes(routes!(stations::history::history))

@@ -7,7 +7,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stationkeeper_api::{
-    ActionView, AlertView, ErrorBody, HoldView, Language, Page, RequestView, ReservationRecordView, StationView,
+    ActionView, AlertView, ErrorBody, HoldView, LabView, Language, Page, RequestView, ReservationRecordView,
+    StationView,
 };
 use stationkeeper_telemetry::HostName;
 use stationkeeper_tray_view::pairing::{Fingerprint, GatewayUrl};
@@ -178,6 +179,15 @@ impl Api {
         let text = |at: DateTime<Utc>| stationkeeper_telemetry::format_instant(at);
         let (from, to) = (text(now - TimeDelta::hours(24)), text(now + TimeDelta::hours(48)));
         self.all("api/v1/reservations", &[("from", &from), ("to", &to)]).await
+    }
+
+    /// Laboratories with their time zones; none: the gateway is older than that.
+    pub async fn labs(&self) -> Result<Option<Vec<LabView>>, ClientError> {
+        match self.get::<Page<LabView>>("api/v1/labs", &[]).await {
+            Ok(page) => Ok(Some(page.items)),
+            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Alerts that nobody has taken.

@@ -282,6 +282,7 @@ impl Session {
         let alerts = if everything || stale.alerts { Some(api.alerts().await?) } else { None };
         let actions = if everything || stale.actions { Some(api.actions().await?) } else { None };
         let requests = if everything || stale.requests { Some(api.requests().await?) } else { None };
+        let labs = if everything { Some(api.labs().await?.unwrap_or_default()) } else { None };
         progress.complete |= everything;
         let now = self.now();
         self.world.send_modify(|world| {
@@ -298,6 +299,7 @@ impl Session {
             world.alerts = alerts.unwrap_or(std::mem::take(&mut world.alerts));
             world.actions = actions.unwrap_or(std::mem::take(&mut world.actions));
             world.requests = requests.unwrap_or(std::mem::take(&mut world.requests));
+            world.labs = labs.unwrap_or(std::mem::take(&mut world.labs));
         });
         Ok(())
     }

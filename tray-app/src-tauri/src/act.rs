@@ -1,5 +1,6 @@
 //! Does what is asked for, from menu, window and notifications alike.
 
+use std::process::Stdio;
 use std::sync::Arc;
 
 use stationkeeper_api::{RequestState, phrase};
@@ -8,7 +9,7 @@ use stationkeeper_tray_client::{ClientError, HoldOrder, Session};
 use stationkeeper_tray_view::{Command, HoldLength, Mode, Notice};
 
 use crate::companion::{Companion, Route, Trouble};
-use crate::{tell, window};
+use crate::{graphics, tell, window};
 
 /// What is asked for with *Give me 10 minutes*.
 const MORE_MINUTES: u32 = 10;
@@ -180,9 +181,16 @@ fn failed(companion: &Arc<Companion>, command: &Command, error: &ClientError) {
 
 fn open_page(companion: &Companion) {
     let page = companion.state().connection.as_ref().map(|connection| connection.gateway.at("/"));
-    if let Some(page) = page
-        && let Err(error) = open::that_detached(page.as_str())
-    {
-        tracing::warn!(error = &error as &dyn std::error::Error, "no browser opens the page");
-    }
+    let Some(page) = page else { return };
+    // Some of these return only when the browser ends.
+    tauri::async_runtime::spawn_blocking(move || {
+        let opened = open::commands(page.as_str()).into_iter().any(|mut command| {
+            // What holds for this app's window shall not hold for a browser.
+            command.env_remove(graphics::GTK).stdin(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        });
+        if !opened {
+            tracing::warn!("no browser opens the page");
+        }
+    });
 }

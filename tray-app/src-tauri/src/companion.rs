@@ -256,6 +256,7 @@ impl State {
         let mut receiver = self.world.clone();
         self.world.mark_unchanged();
         let world = receiver.borrow_and_update();
+        self.zones = self.zones.told(&world.labs);
         let scene = self.scene(&world);
         let told = notices.observe(&scene);
         let (icon, menu, text) = (Icon::of(&scene), Menu::of(&scene), tooltip(&scene));

@@ -6,6 +6,7 @@ mod arguments;
 mod clock;
 mod companion;
 mod files;
+mod graphics;
 mod keeper;
 mod link;
 mod log;
@@ -28,6 +29,7 @@ use companion::Companion;
 use files::Folder;
 
 fn main() -> ExitCode {
+    graphics::leave_out_drivers();
     let arguments = Arguments::parse();
     let app = tauri::Builder::default()
         .plugin(tauri_plugin_single_instance::init(|app, words, _folder| {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
-use stationkeeper_api::Language;
+use stationkeeper_api::{LabView, Language};
 
 use crate::words::say;
 
@@ -22,32 +22,39 @@ impl Default for Zones {
 }
 
 impl Zones {
-    /// All laboratories in one zone, by its IANA name.
+    /// Of this PC, by its IANA name, until something else is said of a laboratory.
     pub fn everywhere(name: &str) -> Option<Self> {
         Some(Self { default: name.parse().ok()?, labs: BTreeMap::new() })
     }
 
-    /// With a zone of a laboratory's own; a name that is none changes nothing.
+    /// With what the gateway says of the laboratories; a zone that is not known here changes nothing.
     #[must_use]
-    pub fn with(mut self, lab: &str, name: &str) -> Self {
-        if let Ok(zone) = name.parse() {
-            self.labs.insert(lab.to_owned(), zone);
-        }
-        self
+    pub fn told(&self, labs: &[LabView]) -> Self {
+        let known = |lab: &LabView| Some((lab.name.clone(), lab.time_zone.parse().ok()?));
+        Self { default: self.default, labs: labs.iter().filter_map(known).collect() }
     }
 
     fn of(&self, lab: Option<&str>) -> Tz {
         lab.and_then(|lab| self.labs.get(lab)).copied().unwrap_or(self.default)
     }
 
+    /// A time in the laboratory. Where not all clocks agree it says by which.
+    fn text(&self, lab: Option<&str>, at: DateTime<Utc>, format: &str) -> String {
+        let at = at.with_timezone(&self.of(lab));
+        match self.labs.values().all(|zone| *zone == self.default) {
+            true => at.format(format).to_string(),
+            false => at.format(&format!("{format} %Z")).to_string(),
+        }
+    }
+
     /// `10:47` in the laboratory.
     pub fn minute(&self, lab: Option<&str>, at: DateTime<Utc>) -> String {
-        at.with_timezone(&self.of(lab)).format("%H:%M").to_string()
+        self.text(lab, at, "%H:%M")
     }
 
     /// `10:47:05` in the laboratory.
     pub fn second(&self, lab: Option<&str>, at: DateTime<Utc>) -> String {
-        at.with_timezone(&self.of(lab)).format("%H:%M:%S").to_string()
+        self.text(lab, at, "%H:%M:%S")
     }
 
     /// The day in the laboratory.
@@ -57,11 +64,10 @@ impl Zones {
 
     /// `10:47`, with the date where it is another day than `now`'s.
     pub fn moment(&self, lab: Option<&str>, at: DateTime<Utc>, now: DateTime<Utc>) -> String {
-        let format = if self.day(lab, at) == self.day(lab, now) { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-        at.with_timezone(&self.of(lab)).format(format).to_string()
+        self.text(lab, at, if self.day(lab, at) == self.day(lab, now) { "%H:%M" } else { "%Y-%m-%d %H:%M" })
     }
 
-    /// The next midnight in the laboratories' common zone: when tomorrow begins. A day that begins later begins then.
+    /// The next midnight by this PC's clock: when tomorrow begins. A day that begins later begins then.
     pub fn tomorrow(&self, now: DateTime<Utc>) -> DateTime<Utc> {
         let next = self.day(None, now) + TimeDelta::days(1);
         let begins = (0..24).find_map(|hour| next.and_hms_opt(hour, 0, 0)?.and_local_timezone(self.default).earliest());
@@ -148,15 +154,21 @@ mod tests {
 
     #[test]
     fn each_laboratory_has_its_own_time() {
-        let zones =
-            Zones::everywhere("Europe/Madrid").unwrap().with("Atlántico", "Atlantic/Canary").with("x", "Nowhere");
+        let lab = |name: &str, zone: &str| LabView { name: name.to_owned(), time_zone: zone.to_owned() };
+        let here = Zones::everywhere("Europe/Madrid").unwrap();
         let instant = at("10:47:05");
-        assert_eq!(zones.minute(Some("Redes"), instant), "11:47");
-        assert_eq!(zones.minute(Some("Atlántico"), instant), "10:47");
+        let zones = here.told(&[lab("Redes", "Europe/Madrid"), lab("x", "Nowhere")]);
+        assert_eq!(zones.minute(Some("Redes"), instant), "11:47", "all clocks agree: none is named");
         assert_eq!(zones.second(Some("x"), instant), "11:47:05");
         assert_eq!(zones.minute(None, instant), "11:47");
         assert_eq!(zones.moment(None, at("23:30:00"), instant), "2026-11-25 00:30");
         assert_eq!(zones.tomorrow(instant), at("23:00:00"), "midnight in Madrid");
+        let zones = zones.told(&[lab("Redes", "Europe/Madrid"), lab("Atlántico", "Atlantic/Canary")]);
+        assert_eq!(zones.minute(Some("Redes"), instant), "11:47 CET");
+        assert_eq!(zones.minute(Some("Atlántico"), instant), "10:47 WET");
+        assert_eq!(zones.moment(Some("Atlántico"), at("23:30:00"), instant), "23:30 WET", "the same day there");
+        assert_eq!(zones.tomorrow(instant), at("23:00:00"), "still midnight here");
+        assert_eq!(zones.told(&[]), here);
         assert_eq!(Zones::everywhere("Nowhere"), None);
     }
 

@@ -3,7 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use stationkeeper_api::{
-    ActionKind, ActionView, AlertView, Language, RequestView, ReservationRecordView, ReservationStatus, StationView,
+    ActionKind, ActionView, AlertView, LabView, Language, RequestView, ReservationRecordView, ReservationStatus,
+    StationView,
 };
 use stationkeeper_telemetry::{HostName, Snapshot};
 
@@ -158,6 +159,8 @@ pub struct World {
     pub actions: Vec<ActionView>,
     /// The newest first.
     pub requests: Vec<RequestView>,
+    /// Those that the gateway's settings speak of, by name.
+    pub labs: Vec<LabView>,
 }
 
 impl World {
@@ -172,6 +175,7 @@ impl World {
             alerts: Vec::new(),
             actions: Vec::new(),
             requests: Vec::new(),
+            labs: Vec::new(),
         }
     }
 

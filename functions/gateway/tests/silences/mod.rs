@@ -91,12 +91,15 @@ async fn what_a_silence_may_not_be() {
 }
 
 #[tokio::test]
-async fn a_silence_of_a_station_recurs_by_the_time_zone_of_its_lab() {
+async fn the_time_zone_of_a_lab_is_told_and_a_silence_of_its_station_recurs_by_it() {
     let app = App::start().await;
     app.station("LAB-01", Some("Redes"), StationWord::Ready).await;
     let time_zone = TimeZone::parse("Europe/Madrid").unwrap();
     let labs = [("Redes".to_owned(), LabSettings { time_zone, ..LabSettings::default() })].into();
     app.apply_settings(&Settings { labs, ..Settings::default() }).await;
+    let viewer = app.add_token("ana", TokenRole::Viewer).await;
+    let listed = app.get_as(Some(&viewer), "/api/v1/labs").await.json();
+    assert_eq!(listed["items"], serde_json::json!([{ "name": "Redes", "time_zone": "Europe/Madrid" }]));
     let body = r#"{"host":"lab-01","until":"2026-11-24T12:00:00Z","recurring":"FREQ=DAILY","reason":"cleaning"}"#;
     let set = app.post("/api/v1/silences", body).await.json();
     assert_eq!((set["host"].as_str(), set["span"]["time_zone"].as_str()), (Some("LAB-01"), Some("Europe/Madrid")));
