@@ -212,7 +212,7 @@ mod tests {
     use serde::Serialize;
     use serde::de::DeserializeOwned;
     use stationkeeper_api::{
-        AlertView, AuditView, ForcedLogoffView, ReservationRecordView, SilenceView, StationView, TokenView,
+        AlertView, AuditView, ForcedLogoffView, LabView, ReservationRecordView, SilenceView, StationView, TokenView,
     };
 
     use super::*;
@@ -228,6 +228,7 @@ mod tests {
             let said = match name.as_str() {
                 "StationView" => again::<StationView>(example),
                 "AlertView" => again::<AlertView>(example),
+                "LabView" => again::<LabView>(example),
                 "SilenceView" => again::<SilenceView>(example),
                 "ReservationRecordView" => again::<ReservationRecordView>(example),
                 "TokenView" => again::<TokenView>(example),
