@@ -22,9 +22,7 @@ pub(crate) async fn list(
     Query(NoParameters {}): Query<NoParameters>,
 ) -> Result<Json<Page<LabView>>, ApiError> {
     let settings = gateway.store().settings().await?;
-    let view = |(name, lab): (&String, &stationkeeper_rules::LabSettings)| LabView {
-        name: name.clone(),
-        time_zone: lab.time_zone.0.name().to_owned(),
-    };
-    Ok(Json(Page { items: settings.labs.iter().map(view).collect(), next: None }))
+    let labs = settings.labs.into_iter();
+    let items = labs.map(|(name, lab)| LabView { name, time_zone: lab.time_zone.0.name().to_owned() }).collect();
+    Ok(Json(Page { items, next: None }))
 }

@@ -181,11 +181,11 @@ impl Api {
         self.all("api/v1/reservations", &[("from", &from), ("to", &to)]).await
     }
 
-    /// Laboratories with their time zones; none: the gateway is older than that.
-    pub async fn labs(&self) -> Result<Option<Vec<LabView>>, ClientError> {
+    /// Laboratories with their time zones. A gateway that is older than that says nothing of any.
+    pub async fn labs(&self) -> Result<Vec<LabView>, ClientError> {
         match self.get::<Page<LabView>>("api/v1/labs", &[]).await {
-            Ok(page) => Ok(Some(page.items)),
-            Err(ClientError::Refused { status: 404, .. }) => Ok(None),
+            Ok(page) => Ok(page.items),
+            Err(ClientError::Refused { status: 404, .. }) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }

@@ -282,7 +282,7 @@ impl Session {
         let alerts = if everything || stale.alerts { Some(api.alerts().await?) } else { None };
         let actions = if everything || stale.actions { Some(api.actions().await?) } else { None };
         let requests = if everything || stale.requests { Some(api.requests().await?) } else { None };
-        let labs = if everything { Some(api.labs().await?.unwrap_or_default()) } else { None };
+        let labs = if everything { Some(api.labs().await?) } else { None };
         progress.complete |= everything;
         let now = self.now();
         self.world.send_modify(|world| {

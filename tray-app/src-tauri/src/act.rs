@@ -1,6 +1,5 @@
 //! Does what is asked for, from menu, window and notifications alike.
 
-use std::process::Stdio;
 use std::sync::Arc;
 
 use stationkeeper_api::{RequestState, phrase};
@@ -9,7 +8,7 @@ use stationkeeper_tray_client::{ClientError, HoldOrder, Session};
 use stationkeeper_tray_view::{Command, HoldLength, Mode, Notice};
 
 use crate::companion::{Companion, Route, Trouble};
-use crate::{graphics, tell, window};
+use crate::{tell, window};
 
 /// What is asked for with *Give me 10 minutes*.
 const MORE_MINUTES: u32 = 10;
@@ -181,16 +180,9 @@ fn failed(companion: &Arc<Companion>, command: &Command, error: &ClientError) {
 
 fn open_page(companion: &Companion) {
     let page = companion.state().connection.as_ref().map(|connection| connection.gateway.at("/"));
-    let Some(page) = page else { return };
-    // Some of these return only when the browser ends.
-    tauri::async_runtime::spawn_blocking(move || {
-        let opened = open::commands(page.as_str()).into_iter().any(|mut command| {
-            // What holds for this app's window shall not hold for a browser.
-            command.env_remove(graphics::GTK).stdin(Stdio::null());
-            command.status().is_ok_and(|status| status.success())
-        });
-        if !opened {
-            tracing::warn!("no browser opens the page");
-        }
-    });
+    if let Some(page) = page
+        && let Err(error) = open::that_detached(page.as_str())
+    {
+        tracing::warn!(error = &error as &dyn std::error::Error, "no browser opens the page");
+    }
 }

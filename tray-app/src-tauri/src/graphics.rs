@@ -9,8 +9,9 @@
 #[cfg(target_os = "linux")]
 use std::env;
 
-/// Where GTK looks whether it shall use OpenGL.
-pub const GTK: &str = "GDK_GL";
+/// Where GTK 3, which has a window drawn without it as well, looks whether it shall use OpenGL.
+#[cfg(target_os = "linux")]
+const GTK: &str = "GDK_GL";
 /// Where EGL's dispatcher (libglvnd) looks which drivers there are: once, at the first call.
 #[cfg(target_os = "linux")]
 const EGL: &str = "__EGL_VENDOR_LIBRARY_FILENAMES";
