@@ -1,7 +1,7 @@
 //! What several tests of the whole share: the corpus, the built binary, databases of a test's own, and what stands in them.
 //!
-//! Tests drive the binary that `cargo build --release -p stationkeeper` made (`tests/run` builds it first and says where it lies
-//! by `STATIONKEEPER_TEST_BINARIES`; without that it is looked for beside the test's own executable).
+//! Tests drive the binary that `tests/run` built (it says where that lies by
+//! `STATIONKEEPER_TEST_BINARIES`; without that it is looked for beside the test's own executable).
 
 #[path = "harness/binary.rs"]
 pub mod binary;

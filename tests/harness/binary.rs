@@ -14,11 +14,11 @@ use serde_json::Value;
 #[expect(clippy::disallowed_methods, reason = "tests/run says by the environment what it built")]
 pub fn path(name: &str) -> PathBuf {
     let folder = std::env::var_os("STATIONKEEPER_TEST_BINARIES").map(PathBuf::from).or_else(|| {
-        // This executable is target/release/deps/NAME-HASH.
+        // This executable is target/PROFILE/deps/NAME-HASH.
         Some(std::env::current_exe().ok()?.parent()?.parent()?.to_owned())
     });
     let binary = folder.map(|folder| folder.join(name)).filter(|binary| binary.is_file());
-    binary.unwrap_or_else(|| panic!("the binary {name} is not built: run `cargo build --release --bins` first"))
+    binary.unwrap_or_else(|| panic!("the binary {name} is not built: run tests/run, or `cargo build --workspace --bins` in the test's own profile first"))
 }
 
 /// How a run of the binary ended.

@@ -21,7 +21,7 @@ pub fn binary(name: &str) -> PathBuf {
     let program = folder.join(name);
     assert!(
         program.is_file(),
-        "there is no {}: run tests/run, or `cargo build --release --workspace --bins` first",
+        "there is no {}: run tests/run, or `cargo build --workspace --bins` in the test's own profile first",
         program.display()
     );
     program

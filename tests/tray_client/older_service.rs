@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use stationkeeper_api::{ActionState, HoldStage, Language, StationWord};
+use axum::http::StatusCode;
+use stationkeeper_api::{ActionState, ErrorBody, HoldStage, Language, StationWord};
 use stationkeeper_telemetry::HostName;
 use stationkeeper_tests::older_stand_in::{ANSWERING, OlderService, SILENT};
 use stationkeeper_tray_client::{Api, found_at, pair};
@@ -86,4 +87,25 @@ async fn what_is_neither_is_no_gateway() {
     let tray = Tray::start(Api::new(gateway(&address), None, None, Language::En).unwrap(), None);
     tray.until("that it is none", |world| matches!(world.link, Link::Away { since: None, .. })).await;
     tray.stop().await;
+}
+
+/// Zones were told later than all else that the tray app asks for: who does not know the address has none to tell.
+#[tokio::test]
+async fn a_gateway_that_lists_no_laboratories_tells_no_zone() {
+    for (status, told) in [(404, true), (503, false)] {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let body = ErrorBody {
+            error: "there is nothing at this address".to_owned(),
+            code: "not_found".to_owned(),
+            request_id: "1".to_owned(),
+            success: None,
+        };
+        let status = StatusCode::from_u16(status).unwrap();
+        let router = axum::Router::new().fallback(async move || (status, axum::Json(body)));
+        let serving = tokio_util::task::TaskTracker::new();
+        serving.spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let labs = Api::new(gateway(&address), None, None, Language::En).unwrap().labs().await;
+        assert_eq!(labs.is_ok_and(|labs| labs.is_empty()), told, "{status}");
+    }
 }
